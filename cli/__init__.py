@@ -1,0 +1,1 @@
+"""The command line of geocmer: parse, one library call, print."""
