@@ -1,6 +1,7 @@
 """What can go wrong for a user, each message in one line: the offending value, and the next step.
 
-A caller that catches `GeocmerError` catches everything geocmer raises on purpose. Anything else is a bug and keeps its traceback.
+A caller that catches `GeocmerError` catches everything geocmer raises on purpose. Anything else is a bug and keeps its
+traceback.
 """
 
 from __future__ import annotations

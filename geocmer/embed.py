@@ -1,0 +1,125 @@
+"""From pictures and words to unit vectors: the encoder that builds a store and asks it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backbone import BUNDLED, Backbone
+from .errors import ModelError
+from .features import Progress
+from .pairs import PairSet, load_picture
+
+if TYPE_CHECKING:
+    from .adapter import Adapter
+
+BATCH = 32
+"""Tiles through the towers at once: larger batches gain nothing on CPU and little on a GPU."""
+
+
+def default_adapter() -> Path:
+    """The adapter that ships with geocmer, trained on RSICD for the bundled towers."""
+    return Path(str(files("geocmer") / "data" / "adapter"))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Frozen towers with, or without, an adapter.
+
+    Attributes:
+        fingerprint: 32 hex digits over towers and adapter; vectors of different fingerprints must never be compared.
+        dim: length of a vector.
+    """
+
+    backbone: Backbone
+    adapter: Adapter | None
+    adapter_name: str
+    fingerprint: str
+    dim: int
+
+    @classmethod
+    def load(cls, model: str = BUNDLED, adapter: str | Path | None = None, device: str = "auto") -> Encoder:
+        """Load an encoder.
+
+        Args:
+            model: towers, see `Backbone.load`.
+            adapter: folder written by `geocmer train`. None: the shipped adapter for the bundled towers, none for
+                a CLIP, whose towers share one space already.
+            device: see `choose_device`.
+
+        Raises:
+            ModelError: towers or adapter cannot be loaded, do not belong together, or an adapter is needed.
+        """
+        from .adapter import Adapter
+
+        folder = Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
+        backbone = Backbone.load(model, device)
+        if folder is None:
+            dim = backbone.text(["probe"]).pooled.shape[-1]
+            return cls(backbone, None, "", backbone.fingerprint, dim)
+        loaded = Adapter.load(folder, backbone)
+        digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
+        digest.update(backbone.fingerprint.encode())
+        name = "" if folder == default_adapter() else str(folder.resolve())
+        return cls(backbone, loaded, name, digest.hexdigest(), loaded.cfg.dim)
+
+    @classmethod
+    def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
+        """The encoder a store was built with, from the names it keeps.
+
+        Raises:
+            ModelError: it is no longer where it was.
+        """
+        if adapter and not Path(adapter).is_dir():
+            raise ModelError(
+                f"adapter {adapter}, which built this store, is gone; give --adapter DIR, or run `geocmer embed`"
+            )
+        return cls.load(model, adapter or None, device)
+
+    def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors (n, dim) of uint8 RGB pictures (n, height, width, 3)."""
+        out = [np.empty((0, self.dim), np.float32)]
+        for start in range(0, len(pixels), BATCH):
+            features = self.backbone.image(pixels[start : start + BATCH])
+            vectors = self.adapter.image(features) if self.adapter else features.pooled
+            out.append(vectors.cpu().numpy())
+        return _unit(np.concatenate(out))
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors (n, dim) of captions or queries.
+
+        Raises:
+            ModelError: a text is empty.
+        """
+        if not all(text.strip() for text in texts):
+            raise ModelError("a query is empty; say what to look for, for instance 'airport near river'")
+        features = self.backbone.text(texts)
+        vectors = self.adapter.text(features) if self.adapter else features.pooled
+        return _unit(vectors.cpu().numpy())
+
+    def similarity(
+        self, pairs: PairSet, progress: Progress | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Cosine of every image with every caption (images, captions), and each caption's image."""
+        vectors = []
+        for start in range(0, len(pairs), BATCH):
+            paths = [pair.path for pair in pairs.pairs[start : start + BATCH]]
+            vectors.append(self.encode_images(np.stack([load_picture(p, self.backbone.size) for p in paths])))
+            if progress:
+                progress(min(start + BATCH, len(pairs)), len(pairs))
+        texts, owner = pairs.captions()
+        unique, at = np.unique(texts, return_inverse=True)  # equal captions get bit-equal scores: ties stay ties
+        said = np.concatenate([self.encode_texts(unique[i : i + 256].tolist()) for i in range(0, len(unique), 256)])
+        return (np.concatenate(vectors) @ said.T)[:, at], owner
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit

@@ -1,0 +1,140 @@
+"""The cache of frozen features: what the towers say of a captioned set, computed once and read by every epoch.
+
+Nothing trainable lies upstream of the towers, so their output for a picture under a fixed set of augmentations never
+changes. It is kept as float16 memory maps under a key of backbone and picture contents; a run that was interrupted
+goes on after its last complete block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backbone import Backbone, Features
+from .pairs import PairSet, load_picture
+
+VIEWS = 8
+"""The symmetries of the square, which an overhead picture admits: four quarter turns, each also mirrored."""
+
+_BLOCK = 64
+"""Pictures computed between two records of progress."""
+
+Progress = Callable[[int, int], None]
+
+
+def default_cache() -> Path:
+    """`$XDG_CACHE_HOME/geocmer`, else `~/.cache/geocmer`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+
+
+def view(pixels: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+    """One of the 8 symmetric views of pictures (n, h, w, 3); view 0 is the picture itself."""
+    turned = np.rot90(pixels, index % 4, axes=(1, 2))
+    return turned[:, :, ::-1] if index >= 4 else turned
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFeatures:
+    """Frozen features of n pictures, memory-mapped float16: for each view the pooled (n, channels) and then each tap
+    (n, tokens, channels).
+    """
+
+    views: tuple[tuple[NDArray[np.float16], ...], ...]
+
+    def batch(self, views: NDArray[np.int64], rows: NDArray[np.int64]) -> Features:
+        """Features of the given rows, each under its own view, as float32 tensors on the CPU."""
+        import torch
+
+        def take(which: int) -> torch.Tensor:
+            out = np.empty((len(rows), *self.views[0][which].shape[1:]), np.float16)
+            for v in np.unique(views):
+                (at,) = np.nonzero(views == v)
+                at = at[np.argsort(rows[at])]  # the pages of a memory map are read forwards
+                out[at] = self.views[v][which][rows[at]]
+            return torch.from_numpy(out).float()
+
+        return Features(take(0), tuple(take(1 + tap) for tap in range(len(self.views[0]) - 1)))
+
+
+def bytes_needed(backbone: Backbone, pictures: int, views: int) -> int:
+    """Size of the cache on disk, bytes."""
+    probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
+    return 2 * pictures * views * (probe.pooled.numel() + sum(tap.numel() for tap in probe.taps))
+
+
+def image_features(
+    backbone: Backbone, pairs: PairSet, folder: Path, views: int = VIEWS, progress: Progress | None = None
+) -> ImageFeatures:
+    """Compute, or find in `folder`, the features of every picture of `pairs` under the first `views` views.
+
+    Raises:
+        InputError: a picture cannot be read.
+    """
+    home = folder / backbone.fingerprint / _pictures_hash(pairs)
+    home.mkdir(parents=True, exist_ok=True)
+    probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
+    shapes = [tuple(probe.pooled.shape[1:]), *(tuple(tap.shape[1:]) for tap in probe.taps)]
+    return ImageFeatures(tuple(_one_view(backbone, pairs, home, v, views, shapes, progress) for v in range(views)))
+
+
+def _one_view(
+    backbone: Backbone, pairs: PairSet, home: Path, index: int, views: int, shapes: list[tuple[int, ...]],
+    progress: Progress | None,
+) -> tuple[NDArray[np.float16], ...]:  # fmt: skip
+    n = len(pairs)
+    done_file = home / f"view{index}.done"
+    done = int(done_file.read_text()) if done_file.exists() else 0
+    arrays = []
+    for i, shape in enumerate(shapes):
+        path = home / f"view{index}-{i}.npy"
+        if not path.exists():
+            done = 0
+        mode = "r+" if path.exists() else "w+"
+        arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=(n, *shape)))
+    for start in range(done, n, _BLOCK):
+        paths = [pair.path for pair in pairs.pairs[start : start + _BLOCK]]
+        features = backbone.image(view(np.stack([load_picture(p, backbone.size) for p in paths]), index))
+        for array, tensor in zip(arrays, (features.pooled, *features.taps), strict=True):
+            array[start : start + len(paths)] = tensor.cpu().numpy()
+        if (start // _BLOCK) % 16 == 15 or start + _BLOCK >= n:
+            for array in arrays:
+                array.flush()
+            _replace(done_file, str(min(start + _BLOCK, n)))
+        if progress:
+            progress(index * n + min(start + _BLOCK, n), views * n)
+    return tuple(np.load(home / f"view{index}-{i}.npy", mmap_mode="r") for i in range(len(shapes)))
+
+
+def text_features(backbone: Backbone, texts: list[str], folder: Path) -> NDArray[np.float32]:
+    """Pooled frozen features (n, channels) of texts. Equal texts give bit-equal rows, so that ties stay ties."""
+    unique = sorted(set(texts), key=lambda t: (len(t), t))  # batches of like length carry little padding
+    key = hashlib.blake2b("\0".join(unique).encode(), digest_size=16).hexdigest()
+    path = folder / backbone.fingerprint / f"{key}.npy"
+    if not path.exists():
+        blocks = [backbone.text(unique[i : i + 256]).pooled.cpu().numpy() for i in range(0, len(unique), 256)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp.npy")
+        np.save(temporary, np.concatenate(blocks))
+        temporary.replace(path)
+    at = {text: i for i, text in enumerate(unique)}
+    rows: NDArray[np.float32] = np.load(path)[[at[t] for t in texts]]
+    return rows
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _pictures_hash(pairs: PairSet) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for pair in pairs.pairs:
+        digest.update(hashlib.blake2b(pair.path.read_bytes(), digest_size=16).digest())
+    return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""The side branch: identity when untrained, exact zeros for background, round trips, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from geocmer.adapter import Adapter, AdapterConfig, FocusLayer
+from geocmer.backbone import Features
+from geocmer.errors import ModelError
+
+CFG = AdapterConfig(
+    "some", "f" * 32, image_channels=12, text_channels=8, tap_channels=(6, 10), dim=12, width=16, heads=4
+)
+
+
+def _features(n: int = 3) -> Features:
+    torch.manual_seed(1)
+    return Features(torch.randn(n, 12), (torch.randn(n, 9, 6), torch.randn(n, 4, 10)))
+
+
+def _backbone(fingerprint: str = "f" * 32) -> Any:
+    return SimpleNamespace(spec="some", fingerprint=fingerprint, device=torch.device("cpu"))
+
+
+def test_an_untrained_adapter_returns_the_backbones_own_embedding() -> None:
+    features = _features()
+    got = Adapter(CFG).eval().image(features)
+    torch.testing.assert_close(got, torch.nn.functional.normalize(features.pooled, dim=-1))
+
+
+def test_background_tokens_weigh_exactly_zero_and_heads_sum_to_one_or_nothing() -> None:
+    torch.manual_seed(0)
+    layer = FocusLayer(6, 16, 4)
+    pooled, weights = layer(torch.randn(5, 50, 6), torch.randn(5, 16))
+    assert pooled.shape == (5, 16)
+    assert weights.shape == (5, 4, 50)
+    assert (weights >= 0).all()
+    assert (weights == 0).float().mean() > 0.2
+    sums = weights.sum(-1)
+    assert ((sums - 1).abs() < 1e-5).logical_or(sums == 0).all()
+
+
+def test_a_background_token_may_change_without_changing_the_result() -> None:
+    torch.manual_seed(0)
+    layer = FocusLayer(6, 16, 1)
+    tokens, state = torch.randn(1, 30, 6), torch.randn(1, 16)
+    before, weights = layer(tokens, state)
+    ignored = int((weights[0, 0] == 0).nonzero()[0])
+    changed = tokens.clone()
+    changed[0, ignored] = tokens[0, ignored] * 1.0001
+    torch.testing.assert_close(layer(changed, state)[0], before, rtol=0, atol=0)
+
+
+def test_round_trip_keeps_the_vectors(tmp_path: Path) -> None:
+    adapter = Adapter(CFG).eval()
+    torch.nn.init.normal_(adapter.image_branch.up.weight)
+    adapter.save(tmp_path)
+    again = Adapter.load(tmp_path, _backbone())
+    assert again.cfg == CFG
+    torch.testing.assert_close(
+        again.image(_features()), adapter.image(_features()), rtol=0, atol=2e-3
+    )  # stored in float16
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_another_backbone_is_refused(tmp_path: Path) -> None:
+    Adapter(CFG).save(tmp_path)
+    with pytest.raises(ModelError, match="belongs to backbone 'some'"):
+        Adapter.load(tmp_path, _backbone("0" * 32))
+
+
+def test_missing_and_damaged_adapters_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json is missing"):
+        Adapter.load(tmp_path, _backbone())
+    Adapter(CFG).save(tmp_path)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="damaged"):
+        Adapter.load(tmp_path, _backbone())
+    (tmp_path / "config.json").write_text(json.dumps({"tap_channels": []}))
+    with pytest.raises(ModelError, match="no valid config"):
+        Adapter.load(tmp_path, _backbone())
+
+
+def test_every_parameter_learns() -> None:
+    torch.manual_seed(0)
+    adapter = Adapter(replace(CFG, dropout=0.0))
+    torch.nn.init.normal_(adapter.image_branch.up.weight)
+    torch.nn.init.normal_(adapter.text_branch.up.weight)
+    loss = (adapter.image(_features(8)) * adapter.text(Features(torch.randn(8, 8)))).sum() * adapter.log_scale
+    loss.backward()
+    silent = [name for name, p in adapter.named_parameters() if p.grad is None]
+    assert silent == ["text_branch.gates"]  # a branch without taps has no gate to learn

@@ -1,0 +1,159 @@
+"""The loop on a small real task: it learns, resumes exactly, and keeps its cache honest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from geocmer.backbone import Features
+from geocmer.errors import InputError
+from geocmer.evaluate import recall
+from geocmer.features import VIEWS, image_features, text_features, view
+from geocmer.pairs import PairSet, load_pairs
+from geocmer.train import Epoch, TrainConfig, measure, train
+
+COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
+
+
+class TinyBackbone:
+    """Frozen towers that can be computed in the head: mean colours, and bags of letters."""
+
+    spec, fingerprint, size, aligned = "tiny", "0123456789abcdef" * 2, 16, False
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.pictures = 0
+
+    def image(self, pixels: np.ndarray) -> Features:
+        self.pictures += len(pixels)
+        x = torch.from_numpy(np.array(pixels)).float() / 255
+        quarters = x.unfold(1, 8, 8).unfold(2, 8, 8).mean((-1, -2)).flatten(1, 2)
+        return Features(x.mean((1, 2)), (quarters,))
+
+    def text(self, texts: Any) -> Features:
+        counts = [[t.count(c) for c in "abcdefghijklmnopqrstuvwxyz"] for t in texts]
+        return Features(torch.tensor(counts, dtype=torch.float32))
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> PairSet:
+    rng = np.random.default_rng(0)
+    entries = []
+    for i in range(48):
+        name, colour = list(COLOURS.items())[i % 4]
+        noisy = np.clip(np.array(colour) + rng.integers(-25, 25, (16, 16, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(tmp_path / f"{i}.png")
+        split = "train" if i < 40 else "val"
+        entries.append({"filename": f"{i}.png", "split": split, "captions": [f"{name} field", f"a {name} area"]})
+    (tmp_path / "set.json").write_text(json.dumps({"images": entries}))
+    return load_pairs(tmp_path / "set.json")
+
+
+CFG = TrainConfig(epochs=6, batch=8, dim=8, width=16, heads=2, views=2, learning_rate=1e-2, average=0.5, dropout=0.0)
+
+
+def test_it_learns_and_reports_each_epoch(pairs: PairSet, tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+    train(pairs, TinyBackbone(), tmp_path / "out", CFG, cache=tmp_path / "cache", on_epoch=seen.append)  # type: ignore[arg-type]
+    assert [e.number for e in seen] == list(range(6))
+    assert seen[-1].loss < seen[0].loss
+    assert max(e.val.mean for e in seen) > 70  # two pictures of each colour tie: about 83 is the most
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(6))
+    assert not (tmp_path / "out" / "state.pt").exists()
+
+
+def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path) -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    cache, backbone = tmp_path / "cache", TinyBackbone()
+    train(pairs, backbone, tmp_path / "whole", CFG, cache=cache)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, backbone, tmp_path / "cut", CFG, cache=cache, on_epoch=stop)  # type: ignore[arg-type]
+    train(pairs, backbone, tmp_path / "cut", CFG, cache=cache)  # type: ignore[arg-type]
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_run_with_other_settings_is_not_resumed(pairs: PairSet, tmp_path: Path) -> None:
+    def stop(epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, TinyBackbone(), tmp_path / "out", CFG, cache=tmp_path, on_epoch=stop)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="other settings"):
+        train(pairs, TinyBackbone(), tmp_path / "out", TrainConfig(epochs=2), cache=tmp_path)  # type: ignore[arg-type]
+
+
+def test_the_cache_is_computed_once_and_holds_what_the_tower_says(pairs: PairSet, tmp_path: Path) -> None:
+    backbone = TinyBackbone()
+    first = image_features(backbone, pairs, tmp_path, 3)  # type: ignore[arg-type]
+    count = backbone.pictures
+    again = image_features(backbone, pairs, tmp_path, 3)  # type: ignore[arg-type]
+    assert backbone.pictures == count + 1  # the probe of the shapes alone
+    rows, views = np.array([5, 2, 40]), np.array([2, 0, 1])
+    pixels = [np.asarray(Image.open(pairs.pairs[r].path))[None] for r in rows]
+    for kept in (first, again):
+        got = kept.batch(views, rows)
+        for i in range(3):
+            truth = backbone.image(view(pixels[i], int(views[i])))
+            torch.testing.assert_close(got.pooled[i], truth.pooled[0], rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(got.taps[0][i], truth.taps[0][0], rtol=1e-3, atol=1e-3)
+
+
+def test_an_interrupted_cache_goes_on_and_ends_the_same(pairs: PairSet, tmp_path: Path) -> None:
+    class Dies(TinyBackbone):
+        def image(self, pixels: np.ndarray) -> Features:
+            if self.pictures > 60:
+                raise KeyboardInterrupt
+            return super().image(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        image_features(Dies(), pairs, tmp_path / "cut", 4)  # type: ignore[arg-type]
+    cut = image_features(TinyBackbone(), pairs, tmp_path / "cut", 4)  # type: ignore[arg-type]
+    whole = image_features(TinyBackbone(), pairs, tmp_path / "whole", 4)  # type: ignore[arg-type]
+    every = np.arange(len(pairs))
+    for v in range(4):
+        torch.testing.assert_close(
+            cut.batch(every * 0 + v, every).pooled, whole.batch(every * 0 + v, every).pooled, rtol=0, atol=0
+        )
+
+
+def test_the_eight_views_are_the_symmetries_of_the_square() -> None:
+    picture = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+    views = {view(picture, i).tobytes() for i in range(VIEWS)}
+    assert len(views) == VIEWS
+    assert view(picture, 0).tobytes() == picture.tobytes()
+
+
+def test_equal_texts_get_bit_equal_features(tmp_path: Path) -> None:
+    rows = text_features(TinyBackbone(), ["b", "a", "b"], tmp_path)  # type: ignore[arg-type]
+    assert (rows[0] == rows[2]).all()
+    assert (rows == text_features(TinyBackbone(), ["b", "a", "b"], tmp_path)).all()  # type: ignore[arg-type]
+
+
+def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> None:
+    backbone = TinyBackbone()
+    adapter = train(pairs, backbone, tmp_path / "out", CFG, cache=tmp_path)  # type: ignore[arg-type]
+    val = pairs.split("val")
+    texts, owner = val.captions()
+    images = image_features(backbone, val, tmp_path, 1)  # type: ignore[arg-type]
+    got = measure(adapter, images, text_features(backbone, texts, tmp_path), owner, backbone.device)  # type: ignore[arg-type]
+    pixels = np.stack([np.asarray(Image.open(p.path)) for p in val.pairs])
+    a = adapter.image(backbone.image(pixels)).numpy().astype(np.float64)
+    b = adapter.text(backbone.text(texts)).numpy().astype(np.float64)
+    assert abs(got.mean - recall(np.round(a @ b.T, 4).astype(np.float32), owner).mean) < 15
+
+
+@pytest.mark.parametrize("bad", [{"method": "magic"}, {"views": 9}, {"epochs": 0}, {"width": 10, "heads": 3}])
+def test_bad_settings_are_named(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=str(next(iter(bad.values())))):
+        TrainConfig(**bad)
