@@ -1,0 +1,133 @@
+"""LanceDB as a store uses it: finding and making the database, safe upserts, metadata, upkeep.
+
+What is done here in an unusual way was measured first; the docstrings say what went wrong with the usual one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import StoreError
+from .schema import SCHEMA_KEY, SCHEMA_VERSION, scenes_schema, tiles_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLES = ("tiles", "scenes")
+FRAGMENT_ROWS = 131_072
+"""Fragments this large are left alone by upkeep, so that a small addition never rewrites a large store."""
+LOOSE_FRAGMENTS = 16
+"""Upkeep merges small fragments once there are more than this."""
+KEEP = timedelta(hours=1)
+"""Superseded versions younger than this are kept: a reader may still be in one."""
+
+
+def find(path: str) -> Any:
+    """The database of a store that exists.
+
+    Raises:
+        StoreError: there is none at `path`, it is not a store or half made, or it has another schema version.
+    """
+    if is_local(path) and not Path(path).exists():
+        raise StoreError(f"there is no store at {path}; make one with `geocmer tile SCENE --store {path}`")
+    database, present = _connect(path)
+    if not present & set(TABLES):
+        raise StoreError(f"{path} is not a geocmer store; make one with `geocmer tile SCENE --store NEW_FOLDER`")
+    with spoken(path, "read"):
+        for name in present & set(TABLES):
+            _check_schema(path, database.open_table(name))
+    if not present >= set(TABLES):
+        raise StoreError(f"the store {path} is half made; complete it with `geocmer tile SCENE --store {path}`")
+    return database
+
+
+def make(path: str) -> None:
+    """Make the tables of a store that are not there yet.
+
+    Raises:
+        StoreError: `path` holds something else, or nothing can be written there.
+    """
+    if is_local(path):
+        _refuse_foreign(Path(path))
+    database, present = _connect(path)
+    with spoken(path, "make"):
+        for name, schema in zip(TABLES, (tiles_schema(), scenes_schema()), strict=True):
+            if name not in present:
+                database.create_table(name, schema=schema, exist_ok=True)  # another process may be as far
+
+
+def is_local(path: str) -> bool:
+    """Whether a store's path is a folder, and not the address of an object store."""
+    return "://" not in path
+
+
+def upsert(path: str, table: Any, rows: pa.Table, *, insert: bool = False, update: bool = False) -> int:
+    """Write rows by `id` in one commit, and say how many were new.
+
+    All of this is needed, or two concurrent writers double rows in silence: the key declared in the schema and not
+    nullable, in the table and in `rows`, and `use_index(False)`.
+    """
+    builder = table.merge_insert("id").use_index(False)
+    builder = builder.when_matched_update_all() if update else builder
+    builder = builder.when_not_matched_insert_all() if insert else builder
+    with spoken(path, "write"):
+        return int(builder.execute(rows).num_inserted_rows)
+
+
+def set_metadata(path: str, table: Any, values: dict[str, str | None]) -> None:
+    """Change a table's metadata in one commit; None removes a key. LanceDB's own tables cannot, so pylance does."""
+    with spoken(path, "write"):
+        table.to_lance().update_schema_metadata(values)
+
+
+def tidy(table: Any) -> None:
+    """Merge small fragments, bring indices up to date, clear versions that nobody reads any more.
+
+    Another writer may commit first, and then this gives up: nothing is lost, and the next call does the work.
+    """
+    with suppress(OSError, RuntimeError):
+        if table.stats()["fragment_stats"]["num_small_fragments"] > LOOSE_FRAGMENTS:
+            table.to_lance().optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+        table.to_lance().optimize.optimize_indices()
+        table.cleanup_old_versions(KEEP)
+
+
+@contextmanager
+def spoken(path: str, doing: str) -> Iterator[None]:
+    """Say in one line what LanceDB and the file system raise: no space, no permission, damaged files."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = str(error).split(", /")[0].splitlines()[0]  # LanceDB appends the place in its own source
+        raise StoreError(f"cannot {doing} the store {path}: {reason}; check the disk, then run it again") from error
+
+
+def _connect(path: str) -> tuple[Any, set[str]]:
+    import lancedb
+
+    with spoken(path, "open"):
+        database = lancedb.connect(path, read_consistency_interval=timedelta(0))  # always see other processes' commits
+        return database, set(database.list_tables().tables)
+
+
+def _check_schema(path: str, table: Any) -> None:
+    found = (table.schema.metadata or {}).get(SCHEMA_KEY.encode(), b"").decode()
+    if not found:
+        raise StoreError(f"{path} is a LanceDB database, but not a geocmer store; give --store another folder")
+    if found != SCHEMA_VERSION:
+        raise StoreError(
+            f"the store {path} has schema version {found}, this geocmer reads {SCHEMA_VERSION}; "
+            "use the geocmer that made it, or tile the scenes again into a new store"
+        )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A store is not mixed into a folder of other things: somebody would one day delete it with them."""
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is a file; name a folder for the store")
+    if path.is_dir() and any(path.iterdir()) and not any((path / f"{name}.lance").exists() for name in TABLES):
+        raise StoreError(f"{path} holds other files and no store; name a new folder with --store")

@@ -1,0 +1,153 @@
+"""Which tiles a question is about: a coarse filter that LanceDB can run, and the exact decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import reduce
+from operator import or_
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .geometry import BBox, Region
+
+MAX_BOXES = 8
+"""A region in more parts than this is prefiltered by one box around them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions on tiles, all of which must hold; what is None holds for every tile.
+
+    Attributes:
+        region: a tile's footprint must share at least a point with it.
+        category: exactly this scene category.
+        since: acquired at this time or later; a date means its first moment, UTC. Tiles without a time do not pass.
+        until: acquired at this time or earlier; a date means its last moment, UTC. Tiles without a time do not pass.
+    """
+
+    region: Region | BBox | None = None
+    category: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        for name, moment in (("since", self.since), ("until", self.until)):
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                raise InputError(f"{name} {moment} has no time zone; add one, for instance {moment}+00:00")
+        start, end = self.period
+        if start and end and start > end:
+            raise InputError(f"since {self.since} is later than until {self.until}, so nothing can match; swap them")
+
+    @property
+    def period(self) -> tuple[datetime | None, datetime | None]:
+        """First and last moment, both included, UTC."""
+        return _moment(self.since, time.min), _moment(self.until, time.max)
+
+    @property
+    def area(self) -> Region | None:
+        """The region, a box made into one."""
+        return Region.from_bbox(self.region) if isinstance(self.region, BBox) else self.region
+
+    def where(self, reach: Callable[[], tuple[float, float, float]]) -> str | None:
+        """The filter as SQL text that lets through every matching tile and, of the others, only some near the region.
+
+        Values reach the text through LanceDB's expressions, which quote them; nothing a user wrote is pasted in.
+
+        Args:
+            reach: `Snapshot.reach`, asked only if there is a region.
+        """
+        from lancedb.expr import col, lit
+
+        terms = []
+        if self.area is not None:
+            width, height, east = reach()
+            near = []
+            for west, south, right, north in boxes(self.area, east):
+                near.append(
+                    # The lower bounds of xmin and ymin say nothing new: they let an index on these two find the box.
+                    (col("xmin") >= lit(west - width))
+                    & (col("xmin") <= lit(right))
+                    & (col("ymin") >= lit(south - height))
+                    & (col("ymin") <= lit(north))
+                    & (col("xmax") >= lit(west))
+                    & (col("ymax") >= lit(south))
+                )
+            terms.append(reduce(or_, near))
+        if self.category is not None:
+            terms.append(col("category") == lit(self.category))
+        start, end = self.period
+        if start:
+            terms.append(col("datetime") >= lit(start))
+        if end:
+            terms.append(col("datetime") <= lit(end))
+        return " AND ".join(f"({term.to_sql()})" for term in terms) or None
+
+
+def boxes(region: Region, east: float) -> list[tuple[float, float, float, float]]:
+    """Boxes (west, south, east, north) that hold a region, comparable with unwrapped extents.
+
+    A tile that crosses the antimeridian keeps its place by `xmin` and reaches beyond 180, so what lies at -179 may be
+    found at 181: each box is tried there as well if any tile reaches that far.
+
+    Args:
+        region: what is asked for.
+        east: the largest `xmax` of all tiles.
+    """
+    parts = [(box.west, box.south, box.east, box.north) for box in region.boxes()]
+    if len(parts) > MAX_BOXES:
+        west, south, right, north = zip(*parts, strict=True)
+        parts = [(min(west), min(south), max(right), max(north))]
+    beyond = [(w + 360, s, e + 360, n) for w, s, e, n in parts if w + 360 <= east]
+    return parts + beyond
+
+
+def inside(
+    region: Region,
+    extents: NDArray[np.float64],
+    geometry: Callable[[NDArray[np.intp]], NDArray[np.object_]],
+) -> NDArray[np.bool_]:
+    """Which tiles share at least a point with a region, exactly.
+
+    A tile lies within its extent. So an extent within the region settles the matter, and one apart from it too; only
+    the footprints of the others, along the region's edge, are looked at.
+
+    Args:
+        region: what is asked for.
+        extents: (n, 4) unwrapped extents.
+        geometry: footprints of the rows with these indices.
+
+    Returns:
+        (n,) True where the footprint intersects the region.
+    """
+    xmin, ymin, xmax, ymax = extents.T
+    crossing = xmax > 180  # rare, and not comparable with a region that is cut at 180: decided by footprint
+    near, within = crossing.copy(), np.zeros(len(extents), bool)
+    for west, south, east, north in boxes(region, -180.0):
+        near |= (xmin <= east) & (xmax >= west) & (ymin <= north) & (ymax >= south)
+    rectangles = [part.bounds for part in shapely.get_parts(region.geometry) if part.equals(shapely.box(*part.bounds))]
+    for west, south, east, north in rectangles:
+        within |= (xmin >= west) & (xmax <= east) & (ymin >= south) & (ymax <= north)
+    if len(rectangles) < shapely.get_num_geometries(region.geometry):
+        unsure = np.flatnonzero(near & ~within & ~crossing)
+        shapely.prepare(region.geometry)
+        around = shapely.box(*extents[unsure].T)
+        within[unsure] = shapely.contains_properly(region.geometry, around)
+        near[unsure] = within[unsure] | shapely.intersects(region.geometry, around)
+    within &= ~crossing
+    unsure = np.flatnonzero(near & ~within)
+    if len(unsure):
+        within[unsure] = region.intersects(geometry(unsure))
+    return within
+
+
+def _moment(value: date | None, at: time) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return datetime.combine(value, at, UTC)

@@ -1,0 +1,71 @@
+"""One version of a store, as a reader sees it: writers that go on beside it do not disturb what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .schema import EXTENT
+from .vectors import EncoderInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH = 8192
+"""Rows held in memory at once while scanning."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The `tiles` table at one version. Made by `Store.snapshot`.
+
+    Attributes:
+        path: of the store, for messages.
+        table: a LanceDB table checked out at `version`.
+        version: of the `tiles` table.
+        encoder: the encoder whose vectors answer, or None while nothing is embedded.
+        uris: scene id -> where the scene was read.
+    """
+
+    path: str
+    table: Any = field(repr=False)
+    version: int
+    encoder: EncoderInfo | None
+    uris: dict[str, str] = field(repr=False)
+
+    def count(self, where: str | None = None) -> int:
+        """Rows that a filter (SQL text, see `Filter.where`) lets through."""
+        return int(self.table.count_rows(where))
+
+    def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
+        query = self.table.search().select(list(columns)).with_row_id(True)
+        yield from (query.where(where) if where else query).to_batches(BATCH)
+
+    def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
+        """Rows by `_rowid`, in the order asked for (LanceDB alone returns them in storage order)."""
+        found = self.table.take_row_ids(rowids.tolist()).select(list(columns)).with_row_id().to_arrow()
+        stored = found["_rowid"].to_numpy()
+        order = np.argsort(stored)
+        return found.take(order[np.searchsorted(stored, rowids, sorter=order)])
+
+    @cached_property
+    def reach(self) -> tuple[float, float, float]:
+        """Largest width and height of a tile's extent, and the largest `xmax`, in degrees.
+
+        With the widths, indices on `xmin` and `ymin` alone find a box: every tile that reaches into it begins at most
+        one tile before it. Read from the table, because one wide tile is enough to break a constant.
+        """
+        width = height = 0.0
+        east = -180.0
+        for batch in self.scan(EXTENT):
+            xmin, ymin, xmax, ymax = (batch[name].to_numpy() for name in EXTENT)
+            width = max(width, float((xmax - xmin).max(initial=0)))
+            height = max(height, float((ymax - ymin).max(initial=0)))
+            east = max(east, float(xmax.max(initial=-180)))
+        return width, height, east

@@ -1,0 +1,292 @@
+"""The store: a LanceDB database of tiles, their vectors and their scenes. All writing to LanceDB happens here.
+
+Every write is one atomic commit, keyed by a tile's id, and adds nothing that is already there: an interrupted run is
+mended by running it again, and two runs beside each other never double a row. The pointer to the encoder whose vectors
+answer lies in the metadata of the `tiles` table: a re-embedding takes effect in one commit, when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import database
+from .errors import FingerprintError, StoreError
+from .schema import SceneRow, TileRow, scene_row, scenes_table, tiles_schema, tiles_table
+from .snapshot import Snapshot
+from .vectors import EncoderInfo, vector_array, vector_field
+
+__all__ = ["EncoderInfo", "SceneRow", "Store", "TileKey", "TileRow"]
+
+CURRENT, COMING = "geocmer:encoder", "geocmer:coming-encoder"
+"""Metadata of `tiles`: the encoder whose vectors answer, and the one that a re-embedding is on the way to."""
+INDEX_ROWS = 100_000
+"""Below this a flat scan of the extents is as fast as an index on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileKey:
+    """What is needed to cut a stored tile from its scene again."""
+
+    id: str
+    scene_id: str
+    row: int
+    col: int
+    size: int
+
+
+class Store:
+    """A store that exists. `Store.open`, `Store.create` and `Store.open_or_create` make one."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._database = database.find(path)
+        with database.spoken(path, "read"):
+            self._tiles, self._scenes = (self._database.open_table(name) for name in database.TABLES)
+        self._snapshot: tuple[int, int, Snapshot] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a store.
+
+        Raises:
+            StoreError: there is none at `path`, it is not a store or half made, or it has another schema version.
+        """
+        return cls(str(path))
+
+    @classmethod
+    def create(cls, path: str | Path) -> Self:
+        """Make an empty store in a new or empty folder.
+
+        Raises:
+            StoreError: something is there already, or nothing can be written there.
+        """
+        if database.is_local(str(path)) and Path(path).is_dir() and any(Path(path).iterdir()):
+            raise StoreError(f"{path} exists already; open it, or name a new folder")
+        return cls.open_or_create(path)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path) -> Self:
+        """Open a store, make it where there is none, complete it where making it was interrupted.
+
+        Raises:
+            StoreError: `path` holds something else or a store of another schema, or nothing can be written there.
+        """
+        database.make(str(path))
+        return cls(str(path))
+
+    # -- what is there -------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The newest version of the tiles, to read from."""
+        with database.spoken(self.path, "read"):
+            versions = self._tiles.version, self._scenes.version
+            if self._snapshot is None or self._snapshot[:2] != versions:
+                table = self._database.open_table("tiles")
+                table.checkout(versions[0])
+                uris = self._scenes.search().select(["id", "uri"]).to_arrow()
+                snapshot = Snapshot(
+                    self.path,
+                    table,
+                    versions[0],
+                    _encoder(table, CURRENT),
+                    dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
+                )
+                self._snapshot = (*versions, snapshot)
+        return self._snapshot[2]
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that are in the store, embedded or not."""
+        from lancedb.expr import col
+
+        found: set[str] = set()
+        for start in range(0, len(ids), 10_000):
+            query = self._tiles.search().select(["id"]).where(col("id").isin(list(ids[start : start + 10_000])))
+            found.update(query.to_arrow()["id"].to_pylist())
+        return found
+
+    def count(self) -> int:
+        """Tiles in the store."""
+        return int(self._tiles.count_rows())
+
+    def categories(self) -> dict[str, int]:
+        """Tiles of each category, most frequent first; tiles without one are left out."""
+        column = self._tiles.search().select(["category"]).to_arrow()["category"].drop_null()
+        counts = {str(entry["values"]): int(entry["counts"]) for entry in column.value_counts().to_pylist()}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def scene(self, scene_id: str) -> SceneRow | None:
+        """A scene, if all its tiles are in the store."""
+        from lancedb.expr import col, lit
+
+        records = self._scenes.search().where(col("id") == lit(scene_id)).to_list()
+        return scene_row(records[0]) if records else None
+
+    def scenes(self) -> list[SceneRow]:
+        """Every complete scene, in the order of completion."""
+        rows = [scene_row(record) for record in self._scenes.search().to_list()]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))
+
+    # -- tiles and scenes ----------------------------------------------------------------------------------------------
+
+    def add_tiles(self, rows: Sequence[TileRow], vectors: NDArray[np.floating[Any]] | None = None) -> int:
+        """Add tiles that are not there yet; those that are there stay as they are.
+
+        Args:
+            rows: tiles; of two with the same id the first counts.
+            vectors: (n, dim) unit vectors of the current encoder (`begin`), or None to embed later.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        first = np.unique([row.id for row in rows], return_index=True)[1] if rows else np.array([], np.intp)
+        info = self.encoder
+        if vectors is not None and info is None:
+            raise ValueError("call begin(encoder) before adding vectors")
+        column = vector_array(vectors, info) if vectors is not None and info is not None else None
+        table = tiles_table(rows, column, info).take(np.sort(first))
+        return database.upsert(self.path, self._tiles, table, insert=True) if rows else 0
+
+    def set_categories(
+        self,
+        ids: Sequence[str],
+        categories: Sequence[str | None],
+        fractions: Sequence[Mapping[str, float] | None],
+        captions: Sequence[Sequence[str] | None],
+    ) -> None:
+        """Replace category, class fractions and captions of tiles that are there; other ids are ignored."""
+        import pyarrow as pa
+
+        columns = [
+            list(ids),
+            list(categories),
+            [None if shares is None else list(shares) for shares in fractions],
+            [None if shares is None else list(shares.values()) for shares in fractions],
+            list(captions),
+        ]
+        schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        database.upsert(self.path, self._tiles, pa.Table.from_arrays(arrays, schema=schema), update=True)
+
+    def add_scene(self, row: SceneRow) -> None:
+        """Record a scene, to be called after its last tile; a scene of the same id is replaced."""
+        database.upsert(self.path, self._scenes, scenes_table([row]), insert=True, update=True)
+
+    # -- vectors -------------------------------------------------------------------------------------------------------
+
+    @property
+    def encoder(self) -> EncoderInfo | None:
+        """The encoder whose vectors answer queries; None while the store has none."""
+        return _encoder(self._tiles, CURRENT)
+
+    @property
+    def coming(self) -> EncoderInfo | None:
+        """The encoder that an unfinished re-embedding is on the way to."""
+        return _encoder(self._tiles, COMING)
+
+    def check(self, fingerprint: str) -> None:
+        """Refuse another encoder than the one the store was built with.
+
+        Raises:
+            FingerprintError: the vectors are another encoder's.
+            StoreError: there are no vectors yet.
+        """
+        info = self.encoder
+        if info is None:
+            raise StoreError(f"the store {self.path} holds no vectors yet; run `geocmer embed --store {self.path}`")
+        if info.fingerprint != fingerprint:
+            raise FingerprintError(
+                f"the store {self.path} was built with {info.title}, not by the encoder that asks ({fingerprint[:8]}); "
+                f"ask with that one, or re-embed: `geocmer embed --model MODEL --store {self.path}`"
+            )
+
+    def begin(self, info: EncoderInfo) -> None:
+        """Make room for an encoder's vectors. A store's first encoder answers at once, a later one after `switch`."""
+        if self.encoder == info:
+            return
+        with database.spoken(self.path, "write"):
+            kept = {found.column for found in (self.encoder, info) if found}
+            self._drop_vectors_but(kept)  # of an abandoned re-embedding
+            if info.column not in self._tiles.schema.names:
+                self._tiles.add_columns([vector_field(info)])
+            database.set_metadata(self.path, self._tiles, {(COMING if self.encoder else CURRENT): info.to_json()})
+
+    def missing(self, info: EncoderInfo, batch: int = 4096) -> Iterator[list[TileKey]]:
+        """The tiles that have no vector of an encoder yet, in storage order, which keeps a scene's tiles together."""
+        names = ["id", "scene_id", "row", "col", "size"]
+        query = self._tiles.search().where(f"{info.column} IS NULL").select(names)
+        keys = [TileKey(**record) for record in query.to_arrow().to_pylist()]
+        yield from (keys[start : start + batch] for start in range(0, len(keys), batch))
+
+    def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]]) -> None:
+        """Give tiles that are there their (n, dim) unit vectors of an encoder that was announced by `begin`."""
+        import pyarrow as pa
+
+        schema = pa.schema([tiles_schema().field("id"), vector_field(info)])
+        arrays = [pa.array(list(ids), pa.string()), vector_array(vectors, info)]
+        database.upsert(self.path, self._tiles, pa.Table.from_arrays(arrays, schema=schema), update=True)
+
+    def switch(self, info: EncoderInfo) -> None:
+        """Let an encoder's vectors answer from now on, in one commit, and drop the old ones.
+
+        Raises:
+            StoreError: tiles that have an old vector still lack a new one.
+        """
+        old = self.encoder
+        if old == info:
+            return
+        lacking = self._tiles.count_rows(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
+        if lacking:
+            raise StoreError(
+                f"{lacking} tiles of {self.path} have no vector of {info.title} yet, so the old ones still answer; "
+                f"run `geocmer embed --model {info.model} --store {self.path}` again"
+            )
+        with database.spoken(self.path, "write"):
+            database.set_metadata(self.path, self._tiles, {CURRENT: info.to_json(), COMING: None})
+            self._drop_vectors_but({info.column})
+
+    def reembed(self, info: EncoderInfo, encode: Callable[[list[TileKey]], NDArray[np.floating[Any]]]) -> int:
+        """Give every tile that lacks one a vector of `info`, then let these answer. Resumes where it was interrupted.
+
+        Args:
+            info: the encoder; if it is the current one, only tiles without a vector are embedded.
+            encode: tiles, a scene's together -> their (n, dim) unit vectors.
+
+        Returns:
+            How many vectors were made.
+        """
+        self.begin(info)
+        made = 0
+        for keys in self.missing(info):
+            self.set_vectors(info, [key.id for key in keys], encode(keys))
+            made += len(keys)
+        self.switch(info)
+        return made
+
+    def upkeep(self) -> None:
+        """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
+        from lancedb.index import BTree
+
+        for table in (self._tiles, self._scenes):
+            database.tidy(table)
+        if self.count() >= INDEX_ROWS and not self._tiles.list_indices():
+            for name in ("xmin", "ymin"):  # not xmax, ymax: measured to make the same filter slower
+                self._tiles.create_index(name, config=BTree())
+
+    def _drop_vectors_but(self, kept: set[str]) -> None:
+        names = [n for n in self._tiles.schema.names if n.startswith("vector_") and n not in kept]
+        if names:
+            self._tiles.drop_columns(names)
+
+
+def _encoder(table: Any, key: str) -> EncoderInfo | None:
+    text = (table.schema.metadata or {}).get(key.encode())
+    return EncoderInfo.from_json(text.decode()) if text else None

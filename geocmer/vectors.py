@@ -1,0 +1,87 @@
+"""The vector columns of a store: one for each encoder, float16, unit length, null where a tile is not embedded yet.
+
+A column is named after its encoder's fingerprint, so that two generations can stand side by side while a store is
+re-embedded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNIT_TOLERANCE = 1e-2
+"""A vector this far from unit length is a mistake of the caller: float16 rounding stays below 1e-3."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """What a store remembers of the encoder that made its vectors.
+
+    Attributes:
+        fingerprint: 32 hex digits over towers and adapter.
+        model: the towers, as `--model` takes them.
+        adapter: folder of the adapter, or "" for none or the bundled one.
+        dim: length of a vector.
+    """
+
+    fingerprint: str
+    model: str
+    adapter: str
+    dim: int
+
+    @property
+    def column(self) -> str:
+        """Name of the column that holds this encoder's vectors."""
+        return f"vector_{self.fingerprint[:8]}"
+
+    @property
+    def title(self) -> str:
+        """For messages: model, adapter and the start of the fingerprint."""
+        return f"{self.model}{f' + {self.adapter}' if self.adapter else ''} ({self.fingerprint[:8]})"
+
+    def to_json(self) -> str:
+        """One line of JSON, the form kept in the table's metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**json.loads(text))
+
+
+def vector_field(info: EncoderInfo) -> pa.Field:
+    """The column of an encoder's unit vectors: float16, null where a tile is not embedded yet."""
+    import pyarrow as pa
+
+    return pa.field(info.column, pa.list_(pa.float16(), info.dim))
+
+
+def vector_array(vectors: NDArray[np.floating[Any]], info: EncoderInfo) -> pa.Array:
+    """Unit vectors (n, dim) as the float16 column of an encoder.
+
+    Raises:
+        ValueError: another shape than (n, dim), not finite, or not of unit length: a mistake of the calling code.
+    """
+    import pyarrow as pa
+
+    if vectors.ndim != 2 or vectors.shape[1] != info.dim:
+        raise ValueError(f"vectors of shape {vectors.shape} do not fit {info.title}, which makes (n, {info.dim})")
+    lengths = np.linalg.norm(vectors.astype(np.float32, copy=False), axis=1)
+    if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():  # also false for NaN
+        raise ValueError("vectors must be finite and of unit length")
+    halves = np.ascontiguousarray(vectors, dtype=np.float16)
+    return pa.FixedSizeListArray.from_arrays(pa.array(halves.ravel()), info.dim)
+
+
+def halves(column: pa.FixedSizeListArray) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """A column of vectors as (n, dim) float16 without a copy, and which rows have one (True = embedded)."""
+    dim = column.type.list_size
+    flat = column.values.slice(column.offset * dim, len(column) * dim)  # .flatten() would leave the nulls out
+    return flat.to_numpy(zero_copy_only=False).reshape(-1, dim), np.asarray(column.is_valid())
