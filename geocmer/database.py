@@ -34,6 +34,8 @@ def find(path: str) -> Any:
     """
     if is_local(path) and not Path(path).exists():
         raise StoreError(f"there is no store at {path}; make one with `geocmer tile SCENE --store {path}`")
+    if Path(path).is_file():
+        raise StoreError(f"{path} is a file; name the folder of a store")
     database, present = _connect(path)
     if not present & set(TABLES):
         raise StoreError(f"{path} is not a geocmer store; make one with `geocmer tile SCENE --store NEW_FOLDER`")

@@ -196,7 +196,7 @@ def _frame(hits: Iterable[Hit]) -> gpd.GeoDataFrame:
 def _flat(hit: Hit) -> dict[str, Any]:
     """`attributes` for formats without nesting: class fractions as JSON text."""
     values = attributes(hit)
-    return {**values, "fractions": json.dumps(values["fractions"], ensure_ascii=False) if hit.fractions else None}
+    return {**values, "fractions": json.dumps(hit.fractions, ensure_ascii=False)}
 
 
 def _rounded(hit: Hit) -> Polygon | MultiPolygon:

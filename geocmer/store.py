@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from .errors import FingerprintError, StoreError
 from .schema import SceneRow, TileRow, scene_row, scenes_table, tiles_schema, tiles_table
 from .snapshot import Snapshot
 from .vectors import EncoderInfo, vector_array, vector_field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["EncoderInfo", "SceneRow", "Store", "TileKey", "TileRow"]
 
@@ -89,12 +92,12 @@ class Store:
             if self._snapshot is None or self._snapshot[:2] != versions:
                 table = self._database.open_table("tiles")
                 table.checkout(versions[0])
-                uris = self._scenes.search().select(["id", "uri"]).to_arrow()
+                uris = self._read(self._scenes, ["id", "uri"])
                 snapshot = Snapshot(
                     self.path,
                     table,
                     versions[0],
-                    _encoder(table, CURRENT),
+                    self._encoder(table, CURRENT),
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
                 )
                 self._snapshot = (*versions, snapshot)
@@ -106,17 +109,17 @@ class Store:
 
         found: set[str] = set()
         for start in range(0, len(ids), 10_000):
-            query = self._tiles.search().select(["id"]).where(col("id").isin(list(ids[start : start + 10_000])))
-            found.update(query.to_arrow()["id"].to_pylist())
+            where = col("id").isin(list(ids[start : start + 10_000])).to_sql()
+            found.update(self._read(self._tiles, ["id"], where)["id"].to_pylist())
         return found
 
     def count(self) -> int:
         """Tiles in the store."""
-        return int(self._tiles.count_rows())
+        return self._count()
 
     def categories(self) -> dict[str, int]:
         """Tiles of each category, most frequent first; tiles without one are left out."""
-        column = self._tiles.search().select(["category"]).to_arrow()["category"].drop_null()
+        column = self._read(self._tiles, ["category"])["category"].drop_null()
         counts = {str(entry["values"]): int(entry["counts"]) for entry in column.value_counts().to_pylist()}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
@@ -124,12 +127,12 @@ class Store:
         """A scene, if all its tiles are in the store."""
         from lancedb.expr import col, lit
 
-        records = self._scenes.search().where(col("id") == lit(scene_id)).to_list()
+        records = self._read(self._scenes, None, (col("id") == lit(scene_id)).to_sql()).to_pylist()
         return scene_row(records[0]) if records else None
 
     def scenes(self) -> list[SceneRow]:
         """Every complete scene, in the order of completion."""
-        rows = [scene_row(record) for record in self._scenes.search().to_list()]
+        rows = [scene_row(record) for record in self._read(self._scenes).to_pylist()]
         return sorted(rows, key=lambda row: (row.created_at, row.id))
 
     # -- tiles and scenes ----------------------------------------------------------------------------------------------
@@ -185,12 +188,12 @@ class Store:
     @property
     def encoder(self) -> EncoderInfo | None:
         """The encoder whose vectors answer queries; None while the store has none."""
-        return _encoder(self._tiles, CURRENT)
+        return self._encoder(self._tiles, CURRENT)
 
     @property
     def coming(self) -> EncoderInfo | None:
         """The encoder that an unfinished re-embedding is on the way to."""
-        return _encoder(self._tiles, COMING)
+        return self._encoder(self._tiles, COMING)
 
     def check(self, fingerprint: str) -> None:
         """Refuse another encoder than the one the store was built with.
@@ -210,20 +213,19 @@ class Store:
 
     def begin(self, info: EncoderInfo) -> None:
         """Make room for an encoder's vectors. A store's first encoder answers at once, a later one after `switch`."""
-        if self.encoder == info:
-            return
-        with database.spoken(self.path, "write"):
-            kept = {found.column for found in (self.encoder, info) if found}
-            self._drop_vectors_but(kept)  # of an abandoned re-embedding
-            if info.column not in self._tiles.schema.names:
-                self._tiles.add_columns([vector_field(info)])
-            database.set_metadata(self.path, self._tiles, {(COMING if self.encoder else CURRENT): info.to_json()})
+        for attempt in range(3):
+            try:
+                return self._begin(info)
+            except (StoreError, ValueError):  # another process may be announcing an encoder: look again, then give up
+                if attempt == 2:
+                    raise
+        return None
 
     def missing(self, info: EncoderInfo, batch: int = 4096) -> Iterator[list[TileKey]]:
         """The tiles that have no vector of an encoder yet, in storage order, which keeps a scene's tiles together."""
         names = ["id", "scene_id", "row", "col", "size"]
-        query = self._tiles.search().where(f"{info.column} IS NULL").select(names)
-        keys = [TileKey(**record) for record in query.to_arrow().to_pylist()]
+        table = self._read(self._tiles, names, f"{info.column} IS NULL")
+        keys = [TileKey(**record) for record in table.to_pylist()]
         yield from (keys[start : start + batch] for start in range(0, len(keys), batch))
 
     def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]]) -> None:
@@ -243,7 +245,7 @@ class Store:
         old = self.encoder
         if old == info:
             return
-        lacking = self._tiles.count_rows(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
+        lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
         if lacking:
             raise StoreError(
                 f"{lacking} tiles of {self.path} have no vector of {info.title} yet, so the old ones still answer; "
@@ -281,12 +283,32 @@ class Store:
             for name in ("xmin", "ymin"):  # not xmax, ymax: measured to make the same filter slower
                 self._tiles.create_index(name, config=BTree())
 
+    def _read(self, table: Any, columns: list[str] | None = None, where: str | None = None) -> pa.Table:
+        """Rows of the newest version; `where` is SQL text, made by LanceDB's expressions if users' words are in it."""
+        with database.spoken(self.path, "read"):
+            query = table.search().select(columns) if columns else table.search()
+            return (query.where(where) if where else query).to_arrow()
+
+    def _count(self, where: str | None = None) -> int:
+        with database.spoken(self.path, "read"):
+            return int(self._tiles.count_rows(where))
+
+    def _encoder(self, table: Any, key: str) -> EncoderInfo | None:
+        with database.spoken(self.path, "read"):
+            text = (table.schema.metadata or {}).get(key.encode())
+        return EncoderInfo.from_json(text.decode()) if text else None
+
+    def _begin(self, info: EncoderInfo) -> None:
+        current = self.encoder
+        if info in (current, self.coming):
+            return
+        with database.spoken(self.path, "write"):
+            self._drop_vectors_but({current.column, info.column} if current else {info.column})  # of an abandoned one
+            if info.column not in self._tiles.schema.names:
+                self._tiles.add_columns([vector_field(info)])
+            database.set_metadata(self.path, self._tiles, {COMING if current else CURRENT: info.to_json()})
+
     def _drop_vectors_but(self, kept: set[str]) -> None:
         names = [n for n in self._tiles.schema.names if n.startswith("vector_") and n not in kept]
         if names:
             self._tiles.drop_columns(names)
-
-
-def _encoder(table: Any, key: str) -> EncoderInfo | None:
-    text = (table.schema.metadata or {}).get(key.encode())
-    return EncoderInfo.from_json(text.decode()) if text else None

@@ -1,0 +1,96 @@
+"""Tiles, vectors and stores with known contents, for the tests of store, search and export."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, affinity
+
+from geocmer.store import EncoderInfo, SceneRow, Store, TileRow
+
+DIM = 8
+ENCODER = EncoderInfo("ab" * 16, "fake", "", DIM)
+OTHER = EncoderInfo("cd" * 16, "fake-2", "/an adapter", 4)
+NASTY = ("forest", "x' OR '1'='1", 'Robert"); DROP TABLE tiles;--', "Überschwemmung 水 🌊", "100%_\\", "")
+"""Categories that users may have; none of them may mean anything but itself."""
+
+
+def tile(number: int, west: float = 0, south: float = 0, size: float = 0.1, **fields: object) -> TileRow:
+    """A tile with a footprint of `size` degrees, cut at the antimeridian if it reaches beyond it."""
+    return TileRow(
+        **{
+            "id": f"{number:032x}",
+            "scene_id": "5ce" + "0" * 29,
+            "row": number,
+            "col": 0,
+            "size": 64,
+            "geometry": footprint(west, south, size, size),
+            "gsd": 28.5,
+            "valid_share": 0.9,
+            **fields,
+        }
+    )
+
+
+def footprint(west: float, south: float, width: float, height: float, turn: float = 0) -> shapely.Geometry:
+    """A rectangle, turned by `turn` degrees about its centre, cut at 180 if it reaches beyond."""
+    whole = affinity.rotate(shapely.box(west, south, west + width, south + height), turn)
+    if whole.bounds[2] <= 180:
+        return whole
+    here = whole.intersection(shapely.box(-180, -90, 180, 90))
+    there = affinity.translate(whole.intersection(shapely.box(180, -90, 540, 90)), -360)
+    parts = [part for part in (here, there) if part.geom_type == "Polygon" and not part.is_empty]
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)
+
+
+def unit(n: int, dim: int = DIM, seed: int = 0) -> np.ndarray:
+    """Random unit vectors (n, dim), float32."""
+    vectors = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def scene(number: int = 0, **fields: object) -> SceneRow:
+    """A scene that is complete."""
+    return SceneRow(
+        **{
+            "id": f"{number:032x}",
+            "uri": f"/data/scene {number}.tif",
+            "content_hash": "c0" * 16,
+            "crs": 'GEOGCS["WGS 84"]',
+            "transform": (0.1, 0.0, 10.0, 0.0, -0.1, 50.0),
+            "width": 100,
+            "height": 80,
+            "gsd": 28.5,
+            "bands": (3, 2, 1),
+            "stretch": '{"low": [0, 0, 0]}',
+            "grid": "{}",
+            "account": "{}",
+            "datetime": datetime(2020, 5, 1, tzinfo=UTC),
+            "landcover": None,
+            "created_at": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
+            **fields,
+        }
+    )
+
+
+def contents(store: Store) -> list[dict[str, object]]:
+    """Everything in the `tiles` table, by id: what two stores must agree in to be equal."""
+    snapshot = store.snapshot()
+    names = [name for name in snapshot.table.schema.names if not name.startswith("vector_")]
+    names += [store.encoder.column] if store.encoder else []
+    records = [record for batch in snapshot.scan(names) for record in batch.to_pylist()]
+    for record in records:
+        del record["_rowid"]
+    return sorted(records, key=lambda record: record["id"])
+
+
+def filled(path: Path, rows: list[TileRow], vectors: np.ndarray | None) -> Store:
+    """A new store with these tiles."""
+    store = Store.create(path)
+    if vectors is not None:
+        store.begin(ENCODER)
+    store.add_tiles(rows, vectors)
+    return store
