@@ -1,8 +1,8 @@
 """The CMER adapter: a small trainable side branch beside two frozen towers.
 
 The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea, a focus layer that suppresses
-background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so that
-a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
+background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
+that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class FocusLayer(nn.Module):
         self.down = nn.Parameter(torch.randn(heads, channels, width // heads) / channels**0.5)
 
     def forward(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled tokens (n, width) and the weights (n, heads, tokens): each >= 0, a head sums to 1, or to 0 for nothing."""
+        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if it sees nothing."""
         n, _, channels = tokens.shape
         values = self.norm(tokens)
         query = self.query(state).view(n, self.heads, channels)
@@ -193,7 +193,7 @@ def read_config(folder: Path) -> AdapterConfig:
         return AdapterConfig(**{**raw, "tap_channels": tuple(raw["tap_channels"])})
     except OSError as error:
         raise ModelError(
-            f"no adapter at {folder} (config.json is missing); give a folder that `geocmer train` wrote"
+            f"no adapter at {folder} (config.json is missing); give a folder of `geocmer train`"
         ) from error
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise ModelError(f"adapter {folder} has no valid config.json ({error}); train it again") from error

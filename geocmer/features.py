@@ -41,8 +41,9 @@ def view(pixels: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """Frozen features of n pictures, memory-mapped float16: for each view the pooled (n, channels) and then each tap
-    (n, tokens, channels).
+    """Frozen features of n pictures under several views, memory-mapped float16.
+
+    For each view the pooled vectors (n, channels), then each tap (n, tokens, channels).
     """
 
     views: tuple[tuple[NDArray[np.float16], ...], ...]
@@ -62,10 +63,10 @@ class ImageFeatures:
         return Features(take(0), tuple(take(1 + tap) for tap in range(len(self.views[0]) - 1)))
 
 
-def bytes_needed(backbone: Backbone, pictures: int, views: int) -> int:
-    """Size of the cache on disk, bytes."""
+def bytes_needed(backbone: Backbone, pictures: int) -> int:
+    """Size on disk of the features of so many pictures (times their views), bytes."""
     probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
-    return 2 * pictures * views * (probe.pooled.numel() + sum(tap.numel() for tap in probe.taps))
+    return 2 * pictures * (probe.pooled.numel() + sum(tap.numel() for tap in probe.taps))
 
 
 def image_features(

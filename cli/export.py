@@ -1,0 +1,42 @@
+"""`geocmer export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import say
+from .options import STORE, Bbox, Category, RegionText, Since, StoreDir, Until, day, region_of
+
+
+def command() -> Callable[..., None]:
+    """The function Typer makes a command of."""
+    return export
+
+
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, by its suffix.")],
+    store: StoreDir = STORE,
+    bbox: Bbox = None,
+    region: RegionText = None,
+    category: Category = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Write the footprints of the whole store, or of a filtered part, for a GIS.
+
+    The suffix chooses the format: .geojson, .geojsonl, .gpkg, .parquet (GeoParquet), .fgb or .csv.
+
+    Example: geocmer export -o tiles.gpkg --category forest
+    """
+    from geocmer.export import write
+    from geocmer.search import everything
+    from geocmer.store import Store
+
+    area = region_of(bbox, region)
+    chosen = everything(Store.open(store), region=area, category=category, since=day(since), until=day(until))
+    count = write(chosen, output)
+    say(f"{count} tiles written to {output}")

@@ -1,0 +1,90 @@
+"""Options that several commands share, so that they read and mean the same everywhere."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import say
+
+if TYPE_CHECKING:
+    from geocmer.embed import Encoder
+    from geocmer.geometry import Region
+    from geocmer.store import Store
+
+StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help="Folder of the store.")]
+STORE = Path("geocmer-store")
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Towers: 'bundled', NAME/TAG of open_clip, hf-hub:ORG/MODEL or local-dir:PATH."),
+]
+AdapterDir = Annotated[Path | None, typer.Option("--adapter", help="Adapter written by `geocmer train`.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
+Bbox = Annotated[
+    str | None,
+    typer.Option("--bbox", help="west,south,east,north in degrees (WGS84); west > east crosses the antimeridian."),
+]
+RegionText = Annotated[
+    str | None,
+    typer.Option("--region", help="Polygon: a GeoJSON or GeoPackage file in any CRS, or WKT in WGS84."),
+]
+Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
+Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
+Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the default when stdout is not a terminal.")]
+
+
+def day(text: str | None) -> date | None:
+    """A date.
+
+    Raises:
+        InputError: it is not YYYY-MM-DD.
+    """
+    from geocmer.errors import InputError
+
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise InputError(f"date {text!r} is not YYYY-MM-DD") from error
+
+
+def region_of(bbox: str | None, region: str | None) -> Region | None:
+    """The region asked for.
+
+    Raises:
+        InputError: both are given, or one cannot be read.
+    """
+    from geocmer.errors import InputError
+    from geocmer.geometry import BBox, Region
+
+    if bbox and region:
+        raise InputError(f"--bbox {bbox} and --region {region} were both given; use one of them")
+    if bbox:
+        return Region.from_bbox(BBox.parse(bbox))
+    return Region.parse(region) if region else None
+
+
+def encoder_of(store: Store | None, model: str | None, adapter: Path | None, device: str) -> Encoder:
+    """The encoder the user names, else the one that built the store, else the bundled one; its device is said."""
+    from geocmer.backbone import BUNDLED
+    from geocmer.embed import Encoder
+
+    built = store.encoder if store else None
+    if model is None and adapter is None and built is not None:
+        encoder = Encoder.of_store(built.model, built.adapter, device)
+    else:
+        encoder = Encoder.load(_model_for(model, adapter) or BUNDLED, adapter, device)
+    say(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
+    return encoder
+
+
+def _model_for(model: str | None, adapter: Path | None) -> str | None:
+    """An adapter names its towers; they need not be named again."""
+    if model is None and adapter is not None:
+        from geocmer.adapter import read_config
+
+        return read_config(adapter).backbone
+    return model

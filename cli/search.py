@@ -1,0 +1,102 @@
+"""`geocmer search`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import say
+from .options import (
+    STORE,
+    AdapterDir,
+    Bbox,
+    Category,
+    Device,
+    Json,
+    Model,
+    RegionText,
+    Since,
+    StoreDir,
+    Until,
+    day,
+    encoder_of,
+    region_of,
+)
+
+if TYPE_CHECKING:
+    from geocmer.search import Hit
+
+
+def command() -> Callable[..., None]:
+    """The function Typer makes a command of."""
+    return search
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    store: StoreDir = STORE,
+    bbox: Bbox = None,
+    region: RegionText = None,
+    category: Category = None,
+    since: Since = None,
+    until: Until = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
+    min_score: Annotated[float | None, typer.Option("--min-score", help="Least cosine similarity.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix.")] = None,
+    model: Model = None,
+    adapter: AdapterDir = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Find the tiles that look most like the words, exactly, within a region.
+
+    Filters apply before ranking, so a region or a category never shortens the answer below -k while enough tiles match.
+
+    Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
+    """
+    from geocmer.export import attributes, write
+    from geocmer.search import search as run
+    from geocmer.store import Store
+
+    area = region_of(bbox, region)
+    db = Store.open(store)
+    encoder = encoder_of(db, model, adapter, device)
+    db.check(encoder.fingerprint)
+    vector = encoder.encode_texts([text])[0]
+    answer = run(
+        db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score
+    )
+    if output:
+        write(answer.hits, output)
+        say(f"{len(answer.hits)} hits written to {output}")
+    elif as_json or not sys.stdout.isatty():
+        for hit in answer.hits:
+            print(json.dumps(attributes(hit)))
+    else:
+        _table(answer.hits)
+    if not answer.hits:
+        say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
+
+
+def _table(hits: list[Hit]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("rank", "score", "category", "centre (lon, lat)", "scene", "row, col")
+    for hit in hits:
+        centre = hit.geometry.centroid
+        where = f"{centre.x:.5f}, {centre.y:.5f}"
+        table.add_row(
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            hit.category or "",
+            where,
+            Path(hit.uri or "").name,
+            f"{hit.row}, {hit.col}",
+        )
+    Console().print(table)

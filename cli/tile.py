@@ -1,0 +1,77 @@
+"""`geocmer tile`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import progress, say
+from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, encoder_of
+
+
+def command() -> Callable[..., None]:
+    """The function Typer makes a command of."""
+    return tile
+
+
+def tile(
+    scenes: Annotated[list[Path], typer.Argument(help="GeoTIFF or COG files.")],
+    store: StoreDir = STORE,
+    size: Annotated[int, typer.Option("--size", help="Side of a tile, pixels.")] = 224,
+    stride: Annotated[int | None, typer.Option("--stride", help="Step between tiles, pixels [the size].")] = None,
+    bands: Annotated[
+        str | None, typer.Option("--bands", help="Red,green,blue band numbers, for instance 4,3,2.")
+    ] = None,
+    gsd: Annotated[float | None, typer.Option("--gsd", help="Resample to this ground sample distance, metres.")] = None,
+    min_valid: Annotated[float, typer.Option("--min-valid", help="Least share of valid pixels in a tile.")] = 0.5,
+    landcover: Annotated[
+        Path | None, typer.Option("--landcover", help="Land cover: a raster or a vector file.")
+    ] = None,
+    legend: Annotated[
+        str | None,
+        typer.Option(
+            "--legend", help="esa_worldcover, nlcd, corine, dynamic_world, io_lulc_9class, lcz, or a CSV/JSON file."
+        ),
+    ] = None,
+    class_column: Annotated[str | None, typer.Option("--class-column", help="Class column of a vector file.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="TOML rules from class shares to a category.")] = None,
+    no_embed: Annotated[bool, typer.Option("--no-embed", help="Store the tiles without vectors.")] = False,
+    model: Model = None,
+    adapter: AdapterDir = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Cut scenes into tiles, give each a scene category, embed and store it.
+
+    The stretch is computed once per scene. The last row and column shift inward, so that no pixel is left out. Run it
+    again after an interrupt and it goes on; run it again when done and it does nothing.
+
+    Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
+    """
+    from geocmer.categories import load_rules
+    from geocmer.landcover import LandCover
+    from geocmer.scene import Scene, parse_bands
+
+    from geocmer.ingest import TileOptions, ingest
+    from geocmer.store import Store
+
+    chosen = parse_bands(bands) if bands else None
+    options = TileOptions(size, stride, chosen, gsd, min_valid)
+    for path in scenes:
+        Scene.open(path, chosen).close()  # refuse bad input before a store exists or a model is loaded
+    cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
+    named = load_rules(rules)
+    db = Store.open_or_create(store)
+    encoder = None if no_embed else encoder_of(db, model, adapter, device)
+    for path in scenes:
+        with progress(path.name) as bar:
+            result = ingest(path, db, encoder, options, land_cover=cover, rules=named, on_window=bar)
+        for line in result.lines():
+            say(line)
+        if as_json:
+            print(json.dumps(result.to_json()))
+    say(f"store {store}: {db.count()} tiles of {len(db.scenes())} scenes")

@@ -1,0 +1,66 @@
+"""`geocmer train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import progress, say
+from .options import Device
+
+if TYPE_CHECKING:
+    from geocmer.train import Epoch
+
+
+def command() -> Callable[..., None]:
+    """The function Typer makes a command of."""
+    return train
+
+
+def train(
+    pairs: Annotated[Path, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapter"),
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
+    model: Annotated[str, typer.Option("--model", help="Frozen towers, as for `geocmer tile`.")] = "bundled",
+    method: Annotated[str, typer.Option("--method", help="cmer, or linear for comparison.")] = "cmer",
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training split.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Pairs per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")] = None,
+    views: Annotated[int | None, typer.Option("--views", help="Flips and quarter turns trained on, 1 to 8.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
+    cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Feature cache [~/.cache/geocmer].")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features after this run.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Train an adapter on captioned images and write it to a folder.
+
+    The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val` split is kept.
+    An interrupted run goes on when started again.
+
+    Example: geocmer train rsicd/captions.json --out my-adapter
+    """
+    from geocmer.backbone import Backbone
+    from geocmer.features import bytes_needed, default_cache
+    from geocmer.pairs import load_pairs
+    from geocmer.train import TrainConfig
+    from geocmer.train import train as run
+
+    given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
+    cfg = TrainConfig(method=method, seed=seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    data = load_pairs(pairs, images)
+    backbone = Backbone.load(model, device)
+    cache = None if no_cache else cache_dir or default_cache()
+    views = cfg.views * len(data.split("train")) + len(data.split("val"))
+    size = f"{bytes_needed(backbone, views) / 1e9:.1f} GB"
+    say(f"model {backbone.spec} on {backbone.device}; features take {size} in {cache or 'a temporary folder'}")
+
+    def on_epoch(epoch: Epoch) -> None:
+        mark = " *" if epoch.best else ""
+        say(f"epoch {epoch.number + 1}/{cfg.epochs}  loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}")
+
+    with progress("features") as bar:
+        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)
+    print(out)

@@ -1,0 +1,41 @@
+"""Write docs/cli.md from the live help. Run: python docs/cli.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from typer.main import get_command
+
+from geocmer_cli.main import app
+
+
+def reference() -> str:
+    """The whole page."""
+    root: Any = get_command(app)
+    pages = ["# Command line\n\nGenerated from `geocmer --help` by `python docs/cli.py`; a test keeps it so."]
+    for name, command in root.commands.items():
+        context = click.Context(command, info_name=f"geocmer {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        pages += [f"## geocmer {name}", f"    geocmer {name} {usage}", _text(command.help)]
+        rows = [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
+        pages.append("\n".join(["| argument or option | |", "|---|---|", *rows]))
+    return "\n\n".join(pages) + "\n"
+
+
+def _text(help_: str | None) -> str:
+    body, _, example = (help_ or "").strip().partition("Example: ")
+    return f"{body.strip()}\n\n    {example.strip()}"
+
+
+def _row(parameter: Any) -> str:
+    names = ", ".join(f"`{n}`" for n in (*parameter.opts, *parameter.secondary_opts))
+    if parameter.param_type_name == "argument":
+        names = f"`{parameter.human_readable_name}`"
+    default = "" if parameter.default in (None, False) or callable(parameter.default) or parameter.required else f" Default: `{parameter.default}`."
+    return f"| {names} | {(parameter.help or '').replace('|', '/')}{default} |"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# From a GeoTIFF to places on a map. Run by `make demo`; give your own scene with `make demo SCENE=path.tif`.
+set -euo pipefail
+geocmer="$VENV/bin/geocmer"
+store="$DEMO/store"
+rm -rf "$store"
+run() { printf '\n$ geocmer %s\n' "$*"; "$geocmer" "$@"; }
+
+if [ $# -gt 0 ]; then
+  run tile "$1" --size 224 --store "$store"
+else
+  # Landsat-7 bands 1-5 and 7: true colour is 3,2,1. The land classes are those of the North Carolina sample set.
+  run tile "$DEMO/landsat_multiband.tif" --bands 3,2,1 --size 64 \
+    --landcover "$DEMO/strata.tif" --legend nc_landclass96 --store "$store"
+fi
+run info --store "$store"
+box=$("$geocmer" info --store "$store" --json | "$VENV/bin/python" -c '
+import json, sys
+w, s, e, n = json.loads(sys.stdin.readline())["bounds"]
+print((w + e) / 2, (s + n) / 2, e, n, sep=",")')
+for text in "a lake beside a forest" "dense residential area with many houses" "bare farmland"; do
+  run search "$text" -k 5 --store "$store"
+  run search "$text" -k 5 --bbox="$box" --store "$store"
+done
+run search "a lake beside a forest" -k 10 --store "$store" -o "$DEMO/hits.geojson"
+printf '\nOpen %s in QGIS: the footprints of the hits, best first.\n' "$DEMO/hits.geojson"

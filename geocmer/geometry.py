@@ -1,0 +1,241 @@
+"""Places on the ground: boxes, regions and footprints, all in WGS84 longitude and latitude, degrees.
+
+A geometry that crosses the antimeridian is cut there, as RFC 7946 asks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import antimeridian
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Geod, Transformer
+from shapely import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from .errors import CRSError, InputError
+
+WGS84 = CRS.from_epsg(4326)
+
+_EDGE_POINTS = 16
+"""Points added along each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class BBox:
+    """A box in degrees. `west > east` crosses the antimeridian.
+
+    Raises:
+        InputError: a number is not finite or out of range, or south > north.
+    """
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def __post_init__(self) -> None:
+        values = (self.west, self.south, self.east, self.north)
+        text = ",".join(f"{v:g}" for v in values)
+        if not all(math.isfinite(v) for v in values):
+            raise InputError(f"box {text} is not finite; give west,south,east,north in degrees")
+        if not (
+            -180 <= self.west <= 180
+            and -180 <= self.east <= 180
+            and -90 <= self.south <= 90
+            and -90 <= self.north <= 90
+        ):
+            raise InputError(
+                f"box {text} leaves longitude -180..180 or latitude -90..90; give west,south,east,north in degrees"
+            )
+        if self.south > self.north:
+            raise InputError(f"box {text} has south > north; the order is west,south,east,north")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From "west,south,east,north"."""
+        try:
+            west, south, east, north = (float(v) for v in text.split(","))
+        except ValueError as error:
+            raise InputError(
+                f"box {text!r} is not four numbers; write west,south,east,north, for instance -79,35,-78,36"
+            ) from error
+        return cls(west, south, east, north)
+
+    def parts(self) -> tuple[BBox, ...]:
+        """The box itself, or its two halves where it crosses the antimeridian."""
+        if self.west <= self.east:
+            return (self,)
+        return BBox(self.west, self.south, 180.0, self.north), BBox(-180.0, self.south, self.east, self.north)
+
+    def to_shapely(self) -> Polygon | MultiPolygon:
+        """As a polygon, or two."""
+        boxes = [shapely.box(b.west, b.south, b.east, b.north) for b in self.parts()]
+        return boxes[0] if len(boxes) == 1 else MultiPolygon(boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """An area in WGS84, cut at the antimeridian."""
+
+    geometry: Polygon | MultiPolygon
+    source: str
+
+    @classmethod
+    def from_bbox(cls, box: BBox) -> Self:
+        """The area of a box."""
+        return cls(box.to_shapely(), "bbox")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From a file's path, WKT (`SRID=4326;` allowed) or GeoJSON text.
+
+        Raises:
+            InputError: it is none of them, or holds no polygon.
+        """
+        stripped = text.strip()
+        if stripped.startswith("{"):
+            return cls(_polygons(_from_geojson(stripped), "the GeoJSON text"), "GeoJSON")
+        if stripped.upper().startswith(("POLYGON", "MULTIPOLYGON", "SRID=", "GEOMETRYCOLLECTION")):
+            return cls(_polygons([_from_wkt(stripped)], "the WKT"), "WKT")
+        return cls.from_file(stripped)
+
+    @classmethod
+    def from_file(cls, path: str | Path, layer: str | None = None) -> Self:
+        """All polygons of a vector file, in any CRS.
+
+        Raises:
+            InputError: it cannot be read, or holds no polygon.
+            CRSError: it has no CRS.
+        """
+        import geopandas
+
+        if not Path(path).exists():
+            raise InputError(
+                f"region {str(path)!r} is neither a file nor WKT; give a GeoJSON or GeoPackage file, or POLYGON((...))"
+            )
+        try:
+            frame = geopandas.read_file(path, layer=layer) if layer else geopandas.read_file(path)
+        except Exception as error:  # pyogrio raises its own unrelated types
+            raise InputError(
+                f"region file {path} cannot be read ({str(error).splitlines()[0]}); give a vector file of polygons"
+            ) from error
+        if frame.crs is None:
+            raise CRSError(f"region file {path} has no CRS; assign one, for instance with ogr2ogr -a_srs EPSG:4326")
+        return cls(_polygons(list(frame.to_crs(4326).geometry), str(path)), str(path))
+
+    def intersects(self, geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+        """Which of the geometries share at least a point with the region."""
+        shapely.prepare(self.geometry)
+        result: NDArray[np.bool_] = shapely.intersects(self.geometry, geometries)
+        return result
+
+    def boxes(self) -> tuple[BBox, ...]:
+        """Bounding boxes of the parts, for coarse filters."""
+        bounds = np.clip(shapely.bounds(shapely.get_parts(self.geometry)), (-180, -90, -180, -90), (180, 90, 180, 90))
+        return tuple(BBox(*map(float, b)) for b in bounds)
+
+
+def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polygon | MultiPolygon:
+    """The ground outline of a pixel window.
+
+    Args:
+        transform: from pixel (column, row) to the CRS.
+        width: columns.
+        height: rows.
+        crs: anything pyproj understands.
+
+    Returns:
+        WGS84, edges densified, counter-clockwise, cut at the antimeridian and closed over a pole.
+
+    Raises:
+        CRSError: a corner cannot be placed on the Earth.
+    """
+    steps = np.linspace(0, 1, _EDGE_POINTS + 2)[:-1]
+    zero, one = np.zeros_like(steps), np.ones_like(steps)
+    columns = np.concatenate([steps, one, 1 - steps, zero]) * width
+    rows = np.concatenate([zero, steps, one, 1 - steps]) * height
+    x, y = transform * (columns, rows)
+    lon, lat = _to_wgs84(crs).transform(x, y)
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise CRSError(
+            f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; check the scene's CRS and transform"
+        )
+    ring = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
+    crossing = np.abs(np.diff([*lon, lon[0]])).max() > 180
+    polygon = Polygon(ring)
+    if not crossing and min(lon) >= -180 and max(lon) <= 180:
+        return shapely.orient_polygons(polygon)
+    return antimeridian.fix_polygon(polygon, fix_winding=True)
+
+
+def extent(geometry: BaseGeometry) -> tuple[float, float, float, float]:
+    """Unwrapped bounds: `xmin` in -180..180; `xmax` exceeds 180 for a geometry cut at the antimeridian."""
+    xmin, ymin, xmax, ymax = geometry.bounds
+    parts = shapely.bounds(shapely.get_parts(geometry))
+    if xmin == -180 and xmax == 180 and len(parts) > 1 and not ((parts[:, 0] == -180) & (parts[:, 2] == 180)).any():
+        eastern = parts[:, 0] > 0  # lies west of the antimeridian, where longitudes are positive
+        return float(parts[eastern, 0].min()), ymin, float(parts[~eastern, 2].max()) + 360, ymax
+    return xmin, ymin, xmax, ymax
+
+
+def geodesic_distance(a: BaseGeometry, b: BaseGeometry) -> float:
+    """Metres on the WGS84 ellipsoid between the nearest points of two geometries; 0 when they touch."""
+    if a.intersects(b):
+        return 0.0
+    near, far = shapely.shortest_line(a, b).coords
+    return float(Geod(ellps="WGS84").inv(near[0], near[1], far[0], far[1])[2])
+
+
+@lru_cache(maxsize=64)
+def _to_wgs84(crs: Any) -> Transformer:
+    return Transformer.from_crs(CRS.from_user_input(crs), WGS84, always_xy=True)
+
+
+def _from_geojson(text: str) -> list[BaseGeometry]:
+    try:
+        document = json.loads(text)
+        features = document.get("features") or [document]
+        return [shapely.geometry.shape(f.get("geometry") or f) for f in features]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(f"region is not valid GeoJSON ({error}); give a polygon") from error
+
+
+def _from_wkt(text: str) -> BaseGeometry:
+    srid, _, wkt = text.rpartition(";")
+    try:
+        geometry = shapely.from_wkt(wkt)
+    except shapely.errors.ShapelyError as error:
+        raise InputError(
+            f"region is not valid WKT ({str(error).splitlines()[0]}); write POLYGON((lon lat, ...))"
+        ) from error
+    if srid and srid.upper() != "SRID=4326":
+        transformer = Transformer.from_crs(CRS.from_epsg(int(srid.split("=")[1])), WGS84, always_xy=True)
+        geometry = shapely.transform(geometry, lambda p: np.column_stack(transformer.transform(p[:, 0], p[:, 1])))
+    return geometry
+
+
+def _polygons(geometries: Iterable[BaseGeometry | None], source: str) -> Polygon | MultiPolygon:
+    """The union of the polygons, cut at the antimeridian."""
+    found = [
+        shapely.make_valid(g)
+        for g in geometries
+        if g is not None and not g.is_empty and g.geom_type.endswith("Polygon")
+    ]
+    if not found:
+        raise InputError(f"region {source} holds no polygon; give an area, not points or lines")
+    if not np.isfinite(shapely.total_bounds(np.array(found))).all():
+        raise InputError(f"region {source} has coordinates that are not finite; correct them")
+    union = shapely.union_all(found)
+    if union.bounds[0] < -180 or union.bounds[2] > 180:
+        union = antimeridian.fix_multi_polygon(MultiPolygon(shapely.get_parts(union).tolist()))
+    return union

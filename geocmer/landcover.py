@@ -1,0 +1,245 @@
+"""Land cover under a tile: class fractions from a raster or from polygons.
+
+A raster is brought onto the tile's grid by nearest neighbour, never by interpolation, which would invent classes. Where
+its pixels are smaller than the grid's, the grid is subdivided, so that no land-cover pixel is passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.features import rasterize
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from .errors import CRSError, LandCoverError
+from .legend import Legend
+from .tiles import Grid, Tile
+
+_FINEST = 16
+"""Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFractions:
+    """What a tile consists of.
+
+    Attributes:
+        shares: label -> share of the valid land-cover pixels, float64, largest first, ties by label; they sum to 1.
+        coverage: share of the tile's area that has land cover, 0 to 1.
+    """
+
+    shares: Mapping[str, float]
+    coverage: float
+
+
+@dataclass(slots=True)
+class LandCover:
+    """An open land-cover layer.
+
+    Attributes:
+        hash: of the file, the legend and the class column: whether two runs mean the same layer.
+        notes: what the user should be told after reading: unknown codes.
+    """
+
+    path: Path
+    legend: Legend
+    hash: str
+    _source: _Raster | _Polygons
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls, path: str | Path, legend: str | Path | None = None, *, class_column: str | None = None, band: int = 1
+    ) -> Self:
+        """Open a raster, or a vector file where `class_column` is given.
+
+        Args:
+            path: the layer, in any CRS.
+            legend: a legend's name or file; by default the raster's own table.
+            class_column: the column of a vector file that holds the class.
+            band: of the raster.
+
+        Raises:
+            LandCoverError: it cannot be read, or has no legend.
+            CRSError: it has no CRS.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise LandCoverError(f"land cover {path} does not exist; give a raster or a vector file")
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        key = hashlib.blake2b(f"{content} {legend} {class_column} {band}".encode(), digest_size=16).hexdigest()
+        if class_column is not None:
+            polygons = _Polygons.read(path, class_column)
+            return cls(path, polygons.legend, key, polygons)
+        raster = _Raster(path, band)
+        return cls(path, Legend.load(legend) if legend else Legend.from_raster(path, band), key, raster)
+
+    def fit(self, grid: Grid) -> None:
+        """Prepare for the tiles of a grid.
+
+        Raises:
+            LandCoverError: the layer does not overlap the grid.
+        """
+        west, south, east, north = self._source.bounds(grid.crs)
+        corners = [grid.transform * c for c in ((0, 0), (grid.width, 0), (0, grid.height), (grid.width, grid.height))]
+        xs, ys = zip(*corners, strict=True)
+        if max(xs) <= west or min(xs) >= east or max(ys) <= south or min(ys) >= north:
+            raise LandCoverError(
+                f"land cover {self.path} does not overlap the scene: it spans {west:.6g},{south:.6g},{east:.6g},{north:.6g} "
+                f"in the scene's CRS, the scene {min(xs):.6g},{min(ys):.6g},{max(xs):.6g},{max(ys):.6g}; give the layer of this place"
+            )
+        self._source.fit(grid)
+
+    def fractions(self, tile: Tile) -> ClassFractions:
+        """Class fractions under a tile, over the pixels where both the tile and the land cover are valid.
+
+        Raises:
+            LandCoverError: the layer has fractional codes.
+        """
+        codes, known = self._source.codes(tile)
+        factor = codes.shape[0] // tile.size
+        usable = known & np.repeat(np.repeat(tile.valid, factor, 0), factor, 1)
+        if self.legend.nodata:
+            usable &= ~np.isin(codes, list(self.legend.nodata))
+        values, counts = np.unique(codes[usable], return_counts=True)
+        total = int(counts.sum())
+        unknown = [int(v) for v in values if int(v) not in self.legend.classes]
+        for code in unknown:
+            note = f"land cover {self.path.name}: code {code} is not in legend {self.legend.name}, kept as 'unknown {code}'"
+            if note not in self.notes:
+                self.notes.append(note)
+        shares: dict[str, float] = {}
+        for value, count in zip(values, counts, strict=True):
+            label = self.legend.label(int(value))
+            shares[label] = shares.get(label, 0.0) + int(count) / total
+        ordered = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+        return ClassFractions(ordered, total / max(1, int(tile.valid.sum()) * factor**2))
+
+
+class _Raster:
+    """Codes of a raster on the tile grid."""
+
+    def __init__(self, path: Path, band: int) -> None:
+        try:
+            self._dataset = rasterio.open(path)
+        except RasterioError as error:
+            raise LandCoverError(
+                f"land cover {path} is not a raster; for a vector file name its --class-column"
+            ) from error
+        self._path, self._band = path, band
+        if self._dataset.crs is None:
+            raise CRSError(f"land cover {path} has no CRS; assign one with: gdal_edit.py -a_srs EPSG:CODE {path.name}")
+        if not 1 <= band <= self._dataset.count:
+            raise LandCoverError(f"land cover {path} has no band {band}, only 1 to {self._dataset.count}")
+        self._vrt: Any = None
+        self._factor = 1
+
+    def bounds(self, crs: Any) -> tuple[float, float, float, float]:
+        b = self._dataset.bounds
+        transformer = Transformer.from_crs(self._dataset.crs, CRS.from_user_input(crs), always_xy=True)
+        west, south, east, north = transformer.transform_bounds(b.left, b.bottom, b.right, b.top)
+        return west, south, east, north
+
+    def fit(self, grid: Grid) -> None:
+        self._factor = self._subdivisions(grid)
+        self._vrt = WarpedVRT(
+            self._dataset, crs=grid.crs, transform=grid.transform * Affine.scale(1 / self._factor),
+            width=grid.width * self._factor, height=grid.height * self._factor, resampling=Resampling.nearest,
+            add_alpha=self._dataset.nodata is None,
+        )  # fmt: skip
+
+    def codes(self, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        f, side = self._factor, tile.size * self._factor
+        height, width = (
+            min(side, limit - start * f) for limit, start in ((self._vrt.height, tile.row), (self._vrt.width, tile.col))
+        )
+        window = Window(tile.col * f, tile.row * f, width, height)
+        data = self._vrt.read(self._band, window=window)
+        mask = self._vrt.read_masks(self._band, window=window) > 0
+        whole, known = np.zeros((side, side), np.int64), np.zeros((side, side), bool)
+        if data.dtype.kind == "f":
+            mask &= np.isfinite(data)
+            odd = data[mask & (data != np.round(data))]
+            if odd.size:
+                raise LandCoverError(f"land cover {self._path} has fractional code {odd[0]:g}; it is no class map")
+            data = np.where(mask, data, 0)
+        whole[:height, :width], known[:height, :width] = data, mask
+        return whole, known
+
+    def _subdivisions(self, grid: Grid) -> int:
+        """Grid pixels are divided until they are no larger than the land cover's, at the centre of the grid."""
+        to_cover = Transformer.from_crs(CRS.from_user_input(grid.crs), self._dataset.crs, always_xy=True)
+        x, y = grid.transform * (np.array([0, 1, 0]) + grid.width / 2, np.array([0, 0, 1]) + grid.height / 2)
+        columns, rows = ~self._dataset.transform * np.array(to_cover.transform(x, y))
+        across = max(math.hypot(columns[i] - columns[0], rows[i] - rows[0]) for i in (1, 2))
+        return 1 if not math.isfinite(across) else min(_FINEST, max(1, math.ceil(across - 1e-3)))
+
+
+class _Polygons:
+    """Classes of polygons at the centres of the grid's pixels; where polygons overlap, the later one counts."""
+
+    def __init__(self, path: Path, frame: Any, column: str) -> None:
+        names = sorted(frame[column].dropna().astype(str).unique())
+        self.legend = Legend.of(f"{path.name} {column}", [{"code": i + 1, "label": n} for i, n in enumerate(names)])
+        self._code = {name: i + 1 for i, name in enumerate(names)}
+        self._frame, self._column, self._fitted = frame, column, frame
+
+    @classmethod
+    def read(cls, path: Path, column: str) -> _Polygons:
+        import geopandas
+
+        try:
+            frame = geopandas.read_file(path)
+        except Exception as error:  # pyogrio raises its own unrelated types
+            raise LandCoverError(
+                f"land cover {path} is not a vector file; without --class-column it is read as a raster"
+            ) from error
+        if column not in frame.columns:
+            there = ", ".join(c for c in frame.columns if c != "geometry")
+            raise LandCoverError(f"land cover {path} has no column {column!r}; its columns are: {there}")
+        if frame.crs is None:
+            raise CRSError(f"land cover {path} has no CRS; assign one with: ogr2ogr -a_srs EPSG:CODE")
+        areas = frame[frame.geometry.notna() & ~frame.geometry.is_empty & frame[column].notna()]
+        if areas.empty:
+            raise LandCoverError(f"land cover {path} has no polygon with a class in column {column!r}")
+        return cls(path, areas, column)
+
+    def bounds(self, crs: Any) -> tuple[float, float, float, float]:
+        west, south, east, north = map(float, self._frame.to_crs(CRS.from_user_input(crs)).total_bounds)
+        return west, south, east, north
+
+    def fit(self, grid: Grid) -> None:
+        self._fitted = self._frame.to_crs(CRS.from_user_input(grid.crs))
+
+    def codes(self, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        corners = [tile.transform * c for c in ((0, 0), (tile.size, 0), (0, tile.size), (tile.size, tile.size))]
+        xs, ys = zip(*corners, strict=True)
+        near = self._fitted.iloc[np.sort(self._fitted.sindex.query(_box(min(xs), min(ys), max(xs), max(ys))))]
+        shapes = [(g, self._code[str(name)]) for g, name in zip(near.geometry, near[self._column], strict=True)]
+        if not shapes:
+            empty = np.zeros((tile.size, tile.size), np.int64)
+            return empty, empty > 0
+        codes = rasterize(shapes, (tile.size, tile.size), fill=0, transform=tile.transform, dtype="int32").astype(
+            np.int64
+        )
+        return codes, codes > 0
+
+
+def _box(*bounds: float) -> Any:
+    import shapely
+
+    return shapely.box(*bounds)

@@ -1,0 +1,277 @@
+"""Tiles: the grid over a scene, the windows it cuts, and the account of what became of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from shapely import MultiPolygon, Polygon
+
+from .errors import InputError
+from .geometry import footprint
+from .scene import Scene, Stretch
+
+EDGE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
+PADDED = "the scene is smaller than a tile, which is padded with invalid pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The pixels that tiles are cut from: a scene's own, or resampled to a ground resolution.
+
+    Attributes:
+        transform: from grid pixel (column, row) to `crs`.
+        width: grid columns.
+        height: grid rows.
+        size: side of a tile, grid pixels.
+        stride: step between tiles, grid pixels.
+        scale: source pixels per grid pixel.
+        gsd: metres per grid pixel.
+    """
+
+    transform: Affine
+    crs: Any
+    width: int
+    height: int
+    size: int
+    stride: int
+    scale: float
+    gsd: float
+
+    @classmethod
+    def over(cls, scene: Scene, size: int = 224, stride: int | None = None, gsd: float | None = None) -> Self:
+        """A grid over a whole scene.
+
+        Raises:
+            InputError: a number is not positive, or the stride would leave gaps.
+        """
+        step = size if stride is None else stride
+        if size < 1 or step < 1 or step > size:
+            raise InputError(f"size {size} with stride {step} leaves gaps or is not positive; give 1 <= stride <= size")
+        if gsd is not None and not (gsd > 0 and math.isfinite(gsd)):
+            raise InputError(f"gsd {gsd} is not a positive number of metres")
+        scale = 1.0 if gsd is None else gsd / scene.gsd
+        width, height = (max(1, round(n / scale)) for n in (scene.width, scene.height))
+        transform = scene.transform * Affine.scale(scene.width / width, scene.height / height)
+        return cls(transform, scene.crs, width, height, size, step, scale, scene.gsd * scale)
+
+    def rows(self) -> list[int]:
+        """First pixel of each row of tiles; the last is shifted inward."""
+        return _starts(self.height, self.size, self.stride)
+
+    def columns(self) -> list[int]:
+        """First pixel of each column of tiles."""
+        return _starts(self.width, self.size, self.stride)
+
+    def windows(self) -> Iterator[tuple[int, int]]:
+        """(row, col) of every tile, row by row."""
+        columns = self.columns()
+        return ((row, col) for row in self.rows() for col in columns)
+
+    def __len__(self) -> int:
+        return len(self.rows()) * len(self.columns())
+
+    @property
+    def edge(self) -> str:
+        """How the edges are treated."""
+        return PADDED if self.width < self.size or self.height < self.size else EDGE
+
+    def key(self) -> str:
+        """What makes a tile this tile, as text: the geometry of the grid, not its file."""
+        numbers = [*self.transform[:6], self.width, self.height, self.size]
+        return json.dumps([float(n) for n in numbers])
+
+    def to_json(self) -> str:
+        """Size, stride and transform, for the record."""
+        record = {"transform": list(self.transform[:6]), "width": self.width, "height": self.height}
+        return json.dumps({**record, "size": self.size, "stride": self.stride, "scale": self.scale, "gsd": self.gsd})
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One tile. `pixels` is uint8 RGB (size, size, 3), `valid` (size, size) is True where they mean something."""
+
+    id: str
+    scene_id: str
+    row: int
+    col: int
+    size: int
+    transform: Affine
+    crs: Any
+    footprint: Polygon | MultiPolygon
+    gsd: float
+    valid_share: float
+    pixels: NDArray[np.uint8] = field(repr=False)
+    valid: NDArray[np.bool_] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of every window of a grid."""
+
+    total: int
+    made: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    covered: float = 0.0
+    """Share of the scene's valid pixels that lie in a made tile, 0 to 1."""
+    edge: str = EDGE
+
+    def lines(self) -> list[str]:
+        """The account, for saying aloud."""
+        lost = [f"{count} dropped: {why}" for why, count in self.dropped.items()]
+        head = f"{self.made} of {self.total} tiles made, {self.covered:.1%} of the valid area covered"
+        return [head, *lost, self.edge]
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record."""
+        return asdict(self)
+
+
+def tile_id(content_hash: str, bands: tuple[int, ...], grid: Grid, row: int, col: int) -> str:
+    """32 hex digits: the same window of the same content always gets the same id."""
+    return _digest(content_hash, bands, grid.key(), (row, col))
+
+
+def scene_id(content_hash: str, bands: tuple[int, ...], grid: Grid) -> str:
+    """32 hex digits of a scene under a grid."""
+    return _digest(content_hash, bands, grid.key(), grid.stride)
+
+
+class TileReader:
+    """Cuts a scene row by row of tiles. Memory holds one strip, whatever the size of the raster.
+
+    Iterate once; `account` is complete afterwards.
+
+    Args:
+        scene: open.
+        grid: over that scene.
+        stretch: of that scene.
+        min_valid: least share of valid pixels in a tile.
+        skip: ids that are made already: they count, but are not returned.
+        on_window: progress, (done, total) windows.
+    """
+
+    def __init__(
+        self, scene: Scene, grid: Grid, stretch: Stretch, min_valid: float = 0.5,
+        skip: Callable[[str], bool] | None = None, on_window: Callable[[int, int], None] | None = None,
+    ) -> None:  # fmt: skip
+        if not 0 <= min_valid <= 1:
+            raise InputError(f"min-valid {min_valid} is not a share; give 0 to 1")
+        self.scene, self.grid, self.stretch, self.min_valid = scene, grid, stretch, min_valid
+        self._skip, self._on_window = skip or (lambda _: False), on_window
+        self._scene_id = scene_id(scene.content_hash, scene.bands, grid)
+        self.account = Account(len(grid), edge=grid.edge)
+
+    def __iter__(self) -> Iterator[Tile]:
+        valid_pixels = _Coverage()
+        done = 0
+        columns = self.grid.columns()
+        for row in self.grid.rows():
+            data, valid = self._strip(row)
+            kept = np.zeros_like(valid)
+            for col in columns:
+                inside = valid[:, col : col + self.grid.size]
+                share = float(np.count_nonzero(inside)) / self.grid.size**2
+                if self._made(share):
+                    kept[:, col : col + self.grid.size] = True
+                    name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
+                    if not self._skip(name):
+                        yield self._tile(name, row, col, share, data[:, :, col : col + self.grid.size], inside)
+                done += 1
+                if self._on_window:
+                    self._on_window(done, self.account.total)
+            valid_pixels.add(row, valid, kept & valid)
+        self.account.covered = valid_pixels.share()
+
+    def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
+        """The picture (size, size, 3) of one window, equal to that of its tile."""
+        data, valid = self._strip(row)
+        window = slice(col, col + self.grid.size)
+        return self._picture(data[:, :, window], valid[:, window])
+
+    def _picture(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        pixels = np.zeros((self.grid.size, self.grid.size, 3), np.uint8)
+        pixels[: valid.shape[0], : valid.shape[1]] = self.stretch.apply(data, valid).transpose(1, 2, 0)
+        return pixels
+
+    def _made(self, share: float) -> bool:
+        if share > 0 and share >= self.min_valid:
+            self.account.made += 1
+            return True
+        why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
+        self.account.dropped[why] = self.account.dropped.get(why, 0) + 1
+        return False
+
+    def _strip(self, row: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The rows of one row of tiles over the whole width: (3, h, width) and (h, width)."""
+        height = min(self.grid.size, self.grid.height - row)
+        if self.grid.scale == 1:
+            return self.scene.read(Window(0, row, self.grid.width, height))
+        step = self.scene.height / self.grid.height
+        return self.scene.read(Window(0, row * step, self.scene.width, height * step), (height, self.grid.width))
+
+    def _tile(self, name: str, row: int, col: int, share: float, data: NDArray[Any], valid: NDArray[np.bool_]) -> Tile:
+        size, (h, w) = self.grid.size, valid.shape
+        mask = np.zeros((size, size), bool)
+        mask[:h, :w] = valid
+        transform = self.grid.transform * Affine.translation(col, row)
+        outline = footprint(transform, size, size, self.grid.crs)
+        return Tile(
+            name,
+            self._scene_id,
+            row,
+            col,
+            size,
+            transform,
+            self.grid.crs,
+            outline,
+            self.grid.gsd,
+            share,
+            self._picture(data, valid),
+            mask,
+        )
+
+
+class _Coverage:
+    """Counts valid and kept pixels once each, though strips overlap where the stride is smaller than the size."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
+        self._valid = self._kept = 0
+
+    def add(self, row: int, valid: NDArray[np.bool_], kept: NDArray[np.bool_]) -> None:
+        for line in [line for line in self._open if line < row]:
+            self._close(line)
+        for offset in range(len(valid)):
+            before = self._open.get(row + offset)
+            line_kept = kept[offset] if before is None else kept[offset] | before[1]
+            self._open[row + offset] = (valid[offset], line_kept)
+
+    def share(self) -> float:
+        for line in list(self._open):
+            self._close(line)
+        return self._kept / self._valid if self._valid else 0.0
+
+    def _close(self, line: int) -> None:
+        valid, kept = self._open.pop(line)
+        self._valid += int(np.count_nonzero(valid))
+        self._kept += int(np.count_nonzero(kept))
+
+
+def _starts(length: int, size: int, stride: int) -> list[int]:
+    if length <= size:
+        return [0]
+    regular = list(range(0, length - size + 1, stride))
+    return regular if regular[-1] == length - size else [*regular, length - size]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()

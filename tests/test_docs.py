@@ -1,0 +1,99 @@
+"""The documents keep to the code: the CLI reference, the snippets, the imports, the start of the command."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FLOW = [
+    *("errors", "geometry", "scene", "tiles", "legend", "landcover", "categories", "captions", "pairs", "backbone"),
+    *("features", "adapter", "losses", "evaluate", "train", "embed", "schema", "snapshot", "store", "filters", "ranking"),
+    *("search", "export", "ingest"),
+]
+"""The order of the rooms: a module imports only from those before it."""
+
+
+def _imports(path: Path) -> set[str]:
+    nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
+    return {name for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names]) if name}
+
+
+def test_imports_run_one_way() -> None:
+    modules = {path.stem for path in (ROOT / "geocmer").glob("*.py")} - {"__init__"}
+    assert modules == set(FLOW)
+    for name in modules:
+        later = [m for m in _imports(ROOT / "geocmer" / f"{name}.py") if FLOW.index(m) >= FLOW.index(name)]
+        assert not later, f"{name} imports {later}, which come after it"
+
+
+def _command() -> Any:
+    (point,) = entry_points(group="console_scripts", name="geocmer")
+    return point
+
+
+@pytest.mark.parametrize("args", [["--help"], ["tile", "--help"], ["search", "--help"]])
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['geocmer', *{args!r}]\n"
+        f"from {_command().module} import {_command().attr} as main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'lancedb', 'geopandas', 'transformers', 'open_clip'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "Usage" in done.stdout
+
+
+def test_every_command_shows_an_example() -> None:
+    from typer.main import get_command
+
+    root: Any = get_command(_command().load().__globals__["app"])
+    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info"}
+    for name, command in root.commands.items():
+        assert f"Example: geocmer {name}" in command.help
+
+
+def test_the_cli_reference_is_the_live_help() -> None:
+    spec = importlib.util.spec_from_file_location("docs_cli", ROOT / "docs" / "cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "cli.md").read_text() == module.reference(), "run `python docs/cli.py`"
+
+
+def _commands_in_docs() -> list[str]:
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if page.name != "cli.md":
+            found += re.findall(r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info) .*)$", page.read_text(), re.M)
+    return found
+
+
+@pytest.mark.parametrize("line", _commands_in_docs())
+def test_documented_commands_parse(line: str) -> None:
+    import shlex
+
+    from typer.main import get_command
+
+    root: Any = get_command(_command().load().__globals__["app"])
+    name, *args = shlex.split(line)
+    root.commands[name].make_context(name, [a for a in args if a != "SCENE..."])
+
+
+def test_python_in_the_docs_compiles_and_imports() -> None:
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
+            tree = ast.parse(block)
+            imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+            exec(compile(ast.Module(imports, []), str(page), "exec"), {})
