@@ -164,11 +164,13 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
     zero, one = np.zeros_like(steps), np.ones_like(steps)
     columns = np.concatenate([steps, one, 1 - steps, zero]) * width
     rows = np.concatenate([zero, steps, one, 1 - steps]) * height
-    x, y = transform * (columns, rows)
+    a, b, c, d, e, f = transform[:6]
+    x, y = a * columns + b * rows + c, d * columns + e * rows + f
     lon, lat = _to_wgs84(crs).transform(x, y)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise CRSError(
-            f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; check the scene's CRS and transform"
+            f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
+            "check the scene's CRS and transform"
         )
     ring = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
     crossing = np.abs(np.diff([*lon, lon[0]])).max() > 180
@@ -235,7 +237,8 @@ def _polygons(geometries: Iterable[BaseGeometry | None], source: str) -> Polygon
         raise InputError(f"region {source} holds no polygon; give an area, not points or lines")
     if not np.isfinite(shapely.total_bounds(np.array(found))).all():
         raise InputError(f"region {source} has coordinates that are not finite; correct them")
-    union = shapely.union_all(found)
+    union: Any = shapely.union_all(found)
     if union.bounds[0] < -180 or union.bounds[2] > 180:
         union = antimeridian.fix_multi_polygon(MultiPolygon(shapely.get_parts(union).tolist()))
-    return union
+    area: Polygon | MultiPolygon = union
+    return area

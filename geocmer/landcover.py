@@ -99,8 +99,9 @@ class LandCover:
         xs, ys = zip(*corners, strict=True)
         if max(xs) <= west or min(xs) >= east or max(ys) <= south or min(ys) >= north:
             raise LandCoverError(
-                f"land cover {self.path} does not overlap the scene: it spans {west:.6g},{south:.6g},{east:.6g},{north:.6g} "
-                f"in the scene's CRS, the scene {min(xs):.6g},{min(ys):.6g},{max(xs):.6g},{max(ys):.6g}; give the layer of this place"
+                f"land cover {self.path} does not overlap the scene: it spans {west:.6g},{south:.6g},{east:.6g},"
+                f"{north:.6g} in the scene's CRS, the scene {min(xs):.6g},{min(ys):.6g},{max(xs):.6g},{max(ys):.6g}; "
+                "give the layer of this place"
             )
         self._source.fit(grid)
 
@@ -119,7 +120,8 @@ class LandCover:
         total = int(counts.sum())
         unknown = [int(v) for v in values if int(v) not in self.legend.classes]
         for code in unknown:
-            note = f"land cover {self.path.name}: code {code} is not in legend {self.legend.name}, kept as 'unknown {code}'"
+            known_by = f"code {code} is not in legend {self.legend.name}, kept as 'unknown {code}'"
+            note = f"land cover {self.path.name}: {known_by}"
             if note not in self.notes:
                 self.notes.append(note)
         shares: dict[str, float] = {}
@@ -183,8 +185,9 @@ class _Raster:
     def _subdivisions(self, grid: Grid) -> int:
         """Grid pixels are divided until they are no larger than the land cover's, at the centre of the grid."""
         to_cover = Transformer.from_crs(CRS.from_user_input(grid.crs), self._dataset.crs, always_xy=True)
-        x, y = grid.transform * (np.array([0, 1, 0]) + grid.width / 2, np.array([0, 0, 1]) + grid.height / 2)
-        columns, rows = ~self._dataset.transform * np.array(to_cover.transform(x, y))
+        column, row = grid.width / 2, grid.height / 2
+        steps = [grid.transform * at for at in ((column, row), (column + 1, row), (column, row + 1))]
+        columns, rows = zip(*(~self._dataset.transform * to_cover.transform(x, y) for x, y in steps), strict=True)
         across = max(math.hypot(columns[i] - columns[0], rows[i] - rows[0]) for i in (1, 2))
         return 1 if not math.isfinite(across) else min(_FINEST, max(1, math.ceil(across - 1e-3)))
 
@@ -239,7 +242,7 @@ class _Polygons:
         return codes, codes > 0
 
 
-def _box(*bounds: float) -> Any:
+def _box(west: float, south: float, east: float, north: float) -> Any:
     import shapely
 
-    return shapely.box(*bounds)
+    return shapely.box(west, south, east, north)

@@ -97,7 +97,8 @@ class Legend:
                 colours = dataset.colormap(band)
             except ValueError as error:
                 raise LandCoverError(
-                    f"land cover {path} has no attribute table, category names or colour table; name its legend with --legend"
+                    f"land cover {path} has no attribute table, category names or colour table; "
+                    "name its legend with --legend"
                 ) from error
         # GDAL pads a colour table to 256 entries with opaque black: those are no classes.
         used = {code: colour for code, colour in colours.items() if colour[:3] != (0, 0, 0)}
@@ -128,7 +129,7 @@ def _category_names(path: Path) -> list[str]:
 
 
 def _attribute_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of GDAL's raster attribute table: the value column (usage 5 or named so) and the first name column (usage 2)."""
+    """Rows of GDAL's raster attribute table: its value column (usage 5 or named so) and its first name (usage 2)."""
     root = _aux(path)
     table = None if root is None else root.find(".//GDALRasterAttributeTable")
     if table is None:

@@ -158,7 +158,7 @@ class Scene:
             raise InputError(
                 f"scene {self.path} cannot be read at {window} ({_first_line(error)}); the file is damaged"
             ) from error
-        valid = ~np.ma.getmaskarray(array).any(axis=0)
+        valid: NDArray[np.bool_] = np.logical_not(np.ma.getmaskarray(array).any(axis=0))
         data = array.data
         if data.dtype.kind == "f":
             valid &= np.isfinite(data).all(axis=0)
