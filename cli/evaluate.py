@@ -31,8 +31,8 @@ def evaluate(
 ) -> None:
     """Measure R@1, R@5, R@10 both ways and their mean, mR, on one split.
 
-    Identical captions on different images tie. Ties stand in seeded random order; the row `ties: worst` counts every tie
-    against the model.
+    Identical captions on different images tie. Ties stand in seeded random order; the row `ties: worst` counts every
+    tie against the model.
 
     Example: geocmer evaluate rsicd/captions.json --split test
     """

@@ -53,10 +53,9 @@ def tile(
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
     from geocmer.categories import load_rules
+    from geocmer.ingest import TileOptions, ingest
     from geocmer.landcover import LandCover
     from geocmer.scene import Scene, parse_bands
-
-    from geocmer.ingest import TileOptions, ingest
     from geocmer.store import Store
 
     chosen = parse_bands(bands) if bands else None

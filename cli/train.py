@@ -37,8 +37,8 @@ def train(
 ) -> None:
     """Train an adapter on captioned images and write it to a folder.
 
-    The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val` split is kept.
-    An interrupted run goes on when started again.
+    The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val`
+    split is kept. An interrupted run goes on when started again.
 
     Example: geocmer train rsicd/captions.json --out my-adapter
     """

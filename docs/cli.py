@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from typer.main import get_command
-
 from geocmer_cli.main import app
+from typer.main import get_command
 
 
 def reference() -> str:
@@ -32,8 +31,12 @@ def _text(help_: str | None) -> str:
 def _row(parameter: Any) -> str:
     names = ", ".join(f"`{n}`" for n in (*parameter.opts, *parameter.secondary_opts))
     if parameter.param_type_name == "argument":
-        names = f"`{parameter.human_readable_name}`"
-    default = "" if parameter.default in (None, False) or callable(parameter.default) or parameter.required else f" Default: `{parameter.default}`."
+        names = f"`{(parameter.metavar or parameter.name).upper()}`"
+    default = (
+        ""
+        if parameter.default in (None, False) or callable(parameter.default) or parameter.required
+        else f" Default: `{parameter.default}`."
+    )
     return f"| {names} | {(parameter.help or '').replace('|', '/')}{default} |"
 
 

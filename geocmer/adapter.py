@@ -76,7 +76,7 @@ class FocusLayer(nn.Module):
         self.down = nn.Parameter(torch.randn(heads, channels, width // heads) / channels**0.5)
 
     def forward(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if it sees nothing."""
+        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if blind."""
         n, _, channels = tokens.shape
         values = self.norm(tokens)
         query = self.query(state).view(n, self.heads, channels)
@@ -171,8 +171,9 @@ class Adapter(nn.Module):
         cfg = read_config(folder)
         if cfg.fingerprint != backbone.fingerprint:
             raise ModelError(
-                f"adapter {folder} belongs to backbone {cfg.backbone!r} ({cfg.fingerprint[:8]}), not to {backbone.spec!r} "
-                f"({backbone.fingerprint[:8]}); use --model {cfg.backbone}, or train an adapter for this backbone"
+                f"adapter {folder} belongs to backbone {cfg.backbone!r} ({cfg.fingerprint[:8]}), not to "
+                f"{backbone.spec!r} ({backbone.fingerprint[:8]}); use --model {cfg.backbone}, or train an adapter for "
+                "this backbone"
             )
         adapter = cls(cfg)
         try:

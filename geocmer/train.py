@@ -38,7 +38,7 @@ class TrainConfig:
     epochs: int = 30
     batch: int = 256
     learning_rate: float = 1e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     warmup: float = 0.05
     """Share of all steps over which the learning rate rises; it falls along a cosine afterwards."""
     smoothing: float = 0.1
@@ -52,7 +52,7 @@ class TrainConfig:
     dim: int = 512
     width: int = 256
     heads: int = 8
-    dropout: float = 0.1
+    dropout: float = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
