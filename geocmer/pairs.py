@@ -110,7 +110,8 @@ def _pair(entry: dict[str, Any], folders: Sequence[Path]) -> Pair:
         raise InputError(f"image {name!r} has no caption; remove it from the annotation file")
     found = next((f / name for f in folders if (f / name).is_file()), folders[0] / name)
     split = {"valid": "val", "validation": "val"}.get(str(entry["split"]), str(entry["split"]))
-    return Pair(found, captions, split, entry.get("scene"))
+    classes = entry.get("txtclasses") or [None]  # RSICD's own field names a class where the file name does not
+    return Pair(found, captions, split, entry.get("scene") or classes[0])
 
 
 def _all_there(path: Path, pairs: Sequence[Pair]) -> None:

@@ -68,3 +68,13 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
 def test_rsicd_has_its_official_split(shared_data: Path) -> None:
     pairs = load_pairs(shared_data / "rsicd" / "captions.json")
     assert [len(pairs.split(s)) for s in ("train", "val", "test")] == [8734, 1094, 1093]
+    assert len({p.scene for p in pairs.pairs}) == 31  # and none without
+
+
+def test_the_scene_is_named_by_either_field(tmp_path: Path) -> None:
+    fields: list[dict[str, object]] = [{"scene": "port", "txtclasses": ["x"]}, {"scene": None, "txtclasses": ["y"]}, {}]
+    for i in range(len(fields)):
+        _picture(tmp_path / f"{i}.png")
+    entries = [{"filename": f"{i}.png", "split": "val", "captions": ["x"], **f} for i, f in enumerate(fields)]
+    (tmp_path / "set.json").write_text(json.dumps({"images": entries}))
+    assert [p.scene for p in load_pairs(tmp_path / "set.json").pairs] == ["port", "y", None]
