@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .backbone import BUNDLED, Backbone
 from .errors import ModelError
 from .features import Progress
-from .pairs import PairSet, load_picture
+from .pairs import PairSet
 
 if TYPE_CHECKING:
     from .adapter import Adapter
@@ -110,8 +110,8 @@ class Encoder:
         """Cosine of every image with every caption (images, captions), and each caption's image."""
         vectors = []
         for start in range(0, len(pairs), BATCH):
-            paths = [pair.path for pair in pairs.pairs[start : start + BATCH]]
-            vectors.append(self.encode_images(np.stack([load_picture(p, self.backbone.size) for p in paths])))
+            pictures = [pair.picture.pixels(self.backbone.size) for pair in pairs.pairs[start : start + BATCH]]
+            vectors.append(self.encode_images(np.stack(pictures)))
             if progress:
                 progress(min(start + BATCH, len(pairs)), len(pairs))
         texts, owner = pairs.captions()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backbone import Backbone, Features
-from .pairs import PairSet, load_picture
+from .pairs import PairSet
 
 VIEWS = 8
 """The symmetries of the square, which an overhead picture admits: four quarter turns, each also mirrored."""
@@ -99,10 +99,10 @@ def _one_view(
         mode = "r+" if path.exists() else "w+"
         arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=(n, *shape)))
     for start in range(done, n, _BLOCK):
-        paths = [pair.path for pair in pairs.pairs[start : start + _BLOCK]]
-        features = backbone.image(view(np.stack([load_picture(p, backbone.size) for p in paths]), index))
+        pictures = [pair.picture.pixels(backbone.size) for pair in pairs.pairs[start : start + _BLOCK]]
+        features = backbone.image(view(np.stack(pictures), index))
         for array, tensor in zip(arrays, (features.pooled, *features.taps), strict=True):
-            array[start : start + len(paths)] = tensor.cpu().numpy()
+            array[start : start + len(pictures)] = tensor.cpu().numpy()
         if (start // _BLOCK) % 16 == 15 or start + _BLOCK >= n:
             for array in arrays:
                 array.flush()
@@ -137,5 +137,5 @@ def _replace(path: Path, text: str) -> None:
 def _pictures_hash(pairs: PairSet) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for pair in pairs.pairs:
-        digest.update(hashlib.blake2b(pair.path.read_bytes(), digest_size=16).digest())
+        digest.update(pair.picture.digest())
     return digest.hexdigest()

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .pictures import ImageFile, Picture
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One image with all its captions."""
 
-    path: Path
+    picture: Picture
     captions: tuple[str, ...]
     split: str
     scene: str | None = None
@@ -83,24 +84,6 @@ def load_pairs(path: str | Path, images: str | Path | None = None) -> PairSet:
     return PairSet(path.parent.name or path.stem, pairs)
 
 
-def load_picture(path: Path, size: int) -> NDArray[np.uint8]:
-    """An image as uint8 RGB (size, size, 3), resized if it differs.
-
-    Raises:
-        InputError: the file is not a readable image.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            rgb = picture.convert("RGB")
-            if rgb.size != (size, size):
-                rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
-            return np.asarray(rgb)
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"{path} is not a readable image ({error}); remove it from the annotation file") from error
-
-
 def _pair(entry: dict[str, Any], folders: Sequence[Path]) -> Pair:
     name = str(entry.get("path") or entry["filename"])
     raw = entry.get("captions") or [s["raw"] for s in entry["sentences"]]
@@ -111,11 +94,12 @@ def _pair(entry: dict[str, Any], folders: Sequence[Path]) -> Pair:
     found = next((f / name for f in folders if (f / name).is_file()), folders[0] / name)
     split = {"valid": "val", "validation": "val"}.get(str(entry["split"]), str(entry["split"]))
     classes = entry.get("txtclasses") or [None]  # RSICD's own field names a class where the file name does not
-    return Pair(found, captions, split, entry.get("scene") or classes[0])
+    return Pair(ImageFile(found), captions, split, entry.get("scene") or classes[0])
 
 
 def _all_there(path: Path, pairs: Sequence[Pair]) -> None:
-    missing = [p.path for p in pairs if not p.path.is_file()]
+    files = [p.picture.path for p in pairs if isinstance(p.picture, ImageFile)]
+    missing = [file for file in files if not file.is_file()]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(pairs)} images named by {path} are missing, the first is {missing[0]}; "

@@ -16,7 +16,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOW = [
-    *["errors", "geometry", "scene", "tiles", "legend", "landcover", "categories", "captions", "labels", "pairs"],
+    *[
+        "errors",
+        "geometry",
+        "scene",
+        "tiles",
+        "legend",
+        "landcover",
+        "categories",
+        "captions",
+        "labels",
+        "pictures",
+        "pairs",
+    ],
     *["backbone", "features", "adapter", "losses", "evaluate", "train", "embed"],
     *["vectors", "schema", "database", "snapshot", "store", "filters", "ranking", "search", "export", "ingest"],
 ]

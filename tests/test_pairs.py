@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from geocmer.errors import InputError
-from geocmer.pairs import load_pairs, load_picture
+from geocmer.pairs import load_pairs
+from geocmer.pictures import ImageFile
 
 
 def _picture(path: Path, value: int = 100, size: int = 20) -> None:
@@ -62,7 +63,7 @@ def test_a_missing_file_and_a_missing_split_say_so(tmp_path: Path) -> None:
 def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"a\.png is not a readable image"):
-        load_picture(tmp_path / "a.png", 8)
+        ImageFile(tmp_path / "a.png").pixels(8)
 
 
 def test_rsicd_has_its_official_split(shared_data: Path) -> None:
@@ -78,3 +79,17 @@ def test_the_scene_is_named_by_either_field(tmp_path: Path) -> None:
     entries = [{"filename": f"{i}.png", "split": "val", "captions": ["x"], **f} for i, f in enumerate(fields)]
     (tmp_path / "set.json").write_text(json.dumps({"images": entries}))
     assert [p.scene for p in load_pairs(tmp_path / "set.json").pairs] == ["port", "y", None]
+
+
+def test_a_picture_is_squashed_not_cropped_and_its_digest_is_its_contents(tmp_path: Path) -> None:
+    half = np.zeros((10, 30, 3), np.uint8)
+    half[:, 15:] = 255
+    Image.fromarray(half).save(tmp_path / "a.png")
+    Image.fromarray(half).save(tmp_path / "b.png")
+    small = ImageFile(tmp_path / "a.png").pixels(10)
+    assert small.shape == (10, 10, 3)
+    assert small[:, :3].max() < 20
+    assert small[:, -3:].min() > 235
+    assert ImageFile(tmp_path / "a.png").digest() == ImageFile(tmp_path / "b.png").digest()
+    _picture(tmp_path / "b.png", 7)
+    assert ImageFile(tmp_path / "a.png").digest() != ImageFile(tmp_path / "b.png").digest()

@@ -100,7 +100,7 @@ def test_the_cache_is_computed_once_and_holds_what_the_tower_says(pairs: PairSet
     again = image_features(backbone, pairs, tmp_path, 3)  # type: ignore[arg-type]
     assert backbone.pictures == count + 1  # the probe of the shapes alone
     rows, views = np.array([5, 2, 40]), np.array([2, 0, 1])
-    pixels = [np.asarray(Image.open(pairs.pairs[r].path))[None] for r in rows]
+    pixels = [np.asarray(Image.open(tmp_path / f"{r}.png"))[None] for r in rows]
     for kept in (first, again):
         got = kept.batch(views, rows)
         for i in range(3):
@@ -147,7 +147,7 @@ def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> Non
     texts, owner = val.captions()
     images = image_features(backbone, val, tmp_path, 1)  # type: ignore[arg-type]
     got = measure(adapter, images, text_features(backbone, texts, tmp_path), owner, backbone.device)  # type: ignore[arg-type]
-    pixels = np.stack([np.asarray(Image.open(p.path)) for p in val.pairs])
+    pixels = np.stack([p.picture.pixels(16) for p in val.pairs])
     a = adapter.image(backbone.image(pixels)).numpy().astype(np.float64)
     b = adapter.text(backbone.text(texts)).numpy().astype(np.float64)
     assert abs(got.mean - recall(np.round(a @ b.T, 4).astype(np.float32), owner).mean) < 15
