@@ -42,6 +42,7 @@ COLUMNS = (
     "row",
     "col",
     "size",
+    "partners",
 )
 """Attributes of a hit, in every format and in this order."""
 
@@ -93,7 +94,7 @@ def feature(hit: Hit) -> dict[str, Any]:
 
 
 def attributes(hit: Hit) -> dict[str, Any]:
-    """A hit's `COLUMNS`, as JSON can hold them: class fractions nested, the time as ISO 8601."""
+    """A hit's `COLUMNS`, as JSON can hold them: class fractions and partners nested, the time as ISO 8601."""
     return {
         "rank": hit.rank,
         "score": None if hit.score is None else round(hit.score, 6),
@@ -107,6 +108,7 @@ def attributes(hit: Hit) -> dict[str, Any]:
         "row": hit.row,
         "col": hit.col,
         "size": hit.size,
+        "partners": [partner.attributes() for partner in hit.partners],
     }
 
 
@@ -194,9 +196,9 @@ def _frame(hits: Iterable[Hit]) -> gpd.GeoDataFrame:
 
 
 def _flat(hit: Hit) -> dict[str, Any]:
-    """`attributes` for formats without nesting: class fractions as JSON text."""
+    """`attributes` for formats without nesting: class fractions and partners as JSON text."""
     values = attributes(hit)
-    return {**values, "fractions": json.dumps(hit.fractions, ensure_ascii=False)}
+    return {**values, **{name: json.dumps(values[name], ensure_ascii=False) for name in ("fractions", "partners")}}
 
 
 def _rounded(hit: Hit) -> Polygon | MultiPolygon:

@@ -16,6 +16,7 @@ from shapely import MultiPolygon, Polygon
 from .errors import InputError, StoreError
 from .filters import Filter, inside
 from .geometry import BBox, Region
+from .partner import Partner
 from .ranking import Best
 from .schema import EXTENT
 from .snapshot import Snapshot
@@ -54,6 +55,7 @@ class Hit:
         fractions: share of each land-cover label; empty without land cover.
         captions: sentences about the tile.
         thumbnail: an encoded picture, if any.
+        partners: the other tiles of a relation, in the order of the query; empty where nothing was related.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Hit:
     fractions: dict[str, float]
     captions: tuple[str, ...]
     thumbnail: bytes | None = field(repr=False)
+    partners: tuple[Partner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

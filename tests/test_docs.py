@@ -30,7 +30,19 @@ FLOW = [
         "pairs",
     ],
     *["backbone", "features", "adapter", "losses", "evaluate", "train", "embed"],
-    *["vectors", "schema", "database", "snapshot", "store", "filters", "ranking", "search", "export", "ingest"],
+    *[
+        "vectors",
+        "schema",
+        "database",
+        "snapshot",
+        "store",
+        "filters",
+        "ranking",
+        "partner",
+        "search",
+        "export",
+        "ingest",
+    ],
 ]
 """The order of the rooms: a module imports only from those before it."""
 

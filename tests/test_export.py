@@ -18,6 +18,7 @@ from synthetic import NASTY, footprint, tile
 
 from geocmer.errors import InputError, StoreError
 from geocmer.export import COLUMNS, FORMATS, write
+from geocmer.partner import Partner
 from geocmer.search import Hit
 
 MOMENT = datetime(2020, 5, 1, 12, 30, tzinfo=UTC)
@@ -42,11 +43,28 @@ def hit(rank: int, **fields: object) -> Hit:
     return Hit(**{**values, **fields})
 
 
+RIVER = Partner(
+    relation='near "river"',
+    id=f"{99:032x}",
+    score=0.75,
+    distance_m=1234.567,
+    bearing=359.97,
+    geometry=footprint(1.2, 50, 0.1, 0.1),
+    line=shapely.LineString([(1.05, 50.05), (1.25, 50.05)]),
+)
 HITS = [
-    *(hit(rank) for rank in range(1, 7)),
+    hit(1, partners=(RIVER,)),
+    hit(2, partners=(RIVER, replace(RIVER, id=f"{2:032x}", distance_m=0.0, bearing=None, line=None))),
+    *(hit(rank) for rank in range(3, 7)),
     hit(7, geometry=footprint(179.95, -17, 0.1, 0.1)),
     hit(8, category=None, datetime=None, fractions={}, uri=None, score=None),
 ]
+
+KNOWN = [
+    {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 1234.57, "bearing": 0.0},
+    {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 0.0, "bearing": None},
+]
+"""What a file says of the partners above."""
 
 
 def reopen(path: Path) -> gpd.GeoDataFrame:
@@ -78,6 +96,10 @@ def test_every_format_reopens_with_the_same_places_and_attributes(tmp_path: Path
             assert _is_missing(found[name]) if not value else found[name] == value
         shares = found["fractions"]
         assert (json.loads(shares) if isinstance(shares, str) else shares) == true.fractions
+        partners = found["partners"]
+        partners = json.loads(partners) if isinstance(partners, str) else partners
+        assert [partner["id"] for partner in partners] == [partner.id for partner in true.partners]
+        assert all({**partner, "id": None} in KNOWN for partner in partners)
         time = found["datetime"]
         assert _is_missing(time) if true.datetime is None else gpd.pd.Timestamp(time) == MOMENT
 
