@@ -51,7 +51,7 @@ class ImageFile:
 
 
 def fit(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Uint8 RGB (height, width, 3) as (size, size, 3), squashed rather than cropped: all of the ground stays in view."""
+    """Uint8 RGB (height, width, 3) as (size, size, 3), squashed, not cropped: all of the ground stays in view."""
     from PIL import Image
 
     if pixels.shape[:2] == (size, size):
