@@ -11,23 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-import antimeridian
 import numpy as np
+import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
-from shapely import MultiPolygon, Polygon
+from shapely import MultiPolygon, Polygon, affinity
 from shapely.geometry.base import BaseGeometry
 
 from .errors import CRSError, InputError
 
 WGS84 = CRS.from_epsg(4326)
 
-_EDGE_POINTS = 16
-"""Points added along each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees."""
+_EDGE_PARTS = 16
+"""Parts of each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees. A power of 2, so
+that a pole on the border of a polar grid, at a corner or half-way, falls on a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +161,55 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
     Raises:
         CRSError: a corner cannot be placed on the Earth.
     """
-    steps = np.linspace(0, 1, _EDGE_POINTS + 2)[:-1]
+    steps = np.linspace(0, 1, _EDGE_PARTS + 1)[:-1]
     zero, one = np.zeros_like(steps), np.ones_like(steps)
     columns = np.concatenate([steps, one, 1 - steps, zero]) * width
     rows = np.concatenate([zero, steps, one, 1 - steps]) * height
     a, b, c, d, e, f = transform[:6]
-    x, y = a * columns + b * rows + c, d * columns + e * rows + f
-    lon, lat = _to_wgs84(crs).transform(x, y)
+    lon, lat = _to_wgs84(crs).transform(a * columns + b * rows + c, d * columns + e * rows + f)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise CRSError(
             f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
             "check the scene's CRS and transform"
         )
-    ring = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
-    crossing = np.abs(np.diff([*lon, lon[0]])).max() > 180
-    polygon = Polygon(ring)
-    if not crossing and min(lon) >= -180 and max(lon) <= 180:
-        return shapely.orient_polygons(polygon)
-    return antimeridian.fix_polygon(polygon, fix_winding=True)
+    if a * e - b * d < 0:  # rows run down: the ring is clockwise on the ground
+        lon, lat = lon[::-1], lat[::-1]
+    lat = np.clip(lat, -90, 90)
+    if np.abs(lon).max() > 180 or np.abs(np.diff(lon, append=lon[0])).max() > 180 or np.abs(lat).max() == 90:
+        return _wrapped(Polygon(_closed_over_a_pole(lon, lat)))
+    return Polygon(np.column_stack([lon, lat]))
+
+
+def _closed_over_a_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A ring (n, 2) with longitudes that run on beyond 180, from one that is counter-clockwise on the ground.
+
+    A ring around a pole goes once around the Earth, and is closed along that pole. A ring through a pole, which has
+    every longitude, meets it along a meridian and leaves it along another.
+    """
+    at = np.flatnonzero(np.abs(lat) > 90 - 1e-9)
+    pole = math.copysign(90, lat[at[0]]) if len(at) == 1 else None  # more: the edge of a geographic grid
+    if pole is not None:
+        lon, lat = np.roll(lon, -at[0])[1:], np.roll(lat, -at[0])[1:]
+    else:
+        lon, lat = np.append(lon, lon[0]), np.append(lat, lat[0])
+    lon = np.unwrap(lon, period=360)
+    if pole is None and abs(lon[-1] - lon[0]) > 180:
+        pole = math.copysign(90, lon[-1] - lon[0])  # what lies to the left of a way east is north
+    if pole is not None:
+        lon, lat = np.append(lon, (lon[-1], lon[0])), np.append(lat, (pole, pole))
+    return np.column_stack([lon, lat])
+
+
+def _wrapped(area: BaseGeometry) -> Polygon | MultiPolygon:
+    """Polygons with longitudes beyond 180, cut at the antimeridian along straight edges and moved to -180..180."""
+    west, _, east, _ = area.bounds
+    parts = []
+    for turn in range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1):
+        part = shapely.intersection(area, shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90))
+        moved = affinity.translate(part, -360 * turn)
+        parts += [piece for piece in shapely.get_parts(moved).tolist() if piece.geom_type == "Polygon"]
+    whole: Any = shapely.orient_polygons(shapely.union_all(parts))
+    return cast("Polygon | MultiPolygon", whole)
 
 
 def extent(geometry: BaseGeometry) -> tuple[float, float, float, float]:
@@ -206,9 +238,9 @@ def _to_wgs84(crs: Any) -> Transformer:
 def _from_geojson(text: str) -> list[BaseGeometry]:
     try:
         document = json.loads(text)
-        features = document.get("features") or [document]
+        features = document.get("features", [document])
         return [shapely.geometry.shape(f.get("geometry") or f) for f in features]
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
         raise InputError(f"region is not valid GeoJSON ({error}); give a polygon") from error
 
 
@@ -221,7 +253,10 @@ def _from_wkt(text: str) -> BaseGeometry:
             f"region is not valid WKT ({str(error).splitlines()[0]}); write POLYGON((lon lat, ...))"
         ) from error
     if srid and srid.upper() != "SRID=4326":
-        transformer = Transformer.from_crs(CRS.from_epsg(int(srid.split("=")[1])), WGS84, always_xy=True)
+        try:
+            transformer = Transformer.from_crs(CRS.from_epsg(int(srid.split("=")[1])), WGS84, always_xy=True)
+        except (ValueError, IndexError, pyproj.exceptions.CRSError) as error:
+            raise InputError(f"region has the unknown {srid!r}; write an EPSG code, for instance SRID=32632") from error
         geometry = shapely.transform(geometry, lambda p: np.column_stack(transformer.transform(p[:, 0], p[:, 1])))
     return geometry
 
@@ -239,6 +274,5 @@ def _polygons(geometries: Iterable[BaseGeometry | None], source: str) -> Polygon
         raise InputError(f"region {source} has coordinates that are not finite; correct them")
     union: Any = shapely.union_all(found)
     if union.bounds[0] < -180 or union.bounds[2] > 180:
-        union = antimeridian.fix_multi_polygon(MultiPolygon(shapely.get_parts(union).tolist()))
-    area: Polygon | MultiPolygon = union
-    return area
+        return _wrapped(union)
+    return cast("Polygon | MultiPolygon", union)
