@@ -29,7 +29,7 @@ FLOW = [
         "pictures",
         "pairs",
     ],
-    *["backbone", "features", "adapter", "losses", "evaluate", "train", "embed"],
+    *["backbone", "features", "adapter", "losses", "distributed", "evaluate", "train", "embed"],
     *[
         "vectors",
         "schema",
