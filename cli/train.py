@@ -12,6 +12,7 @@ from .console import progress, say
 from .options import Device
 
 if TYPE_CHECKING:
+    from geocmer.pairs import PairSet
     from geocmer.train import Epoch
 
 
@@ -21,7 +22,12 @@ def command() -> Callable[..., None]:
 
 
 def train(
-    pairs: Annotated[Path, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")],
+    pairs: Annotated[
+        Path | None, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Train on the tiles of this store instead, tiled with --landcover.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapter"),
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
     model: Annotated[str, typer.Option("--model", help="Frozen towers, as for `geocmer tile`.")] = "bundled",
@@ -35,22 +41,23 @@ def train(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features after this run.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Train an adapter on captioned images and write it to a folder.
+    """Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.
 
     The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val`
     split is kept. An interrupted run goes on when started again.
+
+    Tiles are captioned from their land cover, and validated on in blocks that no training tile touches.
 
     Example: geocmer train rsicd/captions.json --out my-adapter
     """
     from geocmer.backbone import Backbone
     from geocmer.features import bytes_needed, default_cache
-    from geocmer.pairs import load_pairs
     from geocmer.train import TrainConfig
     from geocmer.train import train as run
 
     given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
     cfg = TrainConfig(method=method, seed=seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    data = load_pairs(pairs, images)
+    data = _data(pairs, images, store, seed)
     backbone = Backbone.load(model, device)
     cache = None if no_cache else cache_dir or default_cache()
     views = cfg.views * len(data.split("train")) + len(data.split("val"))
@@ -64,3 +71,26 @@ def train(
     with progress("features") as bar:
         run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)
     print(out)
+
+
+def _data(pairs: Path | None, images: Path | None, store: Path | None, seed: int) -> PairSet:
+    """The captioned set that was asked for; of a store's tiles it is said what became of them."""
+    from geocmer.errors import InputError
+
+    if (pairs is None) == (store is None):
+        both = f"both {pairs} and --store {store} were given" if pairs else "nothing to train on"
+        raise InputError(f"{both}; give either an annotation file or --store DIR")
+    if pairs is not None:
+        from geocmer.pairs import load_pairs
+
+        return load_pairs(pairs, images)
+    if images is not None:
+        raise InputError(f"--images {images} belongs to an annotation file; tiles are read from their scenes")
+    from geocmer.store import Store
+    from geocmer.tilepairs import tile_pairs
+
+    found = tile_pairs(Store.open(str(store)), seed=seed)
+    say(found.account)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    return found.pairs

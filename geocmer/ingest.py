@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from .captions import captions_of
 from .categories import Rules, category_of, load_rules
-from .errors import InputError
+from .cuts import Cutter
 from .landcover import LandCover
-from .scene import Scene, Stretch
+from .scene import Scene
 from .schema import SceneRow, TileRow
 from .store import Store, TileKey
 from .tiles import Account, Grid, Tile, TileReader, scene_id, tile_id
@@ -150,7 +150,6 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
         InputError: a scene is no longer where it was, or has changed.
     """
     info = encoder_info(encoder)
-    scenes = {row.id: row for row in store.scenes()}
     made, total = 0, store.count()
 
     def encode(keys: list[TileKey]) -> NDArray[np.float32]:
@@ -158,17 +157,17 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
         vectors = np.empty((len(keys), encoder.dim), np.float32)
         for scene in dict.fromkeys(key.scene_id for key in keys):
             at = [i for i, key in enumerate(keys) if key.scene_id == scene]
-            if scene not in scenes:
-                raise InputError(f"scene {scene[:8]} is not tiled to its end; run `geocmer tile` on it again first")
             for start in range(0, len(at), BATCH):
                 part = at[start : start + BATCH]
-                vectors[part] = encoder.encode_images(_pixels(scenes[scene], [keys[i] for i in part]))
+                pictures = [cutter.pixels(scene, keys[i].row, keys[i].col) for i in part]
+                vectors[part] = encoder.encode_images(np.stack(pictures))
                 made += len(part)
                 if progress:
                     progress(made, total)
         return vectors
 
-    return store.reembed(info, encode)
+    with Cutter(store.scenes()) as cutter:
+        return store.reembed(info, encode)
 
 
 def _same(done: SceneRow, settings: str, land_cover: LandCover | None) -> bool:
@@ -185,20 +184,6 @@ def _complete(store: Store, encoder: Encoder | None, scene: str) -> int:
     ):
         return 0
     return reembed(store, encoder)
-
-
-def _pixels(scene: SceneRow, keys: list[TileKey]) -> NDArray[np.uint8]:
-    """The pictures of stored tiles, (n, size, size, 3), cut again exactly as they were."""
-    if not Path(scene.uri).is_file():
-        raise InputError(f"scene {scene.uri} is gone; put it back, or tile it from its new place")
-    grid_record = json.loads(scene.grid)
-    with Scene.open(scene.uri, scene.bands) as opened:
-        if opened.content_hash != scene.content_hash:
-            raise InputError(f"scene {scene.uri} has changed since it was tiled; tile it again into a new store")
-        gsd = None if grid_record["scale"] == 1 else opened.gsd * grid_record["scale"]
-        grid = Grid.over(opened, grid_record["size"], grid_record["stride"], gsd)
-        reader = TileReader(opened, grid, Stretch.from_json(scene.stretch))
-        return np.stack([reader.pixels(key.row, key.col) for key in keys])
 
 
 class _Writer:
@@ -246,7 +231,7 @@ class _Writer:
                 word = self._cover.legend.category(label)
                 words[word] = words.get(word, 0.0) + share
             category = category_of(words, found.coverage, self._rules)
-            captions = captions_of(category, words)
+            captions = captions_of(category, words, int(tile.id, 16))
         return TileRow(
             id=tile.id, scene_id=tile.scene_id, row=tile.row, col=tile.col, size=tile.size, geometry=tile.footprint,
             gsd=tile.gsd, valid_share=tile.valid_share, datetime=self._taken, category=category, fractions=shares,

@@ -33,9 +33,12 @@ FLOW = [
     *[
         "vectors",
         "schema",
+        "cuts",
+        "blocks",
         "database",
         "snapshot",
         "store",
+        "tilepairs",
         "filters",
         "ranking",
         "partner",
