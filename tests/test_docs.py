@@ -41,6 +41,7 @@ FLOW = [
         "tilepairs",
         "filters",
         "ranking",
+        "query",
         "partner",
         "search",
         "export",
