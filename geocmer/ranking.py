@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ class Best:
         vectors: NDArray[np.float16],
         rowids: NDArray[np.uint64],
         ids: Callable[[NDArray[np.intp]], NDArray[np.bytes_]],
+        offsets: NDArray[np.float64] | None = None,
     ) -> None:
         """Consider rows.
 
@@ -51,13 +53,18 @@ class Best:
             vectors: (n, dim) of unit length.
             rowids: (n,) what to remember them by.
             ids: ids of the rows with these indices, asked only for rows that may be kept.
+            offsets: (n,) what is added to each row's product.
         """
-        rough = dots(vectors, self._rough)
+        rough: NDArray[np.floating[Any]] = dots(vectors, self._rough)
+        if offsets is not None:
+            rough = rough + offsets  # in float64, so that no rounding error is added
         floor = self._floor
         if self._k is not None and len(rough) > self._k:
             floor = max(floor, float(np.partition(rough, -self._k)[-self._k]) - self._slack)
         rows = np.flatnonzero(rough >= floor - self._slack)
         scores = (vectors[rows].astype(np.float64) * self._query).sum(axis=1)
+        if offsets is not None:
+            scores += offsets[rows]
         rows, scores = rows[scores >= self._floor], scores[scores >= self._floor]
         self.rowids = np.concatenate([self.rowids, rowids[rows]])
         self.scores = np.concatenate([self.scores, scores])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Hit:
     Attributes:
         id: of the tile.
         rank: 1 for the best; its place in the store where nothing was ranked.
-        score: cosine of tile and query, -1..1; None where nothing was ranked.
+        score: cosine of tile and query, -1..1, plus its category's weight; None where nothing was ranked.
         geometry: footprint in WGS84, cut at the antimeridian.
         scene_id: the scene it was cut from.
         uri: where that scene was read; None while the scene is still being tiled.
@@ -133,10 +134,12 @@ def search(
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
+    weights: Mapping[str | None, float] | None = None,
 ) -> Answer:
     """The `k` tiles nearest to a vector among those that meet every condition.
 
-    The answer equals brute force over all tiles and is never shorter than min(k, matching tiles). Ties go by id.
+    The answer equals brute force over all tiles and is never shorter than min(k, matching tiles). Ties go by id. The
+    score of a tile is its cosine with the vector plus the weight of its category.
 
     Args:
         store: where to look.
@@ -146,14 +149,18 @@ def search(
         since: first moment.
         until: last moment.
         k: how many at most; None for all.
-        min_score: the least cosine of a hit.
+        min_score: the least score of a hit.
         fingerprint: of the encoder that made `vector`; refused if it is not the store's.
+        weights: category -> what is added to the score of its tiles, a soft prior; None stands for tiles without a
+            category, and a category that is not named gets 0.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other.
+        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other, a
+            weight that is not finite.
     """
+    _finite(weights or {})
     wanted = Filter(region, category, since, until)
     snapshot = store.snapshot()
     if fingerprint is not None:
@@ -163,17 +170,18 @@ def search(
     column = snapshot.encoder.column
     best = Best(_direction(vector, snapshot.encoder), _at_least_one(k), min_score)
     scanned = matched = unembedded = 0
-    for read, batch in _matching(snapshot, wanted, ("id", column)):
+    for read, batch in _matching(snapshot, wanted, ("id", column, *(("category",) if weights else ()))):
         vectors, embedded = halves(batch[column])
         scanned, matched, unembedded = (
             scanned + read,
             matched + int(embedded.sum()),
             unembedded + int((~embedded).sum()),
         )
-        rowids, ids = batch["_rowid"].to_numpy(), batch["id"]
+        there = batch
         if not embedded.all():
-            vectors, rowids, ids = vectors[embedded], rowids[embedded], ids.filter(embedded)
-        best.offer(vectors, rowids, partial(_ids, ids))
+            vectors, there = vectors[embedded], batch.filter(embedded)
+        offsets = _offsets(there["category"], weights) if weights else None
+        best.offer(vectors, there["_rowid"].to_numpy(), partial(_ids, there["id"]), offsets)
     plan = Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
     return Answer(plan, snapshot, *best.ranked())
 
@@ -244,6 +252,20 @@ def _at_least_one(k: int | None) -> int | None:
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
     return k
+
+
+def _finite(weights: Mapping[str | None, float]) -> None:
+    for category, weight in weights.items():
+        if not math.isfinite(weight):
+            raise InputError(f"the weight of category {category!r} is {weight}; give a finite number")
+
+
+def _offsets(categories: pa.Array, weights: Mapping[str | None, float]) -> NDArray[np.float64]:
+    """The weight of each row's category."""
+    encoded = categories.dictionary_encode()
+    known = np.array([weights.get(name, 0.0) for name in (*encoded.dictionary.to_pylist(), None)])
+    offsets: NDArray[np.float64] = known[encoded.indices.fill_null(len(known) - 1).to_numpy()]
+    return offsets
 
 
 def _ids(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.bytes_]:

@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def _brute_force(query, area, category, since, until, min_score) -> tuple[list[str], list[float], int]:
+def _brute_force(query, area, category, since, until, min_score, weights) -> tuple[list[str], list[float], int]:
     """Ids and scores of all embedded tiles that match, best first, and how many that match are not embedded."""
     scored, unembedded = [], 0
     halved = VECTORS.astype(np.float16).astype(np.float64)
@@ -75,7 +75,7 @@ def _brute_force(query, area, category, since, until, min_score) -> tuple[list[s
         if number >= EMBEDDED:
             unembedded += 1
             continue
-        score = math.fsum(halved[number] * query / np.linalg.norm(query))
+        score = math.fsum(halved[number] * query / np.linalg.norm(query)) + (weights or {}).get(row.category, 0.0)
         if min_score is None or score >= min_score:
             scored.append((-round(score, 12), row.id, score))
     scored.sort()
@@ -127,14 +127,16 @@ def regions(draw: st.DrawFn) -> tuple[BBox | Region, shapely.Geometry]:
     period=st.none() | st.tuples(st.integers(0, 60), st.integers(0, 60)),
     k=st.none() | st.integers(1, 400),
     min_score=st.none() | st.floats(-1, 1),
+    weights=st.none() | st.dictionaries(st.sampled_from([*NASTY, None, "absent"]), st.floats(-2, 2)),
     query=st.integers(0, 24).map(lambda n: unit(25, seed=3)[n])
     | st.integers(0, 99).map(lambda n: 3 * unit(100, seed=5)[n]),
 )
-def test_search_equals_brute_force(world: Store, where, category, period, k, min_score, query) -> None:
+def test_search_equals_brute_force(world: Store, where, category, period, k, min_score, weights, query) -> None:
     region, area = where or (None, None)
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
-    answer = search(world, query, region=region, category=category, since=since, until=until, k=k, min_score=min_score)
-    ids, scores, unembedded = _brute_force(query.astype(np.float64), area, category, since, until, min_score)
+    asked = {"region": region, "category": category, "since": since, "until": until}
+    answer = search(world, query, **asked, k=k, min_score=min_score, weights=weights)
+    ids, scores, unembedded = _brute_force(query.astype(np.float64), area, category, since, until, min_score, weights)
     hits = answer.hits
     assert [hit.id for hit in hits] == ids[:k]
     assert [hit.score for hit in hits] == pytest.approx(scores[:k], abs=1e-12)
@@ -143,7 +145,7 @@ def test_search_equals_brute_force(world: Store, where, category, period, k, min
     assert answer.plan.tiles == len(ROWS)
     assert min_score is not None or answer.plan.matched == len(ids)
     assert answer.plan.exact
-    found = everything(world, region=region, category=category, since=since, until=until)
+    found = everything(world, **asked)
     if min_score is None:
         assert len(list(found)) == len(ids) + unembedded
 
@@ -205,6 +207,7 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
         (np.zeros(DIM), {}, "zero or not finite"),
         (np.full(DIM, np.nan), {}, "zero or not finite"),
         (unit(1)[0], {"k": 0}, "k is 0; ask for at least 1"),
+        (unit(1)[0], {"weights": {"forest": math.nan}}, "weight of category 'forest' is nan"),
         (unit(1)[0], {"since": datetime(2020, 1, 1)}, "no time zone"),  # noqa: DTZ001
         (unit(1)[0], {"since": date(2021, 1, 1), "until": date(2020, 1, 1)}, "later than until"),
     ],
