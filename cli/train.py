@@ -31,12 +31,15 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapter"),
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
     model: Annotated[str, typer.Option("--model", help="Frozen towers, as for `geocmer tile`.")] = "bundled",
-    method: Annotated[str, typer.Option("--method", help="cmer, or linear for comparison.")] = "cmer",
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML file of settings; options given here win over it.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", help="cmer, or linear for comparison. [cmer]")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training split.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Pairs per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")] = None,
     views: Annotated[int | None, typer.Option("--views", help="Flips and quarter turns trained on, 1 to 8.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of every random choice. [0]")] = None,
     cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Feature cache [~/.cache/geocmer].")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features after this run.")] = False,
     device: Device = "auto",
@@ -44,20 +47,22 @@ def train(
     """Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.
 
     The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val`
-    split is kept. An interrupted run goes on when started again.
+    split is kept. An interrupted run goes on when started again. `metrics.jsonl` and `training.png` beside the
+    adapter tell how it went.
 
     Tiles are captioned from their land cover, and validated on in blocks that no training tile touches.
 
     Example: geocmer train rsicd/captions.json --out my-adapter
     """
     from geocmer.backbone import Backbone
+    from geocmer.config import train_config
     from geocmer.features import bytes_needed, default_cache
-    from geocmer.train import TrainConfig
+    from geocmer.figure import draw
     from geocmer.train import train as run
 
-    given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
-    cfg = TrainConfig(method=method, seed=seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    data = _data(pairs, images, store, seed)
+    given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
+    cfg = train_config(config, {**given, "seed": seed})
+    data = _data(pairs, images, store, cfg.seed)
     backbone = Backbone.load(model, device)
     cache = None if no_cache else cache_dir or default_cache()
     views = cfg.views * len(data.split("train")) + len(data.split("val"))
@@ -70,6 +75,7 @@ def train(
 
     with progress("features") as bar:
         run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)
+    draw(out / "metrics.jsonl", out / "training.png")
     print(out)
 
 

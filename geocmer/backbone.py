@@ -110,7 +110,7 @@ class Backbone:
         from torch.nn.functional import interpolate
 
         with torch.inference_mode(), self._autocast():
-            x = torch.from_numpy(np.array(pixels, copy=None)).to(self.device).permute(0, 3, 1, 2).float() / 255
+            x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2).float() / 255
             if x.shape[-2:] != (self.size, self.size):
                 # `squash`, not crop: a tile's footprint must be the ground its embedding has seen.
                 x = interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)

@@ -29,7 +29,7 @@ FLOW = [
         "pictures",
         "pairs",
     ],
-    *["backbone", "features", "adapter", "losses", "distributed", "evaluate", "train", "embed"],
+    *["backbone", "features", "adapter", "losses", "distributed", "evaluate", "train", "config", "figure", "embed"],
     *[
         "vectors",
         "schema",
@@ -93,12 +93,20 @@ def test_every_command_shows_an_example() -> None:
 
 
 def test_the_cli_reference_is_the_live_help() -> None:
-    spec = importlib.util.spec_from_file_location("docs_cli", ROOT / "docs" / "cli.py")
+    assert (ROOT / "docs" / "cli.md").read_text() == _docs("cli").reference(), "run `python docs/cli.py`"
+
+
+def test_every_training_setting_is_documented() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == _docs("settings").reference(), "run `python docs/cli.py`"
+
+
+def _docs(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "cli.md").read_text() == module.reference(), "run `python docs/cli.py`"
+    return module
 
 
 def _commands_in_docs() -> list[str]:

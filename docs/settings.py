@@ -1,0 +1,37 @@
+"""Write docs/settings.md from the docstrings of `TrainConfig`. Run: python docs/cli.py."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+from dataclasses import fields
+
+from geocmer import train
+
+_HEAD = """# Training settings
+
+The keys of the TOML file that `geocmer train --config FILE` reads. Options of the command win over the file; an
+unknown key is refused. Generated from the docstrings by `python docs/cli.py`; a test keeps it so.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    notes = described()
+    rows = [f"| `{f.name}` | `{_toml(f.default)}` | {notes.get(f.name, '')} |" for f in fields(train.TrainConfig)]
+    return "\n".join([_HEAD, "| key | default | |", "|---|---|---|", *rows]) + "\n"
+
+
+def described() -> dict[str, str]:
+    """The docstring under each field, on one line."""
+    (body,) = [n.body for n in ast.parse(inspect.getsource(train.TrainConfig)).body if isinstance(n, ast.ClassDef)]
+    found = {}
+    for node, after in itertools.pairwise(body):
+        if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(node.target, ast.Name):
+            found[node.target.id] = " ".join(ast.literal_eval(after.value).split())
+    return found
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
