@@ -41,7 +41,7 @@ def train(
     views: Annotated[int | None, typer.Option("--views", help="Flips and quarter turns trained on, 1 to 8.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of every random choice. [0]")] = None,
     cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Feature cache [~/.cache/geocmer].")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features after this run.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the image tower anew in every step: slow.")] = False,
     device: Device = "auto",
 ) -> None:
     """Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.
@@ -65,9 +65,9 @@ def train(
     data = _data(pairs, images, store, cfg.seed)
     backbone = Backbone.load(model, device)
     cache = None if no_cache else cache_dir or default_cache()
-    views = cfg.views * len(data.split("train")) + len(data.split("val"))
-    size = f"{bytes_needed(backbone, views) / 1e9:.1f} GB"
-    say(f"model {backbone.spec} on {backbone.device}; features take {size} in {cache or 'a temporary folder'}")
+    pictures = cfg.views * len(data.split("train")) + len(data.split("val"))
+    kept = f"features take {bytes_needed(backbone, pictures) / 1e9:.1f} GB in {cache}" if cache else "no feature cache"
+    say(f"model {backbone.spec} on {backbone.device}; {kept}")
 
     def on_epoch(epoch: Epoch) -> None:
         mark = " *" if epoch.best else ""

@@ -3,6 +3,7 @@
 The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea, a focus layer that suppresses
 background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
 that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
+The text side is the same branch over the words of the text tower, padding masked.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class AdapterConfig:
     text_channels: int
     tap_channels: tuple[int, ...]
     """Channels of each image tap; empty for a linear probe on the pooled vector."""
+    text_tap_channels: tuple[int, ...] = ()
+    """Channels of each text tap; empty for a head on the pooled vector alone."""
     dim: int = 512
     """Dimensions of the joint embedding."""
     width: int = 256
@@ -42,6 +45,9 @@ class AdapterConfig:
     heads: int = 8
     """Heads of the focus layer: as many small targets can be held at once."""
     dropout: float = 0.1
+    """On the pooled vectors and on the result of a side branch, while training."""
+    token_dropout: float = 0.0
+    """Share of the tokens that a focus layer does not see in a training step: crops and occlusion, at no cost."""
 
     @classmethod
     def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:
@@ -50,11 +56,11 @@ class AdapterConfig:
 
         image = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
         text = backbone.text(["probe"])
-        channels = tuple(tap.shape[-1] for tap in image.taps)
-        fit = {
+        fit: dict[str, Any] = {
             "image_channels": image.pooled.shape[-1],
             "text_channels": text.pooled.shape[-1],
-            "tap_channels": channels,
+            "tap_channels": tuple(tap.shape[-1] for tap in image.taps),
+            "text_tap_channels": tuple(tap.shape[-1] for tap in text.taps),
         }
         if backbone.aligned:
             fit["dim"] = image.pooled.shape[-1]
@@ -68,19 +74,26 @@ class FocusLayer(nn.Module):
     nothing trainable is computed per token, and training keeps no activation per token but the scores.
     """
 
-    def __init__(self, channels: int, width: int, heads: int) -> None:
+    def __init__(self, channels: int, width: int, heads: int, token_dropout: float = 0.0) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.token_dropout = heads, token_dropout
         self.norm = nn.LayerNorm(channels, elementwise_affine=False)
         self.query = nn.Linear(width, heads * channels)
         self.down = nn.Parameter(torch.randn(heads, channels, width // heads) / channels**0.5)
 
-    def forward(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if blind."""
+    def forward(self, tokens: Tensor, state: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if blind.
+
+        A token whose `mask` (n, tokens) is False weighs 0, as if it were not there.
+        """
         n, _, channels = tokens.shape
         values = self.norm(tokens)
         query = self.query(state).view(n, self.heads, channels)
         weights = (query @ values.transpose(1, 2) / channels**0.5).relu()
+        if mask is not None:
+            weights = weights * mask[:, None]
+        if self.training and self.token_dropout:
+            weights = weights * (torch.rand(n, 1, tokens.shape[1], device=tokens.device) >= self.token_dropout)
         weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-6)
         pooled = torch.einsum("nhc,hcw->nhw", weights @ values, self.down)
         return pooled.reshape(n, -1), weights
@@ -95,7 +108,7 @@ class SideBranch(nn.Module):
         if channels == cfg.dim:
             nn.init.eye_(self.project.weight)  # an untrained adapter returns the backbone's own embedding
         self.start = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, cfg.width), nn.GELU())
-        self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads) for c in taps)
+        self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads, cfg.token_dropout) for c in taps)
         self.gates = nn.Parameter(torch.zeros(len(taps)))
         self.mix = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(cfg.width), nn.Linear(cfg.width, cfg.width), nn.GELU()) for _ in taps
@@ -110,7 +123,7 @@ class SideBranch(nn.Module):
         state = self.start(self.drop(features.pooled))
         maps = []
         for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
-            seen, weights = focus(features.taps[i], state)
+            seen, weights = focus(features.taps[i], state, features.mask)
             gate = torch.sigmoid(self.gates[i] / _GATE_TEMPERATURE)
             state = gate * state + (1 - gate) * seen
             state = state + mix(state)
@@ -125,7 +138,7 @@ class Adapter(nn.Module):
         super().__init__()
         self.cfg = cfg
         self.image_branch = SideBranch(cfg.image_channels, cfg.tap_channels, cfg)
-        self.text_branch = SideBranch(cfg.text_channels, (), cfg)
+        self.text_branch = SideBranch(cfg.text_channels, cfg.text_tap_channels, cfg)
         self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
 
     def image(self, features: Features) -> Tensor:
@@ -191,7 +204,8 @@ def read_config(folder: Path) -> AdapterConfig:
     """
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return AdapterConfig(**{**raw, "tap_channels": tuple(raw["tap_channels"])})
+        taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels")}
+        return AdapterConfig(**{**raw, **taps})
     except OSError as error:
         raise ModelError(
             f"no adapter at {folder} (config.json is missing); give a folder of `geocmer train`"

@@ -28,6 +28,9 @@ BUNDLED = "bundled"
 TAPS = 2
 """Token maps taken from the image tower: its last two depths (14x14x112 and 7x7x320 for EfficientNet-lite0)."""
 
+TEXT_TAPS = 1
+"""Layers taken from the text tower: the last."""
+
 _TEXT_TOKENS = 64
 """Context of the bundled text tower. The longest RSICD caption has 42 tokens; MiniLM itself was trained with 128."""
 
@@ -37,11 +40,12 @@ class Features:
     """What a frozen tower says of a batch of n inputs.
 
     `pooled` is (n, channels): the tower's own embedding, not normalised. `taps` are (n, tokens, channels) each, from
-    shallow to deep; a text tower gives none.
+    shallow to deep. `mask` is (n, tokens) of a text tower's taps, True where a token is a word and not padding.
     """
 
     pooled: torch.Tensor
     taps: tuple[torch.Tensor, ...] = ()
+    mask: torch.Tensor | None = None
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -120,14 +124,24 @@ class Backbone:
             return Features(out["image_features"].float(), taps)
 
     def text(self, texts: Sequence[str]) -> Features:
-        """Features of captions or queries. Padding never changes them: the towers mask it."""
+        """Features of captions or queries. Padding never changes them: the towers mask it, and so does `mask`."""
         import torch
 
         with torch.inference_mode():
             tokens = self._tokenizer(list(texts)).to(self.device)
-            if self.spec == BUNDLED:
-                tokens = tokens[:, : max(int((tokens != 0).sum(1).max()), 1)]  # [PAD] is 0: do not compute on padding
-            return Features(self._model.encode_text(tokens).float())
+            tower = getattr(self._model, "text", self._model)
+            bert = hasattr(tower, "pooler")
+            if bert:
+                words = tokens != tower.config.pad_token_id
+                longest = max(int(words.sum(1).max()), 1)  # nothing is computed on padding that all share
+                tokens, words = tokens[:, :longest], words[:, :longest]
+                out = tower.transformer(input_ids=tokens, attention_mask=words.long(), output_hidden_states=True)
+                pooled, layers = tower.proj(tower.pooler(out, words.long())), out.hidden_states[-TEXT_TAPS:]
+            else:
+                out = self._model.forward_intermediates(text=tokens, text_indices=TEXT_TAPS, normalize=False)
+                pooled, layers = out["text_features"], out["text_intermediates"]
+                words = tokens != getattr(tower, "pad_id", 0)
+            return Features(pooled.float(), tuple(layer.float() for layer in layers), words)
 
     def _autocast(self) -> Any:
         import torch

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .backbone import Backbone, Features
+from .backbone import TAPS, TEXT_TAPS, Backbone, Features
 from .pairs import PairSet
 
 VIEWS = 8
@@ -24,6 +25,9 @@ VIEWS = 8
 
 _BLOCK = 64
 """Pictures computed between two records of progress."""
+
+_TEXTS = 256
+"""Texts computed at once, and between two records of progress."""
 
 Progress = Callable[[int, int], None]
 
@@ -63,6 +67,24 @@ class ImageFeatures:
         return Features(take(0), tuple(take(1 + tap) for tap in range(len(self.views[0]) - 1)))
 
 
+@dataclass(frozen=True, slots=True)
+class LiveImages:
+    """The same face as `ImageFeatures` without a cache: the tower runs again for every batch."""
+
+    backbone: Backbone
+    pairs: PairSet
+
+    def batch(self, views: NDArray[np.int64], rows: NDArray[np.int64]) -> Features:
+        """Features of the given rows, each under its own view, on the backbone's device.
+
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        pictures = [self.pairs.pairs[row].picture.pixels(self.backbone.size) for row in rows]
+        turned = [view(picture[None], int(v)) for picture, v in zip(pictures, views, strict=True)]
+        return self.backbone.image(np.concatenate(turned))
+
+
 def bytes_needed(backbone: Backbone, pictures: int) -> int:
     """Size on disk of the features of so many pictures (times their views), bytes."""
     probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
@@ -77,7 +99,7 @@ def image_features(
     Raises:
         InputError: a picture cannot be read.
     """
-    home = folder / backbone.fingerprint / _pictures_hash(pairs)
+    home = folder / backbone.fingerprint / f"{_pictures_hash(pairs)}-{TAPS}"
     home.mkdir(parents=True, exist_ok=True)
     probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
     shapes = [tuple(probe.pooled.shape[1:]), *(tuple(tap.shape[1:]) for tap in probe.taps)]
@@ -112,20 +134,75 @@ def _one_view(
     return tuple(np.load(home / f"view{index}-{i}.npy", mmap_mode="r") for i in range(len(shapes)))
 
 
-def text_features(backbone: Backbone, texts: list[str], folder: Path) -> NDArray[np.float32]:
-    """Pooled frozen features (n, channels) of texts. Equal texts give bit-equal rows, so that ties stay ties."""
+@dataclass(frozen=True, slots=True)
+class TextFeatures:
+    """Frozen features of distinct texts: pooled vectors, and the words of all texts end to end, memory-mapped float16.
+
+    `pooled` is (texts, channels); `words` (words of all texts, taps, channels); text i owns words
+    `starts[i]:starts[i + 1]`. Equal texts are one row, so that their scores tie to the last bit.
+    """
+
+    index: Mapping[str, int]
+    pooled: NDArray[np.float32]
+    words: NDArray[np.float16]
+    starts: NDArray[np.int64]
+
+    def rows(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each text."""
+        return np.array([self.index[text] for text in texts], np.int64)
+
+    def batch(self, rows: NDArray[np.int64]) -> Features:
+        """Features of the given rows as float32 tensors on the CPU, padded to the longest, with the mask of words."""
+        import torch
+
+        begin = self.starts[rows]
+        length = self.starts[rows + 1] - begin
+        at = np.arange(max(1, length.max(initial=0)))
+        mask = at < length[:, None]
+        padded = np.zeros((*mask.shape, *self.words.shape[1:]), np.float16)
+        padded[mask] = self.words[(begin[:, None] + at)[mask]]
+        taps = torch.from_numpy(padded).float().unbind(2)
+        return Features(torch.from_numpy(self.pooled[rows]), taps, torch.from_numpy(mask))
+
+
+def text_features(
+    backbone: Backbone, texts: Sequence[str], folder: Path, progress: Progress | None = None
+) -> TextFeatures:
+    """Compute, or find in `folder`, the features of texts; an interrupted call goes on after its last whole block."""
     unique = sorted(set(texts), key=lambda t: (len(t), t))  # batches of like length carry little padding
     key = hashlib.blake2b("\0".join(unique).encode(), digest_size=16).hexdigest()
-    path = folder / backbone.fingerprint / f"{key}.npy"
-    if not path.exists():
-        blocks = [backbone.text(unique[i : i + 256]).pooled.cpu().numpy() for i in range(0, len(unique), 256)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp.npy")
-        np.save(temporary, np.concatenate(blocks))
-        temporary.replace(path)
-    at = {text: i for i, text in enumerate(unique)}
-    rows: NDArray[np.float32] = np.load(path)[[at[t] for t in texts]]
-    return rows
+    home = folder / backbone.fingerprint / f"{key}-{TEXT_TAPS}"
+    home.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in range(0, len(unique), _TEXTS):
+        part = home / f"{start}.npz"
+        if not part.exists():
+            _save_texts(backbone, unique[start : start + _TEXTS], part)
+        parts.append(part)
+        if progress:
+            progress(min(start + _TEXTS, len(unique)), len(unique))
+    starts = np.cumsum([0, *np.concatenate([np.load(part)["lengths"] for part in parts])])
+    whole = home / "words.npy"
+    if not whole.exists():
+        draft = home / "words.tmp.npy"
+        np.save(draft, np.concatenate([np.load(part)["words"] for part in parts]))
+        draft.replace(whole)
+    pooled = np.concatenate([np.load(part)["pooled"] for part in parts])
+    return TextFeatures({t: i for i, t in enumerate(unique)}, pooled, np.load(whole, mmap_mode="r"), starts)
+
+
+def _save_texts(backbone: Backbone, texts: list[str], path: Path) -> None:
+    said = backbone.text(texts)
+    arrays: dict[str, Any] = {"pooled": said.pooled.cpu().numpy(), "lengths": np.zeros(len(texts), np.int64)}
+    if said.mask is None:
+        arrays["words"] = np.empty((0, 0, 0), np.float16)
+    else:
+        mask = said.mask.cpu().numpy()
+        arrays["lengths"] = mask.sum(1)
+        arrays["words"] = np.stack([tap.cpu().numpy()[mask] for tap in said.taps], 1).astype(np.float16)
+    draft = path.with_suffix(".tmp.npz")
+    np.savez(draft, **arrays)
+    draft.replace(path)
 
 
 def _replace(path: Path, text: str) -> None:

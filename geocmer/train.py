@@ -1,13 +1,12 @@
-"""Training an adapter: one loop over cached frozen features, to be read from top to bottom."""
+"""Training an adapter: one loop over frozen features, to be read from top to bottom."""
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,15 @@ import torch
 from numpy.typing import NDArray
 
 from .adapter import Adapter, AdapterConfig
-from .backbone import Backbone, Features
+from .backbone import Backbone
+from .checkpoint import Checkpoint
+from .distributed import average_gradients, gather, rank, shard, size, wait
 from .errors import InputError
-from .evaluate import Recall, recall
-from .features import VIEWS, ImageFeatures, Progress, image_features, text_features
-from .losses import batch_loss, same_text
+from .evaluate import Recall
+from .features import VIEWS, LiveImages, Progress, image_features, text_features
+from .labels import augment, variants
+from .losses import Ids, Queue, batch_loss, queue_loss
+from .measure import measure, to
 from .pairs import PairSet
 
 METHODS = ("cmer", "linear")
@@ -36,9 +39,15 @@ class TrainConfig:
     method: str = "cmer"
     """`cmer`: side branches with focus layers; `linear`: linear heads on the pooled vectors, for comparison."""
     epochs: int = 30
+    """Passes over the training pictures."""
     batch: int = 256
+    """Pictures per step, over all processes."""
+    captions: int = 1
+    """Captions of each picture per step; each further one is a further positive of the picture."""
     learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
     weight_decay: float = 0.1
+    """Of matrices; biases, norms, gates and the temperature have none."""
     warmup: float = 0.05
     """Share of all steps over which the learning rate rises; it falls along a cosine afterwards."""
     smoothing: float = 0.1
@@ -49,19 +58,38 @@ class TrainConfig:
     """Decay per step of the running average of the weights, which is what is validated and kept."""
     views: int = VIEWS
     """How many of the 8 flips and quarter turns of a picture are trained on."""
+    label_share: float = 0.0
+    """Share of the captions that are rewritten with their scene category (scene label augmentation)."""
+    queue: int = 0
+    """Embedded pairs kept as recycled negatives; 0 for none."""
+    queue_weight: float = 0.5
+    """Weight of the queue's loss beside the batch's."""
+    queue_start: float = 0.1
+    """Share of all steps before the queue's loss begins: embeddings drift fast at first (XBM, CVPR 2020)."""
     dim: int = 512
+    """Dimensions of the joint embedding; towers that share a space keep theirs."""
     width: int = 256
+    """Width of the side branches."""
     heads: int = 8
+    """Heads of each focus layer."""
     dropout: float = 0.3
+    """Dropout on the pooled vectors and on the result of a side branch."""
+    token_dropout: float = 0.3
+    """Share of the tokens that each focus layer does not see in a training step."""
     seed: int = 0
+    """Of every random choice."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise InputError(f"method {self.method!r} is unknown; choose one of {', '.join(METHODS)}")
         if not 1 <= self.views <= VIEWS:
             raise InputError(f"views must be 1 to {VIEWS}, not {self.views}")
-        if self.epochs < 1 or self.batch < 2:
-            raise InputError(f"epochs must be >= 1 and batch >= 2, not {self.epochs} and {self.batch}")
+        for name, least in (("epochs", 1), ("batch", 2), ("captions", 1), ("queue", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("warmup", "smoothing", "label_share", "queue_start", "dropout", "token_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be a share, 0 to 1, not {getattr(self, name)}")
         if self.width % self.heads:
             raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
 
@@ -74,6 +102,10 @@ class Epoch:
     loss: float
     val: Recall
     best: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of `metrics.jsonl`."""
+        return {"epoch": self.number, "loss": round(self.loss, 4), "best": self.best, **self.val.to_json()}
 
 
 def train(
@@ -89,14 +121,15 @@ def train(
     """Train an adapter on the `train` split, keep the epoch with the best mR on the `val` split, write it to `out`.
 
     `out` also receives `metrics.jsonl` and, while training lasts, `state.pt`: a run that was interrupted and is started
-    again with the same arguments goes on after its last whole epoch and ends with the same weights.
+    again with the same arguments goes on after its last whole epoch and ends with the same weights. Under `torchrun`
+    every process computes its shard of each batch, and the first one writes.
 
     Args:
         pairs: captioned images with `train` and `val` splits.
         backbone: the frozen towers.
         out: folder to write.
         cfg: settings; the defaults if None.
-        cache: folder of the feature cache; None keeps the features in a temporary folder for this run.
+        cache: folder of the feature cache; None runs the image tower anew in every step.
         on_features: progress of the frozen features, (done, total) pictures.
         on_epoch: called after each epoch.
 
@@ -107,141 +140,121 @@ def train(
     train_set, val_set = pairs.split("train"), pairs.split("val")
     if len(train_set) < 2:
         raise InputError(f"{pairs.name} has {len(train_set)} training image; contrastive training needs at least 2")
-    if cache is None:
-        with tempfile.TemporaryDirectory(prefix="geocmer-") as folder:
-            return train(pairs, backbone, out, cfg, cache=Path(folder), on_features=on_features, on_epoch=on_epoch)
+    with tempfile.TemporaryDirectory(prefix="geocmer-") as temporary:
+        home = cache or Path(temporary)
+        if rank() > 0:
+            wait()  # the first process fills the cache, the others read it
+        val_images = image_features(backbone, val_set, home, 1, on_features)
+        images = (
+            image_features(backbone, train_set, home, cfg.views, on_features)
+            if cache
+            else LiveImages(backbone, train_set)
+        )
+        captions, owner = train_set.captions()
+        scenes = [pair.scene if cfg.label_share else None for pair in train_set.pairs]
+        said = {text for caption, i in zip(captions, owner, strict=True) for text in variants(caption, scenes[i])}
+        val_captions, val_owner = val_set.captions()
+        texts = text_features(backbone, [*said, *val_captions], home)
+        if rank() == 0:
+            wait()
+        val_rows = texts.rows(val_captions)
+        text_id = np.unique([c.lower() for c in captions], return_inverse=True)[1].reshape(-1)
+        per_image = _caption_ranges(owner, len(train_set))
 
-    images = image_features(backbone, train_set, cache, cfg.views, on_features)
-    val_images = image_features(backbone, val_set, cache, 1, on_features)
-    captions, owner = train_set.captions()
-    texts = text_features(backbone, captions, cache)
-    first, count = _caption_ranges(owner, len(train_set))
-    text_id = np.unique([c.lower() for c in captions], return_inverse=True)[1].reshape(-1)
-    val_captions, val_owner = val_set.captions()
-    val_texts = text_features(backbone, val_captions, cache)
+        torch.manual_seed(cfg.seed)
+        adapter = Adapter(_shape(backbone, cfg)).to(backbone.device)
+        if cfg.method == "linear":
+            _only_projections(adapter)
+        averaged = copy.deepcopy(adapter).requires_grad_(False)
+        queue = Queue(cfg.queue, adapter.cfg.dim, backbone.device)
+        optimiser = torch.optim.AdamW(_groups(adapter, cfg), lr=cfg.learning_rate)
+        batch = min(cfg.batch, len(train_set))
+        steps = len(train_set) // batch
+        total = steps * cfg.epochs
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warmup_cosine(cfg.warmup, total))
+        parts = adapter, averaged, queue, optimiser, schedule
 
-    torch.manual_seed(cfg.seed)
-    shape: dict[str, Any] = {"width": cfg.width, "heads": cfg.heads, "dropout": cfg.dropout}
-    if not backbone.aligned:
-        shape["dim"] = cfg.dim
-    if cfg.method == "linear":
-        shape["tap_channels"] = ()
-    adapter = Adapter(AdapterConfig.of(backbone, **shape)).to(backbone.device)
-    if cfg.method == "linear":
-        _only_projections(adapter)
-    averaged = copy.deepcopy(adapter).requires_grad_(False)
-    optimiser = torch.optim.AdamW(_groups(adapter, cfg), lr=cfg.learning_rate)
-    batch = min(cfg.batch, len(train_set))
-    steps = len(train_set) // batch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warmup_cosine(cfg.warmup, steps * cfg.epochs))
-
-    out.mkdir(parents=True, exist_ok=True)
-    run = _Run(out, cfg, backbone.fingerprint)
-    start, best = run.resume(adapter, averaged, optimiser, schedule)
-    for epoch in range(start, cfg.epochs):
-        # All chance of an epoch comes from (seed, epoch): a resumed run sees the batches and the dropout it would have.
-        rng = np.random.default_rng([cfg.seed, epoch])
-        torch.manual_seed(cfg.seed * 100_003 + epoch)
-        adapter.train()
-        order = rng.permutation(len(train_set))
-        losses = []
-        for step in range(steps):
-            rows = order[step * batch : (step + 1) * batch]
-            chosen = first[rows] + rng.integers(0, count[rows])
-            seen = _to(images.batch(rng.integers(0, cfg.views, len(rows)), rows), backbone.device)
-            said = _to(Features(torch.from_numpy(texts[chosen])), backbone.device)
-            never = same_text(torch.from_numpy(text_id[chosen])).to(backbone.device)
-            scale = adapter.log_scale.exp().clamp(max=_MAX_SCALE)
-            loss = batch_loss(adapter.image(seen), adapter.text(said), scale, never, cfg.smoothing)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(adapter.parameters(), cfg.clip)
-            optimiser.step()
-            schedule.step()
-            _average(averaged, adapter, cfg.average)
-            losses.append(loss.item())
-        val = measure(averaged, val_images, val_texts, val_owner, backbone.device)
-        better = val.mean > best
-        best = max(best, val.mean)
-        if better:
-            averaged.save(out)
-        run.record(Epoch(epoch, float(np.mean(losses)), val, better), best, adapter, averaged, optimiser, schedule)
-        if on_epoch:
-            on_epoch(Epoch(epoch, float(np.mean(losses)), val, better))
-    run.finish()
+        run = Checkpoint(out, {**asdict(cfg), "fingerprint": backbone.fingerprint, "processes": size()})
+        start, best = run.resume(*parts)
+        for epoch in range(start, cfg.epochs):
+            # All chance of an epoch comes from (seed, epoch): a resumed run sees the batches and dropout it would have.
+            rng = np.random.default_rng([cfg.seed, epoch])
+            torch.manual_seed((cfg.seed * 100_003 + epoch) * size() + rank())
+            adapter.train()
+            order = rng.permutation(len(train_set))
+            losses = []
+            for step in range(steps):
+                rows = order[step * batch : (step + 1) * batch]
+                views = rng.integers(0, cfg.views, len(rows))
+                chosen = _draw(rng, *per_image, rows, cfg.captions)
+                words = [augment(captions[c], scenes[owner[c]], rng, cfg.label_share) for c in chosen.reshape(-1)]
+                mine = shard(np.arange(len(rows)))
+                spoken = texts.rows(words).reshape(chosen.shape)[mine].reshape(-1)
+                with torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.device.type == "cuda"):
+                    seen = adapter.image(to(images.batch(views[mine], rows[mine]), backbone.device))
+                    told = adapter.text(to(texts.batch(spoken), backbone.device))
+                seen, told = gather(seen.float()), gather(told.float())
+                ids = _ids(rows, owner[chosen], text_id[chosen], backbone.device)
+                scale = adapter.log_scale.exp().clamp(max=_MAX_SCALE)
+                loss = batch_loss(seen, told, scale, ids, cfg.smoothing)
+                if cfg.queue:
+                    if len(queue) and epoch * steps + step >= cfg.queue_start * total:
+                        loss = loss + cfg.queue_weight * queue_loss(seen, told, scale, ids, queue, cfg.smoothing)
+                    one = slice(None, None, cfg.captions)  # a pair for each picture
+                    queue.push(seen, told[one], ids.owner[one], ids.texts[one])
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                average_gradients(adapter.parameters())
+                torch.nn.utils.clip_grad_norm_(adapter.parameters(), cfg.clip)
+                optimiser.step()
+                schedule.step()
+                _average(averaged, adapter, cfg.average)
+                losses.append(loss.item())
+            val = measure(averaged, val_images, texts, val_rows, val_owner, backbone.device)
+            done = Epoch(epoch, float(np.mean(losses)), val, val.mean > best)
+            best = max(best, val.mean)
+            if rank() == 0:
+                if done.best:
+                    averaged.save(out)
+                run.record(done.to_json(), best, *parts)
+                if on_epoch:
+                    on_epoch(done)
+        wait()
+        if rank() == 0:
+            run.finish()
     return Adapter.load(out, backbone)
 
 
-def measure(
-    adapter: Adapter, images: ImageFeatures, texts: NDArray[np.float32], owner: NDArray[np.int64], device: torch.device,
-    ties: str = "random", seed: int = 0,
-) -> Recall:  # fmt: skip
-    """Recall of an adapter on cached features of one split."""
-    return recall(similarity(adapter, images, texts, int(owner.max()) + 1, device), owner, ties, seed)
-
-
-def similarity(
-    adapter: Adapter, images: ImageFeatures, texts: NDArray[np.float32], count: int, device: torch.device
-) -> NDArray[np.float32]:
-    """Cosine of every image with every caption, (images, captions)."""
-    adapter.eval()
-    with torch.inference_mode():
-        seen = []
-        for start in range(0, count, 256):
-            rows = np.arange(start, min(start + 256, count))
-            seen.append(adapter.image(_to(images.batch(np.zeros_like(rows), rows), device)))
-        # One row per distinct text: equal captions then have bit-equal scores, and ties stay ties.
-        unique, at = np.unique(texts, axis=0, return_inverse=True)
-        said = adapter.text(Features(torch.from_numpy(unique).to(device)))
-        scores: NDArray[np.float32] = (torch.cat(seen) @ said.T).cpu().numpy()
-        return scores[:, at.reshape(-1)]
-
-
-@dataclass(slots=True)
-class _Run:
-    """A training run on disk: its metrics and its resumable state."""
-
-    out: Path
-    cfg: TrainConfig
-    fingerprint: str
-
-    @property
-    def state(self) -> Path:
-        return self.out / "state.pt"
-
-    def resume(self, *parts: Any) -> tuple[int, float]:
-        """Restore the parts; the next epoch and the best mR so far."""
-        if not self.state.exists():
-            (self.out / "metrics.jsonl").write_text("")
-            return 0, -1.0
-        state = torch.load(self.state, weights_only=True)
-        if state["cfg"] != asdict(self.cfg) or state["fingerprint"] != self.fingerprint:
-            raise InputError(f"{self.out} holds an unfinished run with other settings; remove it or give another --out")
-        for part, saved in zip(parts, state["parts"], strict=True):
-            part.load_state_dict(saved)
-        return state["epoch"] + 1, state["best"]
-
-    def record(self, epoch: Epoch, best: float, *parts: Any) -> None:
-        line = {"epoch": epoch.number, "loss": round(epoch.loss, 4), "best": epoch.best, **epoch.val.to_json()}
-        with (self.out / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        temporary = self.state.with_suffix(".tmp")
-        saved = [part.state_dict() for part in parts]
-        content = {"cfg": asdict(self.cfg), "fingerprint": self.fingerprint, "epoch": epoch.number, "best": best}
-        torch.save({**content, "parts": saved}, temporary)
-        temporary.replace(self.state)
-
-    def finish(self) -> None:
-        self.state.unlink()
-
-
-def _to(features: Features, device: torch.device) -> Features:
-    return replace(features, pooled=features.pooled.to(device), taps=tuple(tap.to(device) for tap in features.taps))
+def _shape(backbone: Backbone, cfg: TrainConfig) -> AdapterConfig:
+    shape: dict[str, Any] = {name: getattr(cfg, name) for name in ("width", "heads", "dropout", "token_dropout")}
+    if not backbone.aligned:
+        shape["dim"] = cfg.dim
+    if cfg.method == "linear":
+        shape |= {"tap_channels": (), "text_tap_channels": ()}
+    return AdapterConfig.of(backbone, **shape)
 
 
 def _caption_ranges(owner: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     count = np.bincount(owner, minlength=n)
     return np.cumsum(count) - count, count
+
+
+def _draw(
+    rng: np.random.Generator, first: NDArray[np.int64], count: NDArray[np.int64], rows: NDArray[np.int64], each: int
+) -> NDArray[np.int64]:
+    """Captions of the pictures in `rows`, (n, each), all different where a picture has so many."""
+    chance = rng.random((len(rows), int(count.max())))
+    chance[np.arange(chance.shape[1]) >= count[rows, None]] = 2  # beyond a picture's own captions: last in the order
+    order = chance.argsort(1)
+    at = np.arange(each) % count[rows, None]
+    return first[rows, None] + np.take_along_axis(order, at, 1)
+
+
+def _ids(rows: NDArray[np.int64], owner: NDArray[np.int64], texts: NDArray[np.int64], device: torch.device) -> Ids:
+    images, owners, said = (
+        torch.from_numpy(np.ascontiguousarray(a.reshape(-1))).to(device) for a in (rows, owner, texts)
+    )
+    return Ids(images, owners, said)
 
 
 def _only_projections(adapter: Adapter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,15 @@ from geocmer.backbone import Features
 from geocmer.errors import ModelError
 
 CFG = AdapterConfig(
-    "some", "f" * 32, image_channels=12, text_channels=8, tap_channels=(6, 10), dim=12, width=16, heads=4
+    "some",
+    "f" * 32,
+    image_channels=12,
+    text_channels=8,
+    tap_channels=(6, 10),
+    text_tap_channels=(8, 8),
+    dim=12,
+    width=16,
+    heads=4,
 )
 
 
@@ -89,12 +96,48 @@ def test_missing_and_damaged_adapters_are_named(tmp_path: Path) -> None:
         Adapter.load(tmp_path, _backbone())
 
 
-def test_every_parameter_learns() -> None:
+def _text(n: int = 8, words: int = 5) -> Features:
+    torch.manual_seed(2)
+    lengths = torch.arange(n) % words + 1
+    return Features(
+        torch.randn(n, 8), tuple(torch.randn(n, words, 8) for _ in range(2)), torch.arange(words) < lengths[:, None]
+    )
+
+
+def _trained() -> Adapter:
+    torch.manual_seed(3)
+    adapter = Adapter(CFG).eval()
+    for branch in (adapter.image_branch, adapter.text_branch):
+        torch.nn.init.normal_(branch.up.weight)
+    return adapter
+
+
+def test_padding_never_changes_a_text() -> None:
+    n = 8
+    adapter, short = _trained(), _text(n)
+    rubbish = tuple(torch.cat([tap, 100 * torch.randn(n, 7, 8)], 1) for tap in short.taps)
+    assert short.mask is not None
+    padded = Features(short.pooled, rubbish, torch.cat([short.mask, torch.zeros(n, 7, dtype=torch.bool)], 1))
+    torch.testing.assert_close(adapter.text(padded), adapter.text(short))
+
+
+def test_every_word_counts() -> None:
+    adapter, text = _trained(), _text()
+    changed = Features(text.pooled, tuple(tap + torch.randn_like(tap) for tap in text.taps), text.mask)
+    assert not torch.allclose(adapter.text(changed), adapter.text(text))
+
+
+def test_token_dropout_hides_tokens_in_training_alone() -> None:
     torch.manual_seed(0)
-    adapter = Adapter(replace(CFG, dropout=0.0))
-    torch.nn.init.normal_(adapter.image_branch.up.weight)
-    torch.nn.init.normal_(adapter.text_branch.up.weight)
-    loss = (adapter.image(_features(8)) * adapter.text(Features(torch.randn(8, 8)))).sum() * adapter.log_scale
+    layer = FocusLayer(6, 16, 4, token_dropout=0.5)
+    tokens, state = torch.randn(3, 200, 6), torch.randn(3, 16)
+    seen, hidden = layer.eval()(tokens, state)[1] > 0, layer.train()(tokens, state)[1] > 0
+    assert not (hidden & ~seen).any()
+    assert hidden.sum() / seen.sum() == pytest.approx(0.5, abs=0.1)
+
+
+def test_every_parameter_learns() -> None:
+    adapter = _trained().train()
+    loss = (adapter.image(_features(8)) * adapter.text(_text())).sum() * adapter.log_scale
     loss.backward()
-    silent = [name for name, p in adapter.named_parameters() if p.grad is None]
-    assert silent == ["text_branch.gates"]  # a branch without taps has no gate to learn
+    assert [name for name, p in adapter.named_parameters() if p.grad is None or not p.grad.abs().max()] == []

@@ -29,7 +29,8 @@ FLOW = [
         "pictures",
         "pairs",
     ],
-    *["backbone", "features", "adapter", "losses", "distributed", "evaluate", "train", "config", "figure", "embed"],
+    *["backbone", "features", "adapter", "losses", "distributed", "evaluate", "measure", "checkpoint"],
+    *["train", "config", "figure", "embed"],
     *[
         "vectors",
         "schema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from geocmer.backbone import Features
 from geocmer.errors import InputError
 from geocmer.evaluate import recall
 from geocmer.features import VIEWS, image_features, text_features, view
+from geocmer.measure import measure
 from geocmer.pairs import PairSet, load_pairs
-from geocmer.train import Epoch, TrainConfig, measure, train
+from geocmer.train import Epoch, TrainConfig, train
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
 
@@ -37,8 +39,21 @@ class TinyBackbone:
         return Features(x.mean((1, 2)), (quarters,))
 
     def text(self, texts: Any) -> Features:
-        counts = [[t.count(c) for c in "abcdefghijklmnopqrstuvwxyz"] for t in texts]
-        return Features(torch.tensor(counts, dtype=torch.float32))
+        """A bag of letters, and as words the letters themselves."""
+        letters = torch.eye(27)
+        words = [[("abcdefghijklmnopqrstuvwxyz".find(c) + 27) % 27 for c in t] for t in texts]
+        mask = torch.tensor([[i < len(w) for i in range(max(map(len, words)))] for w in words])
+        tokens = torch.stack([letters[w + [26] * (mask.shape[1] - len(w))] for w in words])
+        return Features((tokens * mask[..., None]).sum(1)[:, :26], (tokens,), mask)
+
+
+class Dim(TinyBackbone):
+    """Says the same as the float16 of a cache would keep, but for the last bits: colours far from gray."""
+
+    def image(self, pixels: np.ndarray) -> Features:
+        seen = super().image(pixels)
+        bright = torch.tensor([3.0, 2.0, 1.0])
+        return Features(seen.pooled + bright, tuple(tap + bright for tap in seen.taps))
 
 
 @pytest.fixture
@@ -134,10 +149,61 @@ def test_the_eight_views_are_the_symmetries_of_the_square() -> None:
     assert view(picture, 0).tobytes() == picture.tobytes()
 
 
-def test_equal_texts_get_bit_equal_features(tmp_path: Path) -> None:
-    rows = text_features(TinyBackbone(), ["b", "a", "b"], tmp_path)  # type: ignore[arg-type]
-    assert (rows[0] == rows[2]).all()
-    assert (rows == text_features(TinyBackbone(), ["b", "a", "b"], tmp_path)).all()  # type: ignore[arg-type]
+def test_equal_texts_are_one_row_and_words_come_back_as_they_were(tmp_path: Path) -> None:
+    texts, backbone = ["b", "a lake", "b", "long text"], TinyBackbone()
+    for _ in range(2):  # computed, then read
+        kept = text_features(backbone, texts, tmp_path)  # type: ignore[arg-type]
+        rows = kept.rows(texts)
+        assert rows[0] == rows[2]
+        got, truth = kept.batch(rows), backbone.text(texts)
+        torch.testing.assert_close(got.pooled, truth.pooled)
+        assert torch.equal(got.mask, truth.mask)
+        torch.testing.assert_close(got.taps[0], truth.taps[0] * truth.mask[..., None])
+
+
+def test_interrupted_text_features_go_on_and_end_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dies(TinyBackbone):
+        calls = 0
+
+        def text(self, texts: Any) -> Features:
+            self.calls += 1
+            if self.calls == 3:
+                raise KeyboardInterrupt
+            return super().text(texts)
+
+    monkeypatch.setattr("geocmer.features._TEXTS", 2)
+    texts = ["one", "two", "three", "four", "five", "six", "seven"]
+    with pytest.raises(KeyboardInterrupt):
+        text_features(Dies(), texts, tmp_path / "cut")  # type: ignore[arg-type]
+    cut, whole = (text_features(TinyBackbone(), texts, tmp_path / name) for name in ("cut", "whole"))  # type: ignore[arg-type]
+    assert (cut.words == whole.words).all()
+    assert (cut.pooled == whole.pooled).all()
+
+
+@pytest.mark.parametrize("part", [{"queue": 16, "queue_start": 0.0}, {"captions": 2}, {"label_share": 0.5}])
+def test_every_part_learns_and_resumes_bit_equal(pairs: PairSet, tmp_path: Path, part: dict[str, Any]) -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            raise KeyboardInterrupt
+
+    cfg = replace(CFG, epochs=4, token_dropout=0.2, dropout=0.2, **part)
+    seen: list[Epoch] = []
+    train(pairs, TinyBackbone(), tmp_path / "whole", cfg, cache=tmp_path / "c", on_epoch=seen.append)  # type: ignore[arg-type]
+    assert max(e.val.mean for e in seen) > 60
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, TinyBackbone(), tmp_path / "cut", cfg, cache=tmp_path / "c", on_epoch=stop)  # type: ignore[arg-type]
+    train(pairs, TinyBackbone(), tmp_path / "cut", cfg, cache=tmp_path / "c")  # type: ignore[arg-type]
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_with_and_without_the_cache_the_loss_is_the_same(pairs: PairSet, tmp_path: Path) -> None:
+    losses, cfg = [], replace(CFG, learning_rate=1e-3)
+    for cache in (tmp_path / "cache", None):
+        seen: list[Epoch] = []
+        train(pairs, Dim(), tmp_path / str(cache is None), cfg, cache=cache, on_epoch=seen.append)  # type: ignore[arg-type]
+        losses.append([e.loss for e in seen])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
 def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> None:
@@ -146,14 +212,25 @@ def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> Non
     val = pairs.split("val")
     texts, owner = val.captions()
     images = image_features(backbone, val, tmp_path, 1)  # type: ignore[arg-type]
-    got = measure(adapter, images, text_features(backbone, texts, tmp_path), owner, backbone.device)  # type: ignore[arg-type]
+    kept = text_features(backbone, texts, tmp_path)  # type: ignore[arg-type]
+    got = measure(adapter, images, kept, kept.rows(texts), owner, backbone.device)
     pixels = np.stack([p.picture.pixels(16) for p in val.pairs])
     a = adapter.image(backbone.image(pixels)).numpy().astype(np.float64)
     b = adapter.text(backbone.text(texts)).numpy().astype(np.float64)
     assert abs(got.mean - recall(np.round(a @ b.T, 4).astype(np.float32), owner).mean) < 15
 
 
-@pytest.mark.parametrize("bad", [{"method": "magic"}, {"views": 9}, {"epochs": 0}, {"width": 10, "heads": 3}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"method": "magic"},
+        {"views": 9},
+        {"epochs": 0},
+        {"label_share": 1.5},
+        {"captions": 0},
+        {"width": 10, "heads": 3},
+    ],
+)
 def test_bad_settings_are_named(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=str(next(iter(bad.values())))):
         TrainConfig(**bad)
