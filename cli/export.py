@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .console import say
-from .options import STORE, Bbox, Category, RegionText, Since, StoreDir, Until, day, region_of
+from .options import STORE, Bbox, Category, RegionText, Since, StoreDir, Style, Thumbnails, Until, day, region_of
 
 
 def command() -> Callable[..., None]:
@@ -25,10 +25,13 @@ def export(
     category: Category = None,
     since: Since = None,
     until: Until = None,
+    thumbnails: Thumbnails = False,
+    style: Style = False,
 ) -> None:
     """Write the footprints of the whole store, or of a filtered part, for a GIS.
 
-    The suffix chooses the format: .geojson, .geojsonl, .gpkg, .parquet (GeoParquet), .fgb or .csv.
+    The suffix chooses the format: .geojson, .geojsonl or .geojsons (a feature a line), .gpkg (GeoPackage), .fgb
+    (FlatGeobuf), .parquet (GeoParquet) or .csv.
 
     Example: geocmer export -o tiles.gpkg --category forest
     """
@@ -37,6 +40,7 @@ def export(
     from geocmer.store import Store
 
     area = region_of(bbox, region)
-    chosen = everything(Store.open(store), region=area, category=category, since=day(since), until=day(until))
-    count = write(chosen, output)
+    db = Store.open(store)
+    chosen = everything(db, region=area, category=category, since=day(since), until=day(until))
+    count = write(chosen, output, title=str(store), source=db.snapshot(), thumbnails=thumbnails, style=style)
     say(f"{count} tiles written to {output}")

@@ -34,6 +34,8 @@ RegionText = Annotated[
 Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
 Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]
+Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Write the pictures too; a map page always has them.")]
+Style = Annotated[bool, typer.Option("--style", help="Write a QGIS style beside the file; a GeoPackage holds its own.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the default when stdout is not a terminal.")]
 
 

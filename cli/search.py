@@ -22,6 +22,8 @@ from .options import (
     RegionText,
     Since,
     StoreDir,
+    Style,
+    Thumbnails,
     Until,
     day,
     encoder_of,
@@ -48,6 +50,8 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
     min_score: Annotated[float | None, typer.Option("--min-score", help="Least cosine similarity.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix.")] = None,
+    thumbnails: Thumbnails = False,
+    style: Style = False,
     model: Model = None,
     adapter: AdapterDir = None,
     device: Device = "auto",
@@ -72,8 +76,8 @@ def search(
         db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score
     )
     if output:
-        write(answer.hits, output)
-        say(f"{len(answer.hits)} hits written to {output}")
+        count = write(answer, output, title=text, thumbnails=thumbnails, style=style)
+        say(f"{count} hits written to {output}")
     elif as_json or not sys.stdout.isatty():
         for hit in answer.hits:
             print(json.dumps(attributes(hit)))

@@ -52,16 +52,25 @@ FLOW = [
 """The order of the rooms: a module imports only from those before it."""
 
 
-def _imports(path: Path) -> set[str]:
-    nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
-    return {name for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names]) if name}
+def _imports(room: Path) -> set[str]:
+    """Names of the other rooms that a room, a file or a folder of files, imports from."""
+    files = {room: 1} if room.suffix else dict.fromkeys(room.glob("*.py"), 2)
+    nodes = [
+        n
+        for path, level in files.items()
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.ImportFrom) and n.level == level
+    ]
+    return {name.split(".")[0] for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names])}
 
 
 def test_imports_run_one_way() -> None:
-    modules = {path.stem for path in (ROOT / "geocmer").glob("*.py")} - {"__init__"}
-    assert modules == set(FLOW)
-    for name in modules:
-        later = [m for m in _imports(ROOT / "geocmer" / f"{name}.py") if FLOW.index(m) >= FLOW.index(name)]
+    folders = {path.parent for path in (ROOT / "geocmer").glob("*/__init__.py")}
+    rooms = {path.stem: path for path in {*(ROOT / "geocmer").glob("*.py"), *folders}}
+    del rooms["__init__"]
+    assert set(rooms) == set(FLOW)
+    for name, room in rooms.items():
+        later = [m for m in _imports(room) if FLOW.index(m) >= FLOW.index(name)]
         assert not later, f"{name} imports {later}, which come after it"
 
 

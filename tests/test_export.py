@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import base64
 import csv
 import errno
 import json
+import sqlite3
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import geopandas as gpd
 import numpy as np
@@ -14,10 +19,15 @@ import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from synthetic import NASTY, footprint, tile
 
 from geocmer.errors import InputError, StoreError
 from geocmer.export import COLUMNS, FORMATS, write
+from geocmer.export.stream import BATCH
+from geocmer.geometry import footprint as ground
 from geocmer.partner import Partner
 from geocmer.search import Hit
 
@@ -69,7 +79,12 @@ KNOWN = [
 
 def reopen(path: Path) -> gpd.GeoDataFrame:
     """What a user's tool sees, in order of rank."""
-    frame = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path)
+    if path.suffix == ".parquet":
+        frame = gpd.read_parquet(path)
+    else:
+        layer = {"layer": path.stem} if path.suffix == ".gpkg" else {}  # else it warns of the table of styles
+        frame = pyogrio.read_dataframe(path, **layer)
+    frame = frame[frame.geom_type != "LineString"]  # GeoJSON draws a line to a partner as a feature of its own
     return frame.astype({"rank": int}).sort_values("rank", ignore_index=True) if len(frame) else frame
 
 
@@ -126,6 +141,176 @@ def test_suffixes_may_be_shouted(tmp_path: Path) -> None:
     assert len(reopen(tmp_path / "HITS.GeoJSON")) == len(HITS)
 
 
+# -- the same everywhere ----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def tiles_of_any_crs(draw: st.DrawFn) -> shapely.Geometry:
+    """Footprints in UTM at 180 degrees, over and near both poles, and in web mercator at 180 degrees."""
+    crs, x, y = draw(
+        st.sampled_from(
+            [
+                ("EPSG:32601", 166_000, 5_000_000),
+                ("EPSG:32760", 834_000, 8_000_000),
+                ("EPSG:3413", 0, 0),
+                ("EPSG:3031", 0, 0),
+                ("EPSG:3031", -400_000, 500_000),
+                ("EPSG:3857", 20_037_508, 4_000_000),
+            ]
+        )
+    )
+    shift = draw(st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
+    pixel = draw(st.sampled_from([10, 100]))
+    transform = Affine.translation(x + shift[0] * 2000, y + shift[1] * 2000) * Affine.scale(pixel, -pixel)
+    return ground(transform, 224, 224, crs)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(
+        st.tuples(tiles_of_any_crs(), st.one_of(st.none(), st.floats(-1, 1)), st.sampled_from(NASTY)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_every_format_tells_the_same(drawn: list[tuple[shapely.Geometry, float | None, str]]) -> None:
+    hits = [hit(n, geometry=g, score=score, category=name) for n, (g, score, name) in enumerate(drawn, 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in FORMATS:
+            path = Path(folder) / f"hits{suffix}"
+            write(hits, path)
+            frame = reopen(path)
+            assert frame["id"].tolist() == [true.id for true in hits]
+            found = [None if _is_missing(score) else float(score) for score in frame["score"]]
+            assert found == [None if true.score is None else round(true.score, 6) for true in hits]
+            wkb = [shapely.normalize(g) for g in frame.geometry]
+            expected = [shapely.normalize(shapely.set_precision(true.geometry, 0)) for true in hits]
+            for one, other in zip(wkb, expected, strict=True):
+                assert shapely.hausdorff_distance(one, other) <= 1e-7
+                assert one.area == pytest.approx(other.area, abs=1e-4)
+                assert -180 <= one.bounds[0] <= one.bounds[2] <= 180
+                assert -90 <= one.bounds[1] <= one.bounds[3] <= 90
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> None:
+    alive: set[int] = set()
+    most = 0
+
+    def flowing() -> Iterator[Hit]:
+        nonlocal most
+        for number in range(3 * BATCH):
+            geometry = shapely.box(number % 100, 40, number % 100 + 0.1, 40.1)
+            alive.add(number)
+            weakref.finalize(geometry, alive.discard, number)
+            most = max(most, len(alive))
+            yield replace(HITS[2], id=f"{number:032x}", rank=number, geometry=geometry)
+
+    assert write(flowing(), tmp_path / f"hits{suffix}") == 3 * BATCH
+    assert most <= 2 * BATCH, "at flat memory: a batch, and the next one that is being made"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_thumbnails_on_request(tmp_path: Path, suffix: str) -> None:
+    pictures = {1: b"\xff\xd8\xff a jpeg", 2: b"\x89PNG\r\n\x1a\n a png", 3: None}
+    hits = [hit(rank, thumbnail=picture) for rank, picture in pictures.items()]
+    write(hits, tmp_path / f"without{suffix}")
+    assert "thumbnail" not in reopen(tmp_path / f"without{suffix}")
+    write(hits, tmp_path / f"with{suffix}", thumbnails=True)
+    for found, true in zip(reopen(tmp_path / f"with{suffix}")["thumbnail"], hits, strict=True):
+        if true.thumbnail is None:
+            assert _is_missing(found)
+        elif isinstance(found, bytes):
+            assert found == true.thumbnail
+        else:
+            kind, _, text = found.partition(";base64,")
+            assert kind == ("data:image/jpeg" if true.rank == 1 else "data:image/png")
+            assert base64.b64decode(text) == true.thumbnail
+
+
+# -- partners of a relation -------------------------------------------------------------------------------------------
+
+CROSSING = shapely.MultiLineString([[(179.5, 10), (180, 10.5)], [(-180, 10.5), (-179.5, 11)]])
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".geojsonl", ".geojsons", ".gpkg"])
+def test_a_line_leads_to_each_partner(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"hits{suffix}"
+    hits = [*HITS, hit(9, partners=(replace(RIVER, line=CROSSING),))]
+    assert write(hits, path) == len(hits), "lines are no hits"
+    if suffix == ".gpkg":
+        lines = pyogrio.read_dataframe(path, layer="hits partners")
+        assert set(lines.geom_type) == {"MultiLineString"}
+    else:
+        lines = pyogrio.read_dataframe(path)
+        lines = lines[lines.geom_type.str.contains("Line")]
+    lines = lines.sort_values("rank", ignore_index=True)
+    assert lines["rank"].astype(int).tolist() == [1, 2, 9], "none where the partner is the tile itself"
+    assert lines["hit"].tolist() == [f"{rank:032x}" for rank in (1, 2, 9)]
+    assert lines["distance_m"].tolist() == [1234.57] * 3
+    assert lines["relation"].tolist() == ['near "river"'] * 3
+    for found, true in zip(lines.geometry, (RIVER.line, RIVER.line, CROSSING), strict=True):
+        assert found.equals(true)
+
+
+def test_a_geopackage_without_relations_has_no_layer_of_lines(tmp_path: Path) -> None:
+    write(HITS[2:], tmp_path / "hits.gpkg")
+    assert pyogrio.list_layers(tmp_path / "hits.gpkg")[:, 0].tolist() == ["hits", "layer_styles"]
+
+
+# -- QGIS -------------------------------------------------------------------------------------------------------------
+
+
+def classes(qml: str) -> list[tuple[float, float, str]]:
+    """Lower, upper and colour of each class of a graduated renderer."""
+    root = ElementTree.fromstring(qml.split("\n", 1)[1])
+    renderer = root.find("renderer-v2")
+    assert renderer is not None
+    assert renderer.get("attr") == '"score"'
+    symbols = {symbol.get("name"): symbol for symbol in renderer.iterfind("symbols/symbol")}
+    return [
+        (
+            float(one.get("lower", "nan")),
+            float(one.get("upper", "nan")),
+            symbols[one.get("symbol")].find(".//Option[@name='color']").get("value"),
+        )
+        for one in renderer.iterfind("ranges/range")
+    ]
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.25, 0.25], [-0.1, 0.3333333, 0.9999999], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
+def test_the_style_has_a_class_for_every_score(tmp_path: Path, scores: list[float]) -> None:
+    write([hit(n, score=score) for n, score in enumerate(scores)], tmp_path / "hits.geojson", style=True)
+    found = classes((tmp_path / "hits.qml").read_text())
+    written = [round(score, 6) for score in scores]
+    for score in written:
+        assert any(lower <= score <= upper for lower, upper, _ in found)
+    colours = [next(colour for lower, upper, colour in found if lower <= score <= upper) for score in written]
+    if len(scores) == 6:
+        assert len(set(colours)) == 5
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["hits.geojson", "hits.qml"]
+
+
+def test_the_style_of_unscored_tiles_is_plain(tmp_path: Path) -> None:
+    write([HITS[-1]], tmp_path / "tiles.fgb", style=True)
+    root = ElementTree.fromstring((tmp_path / "tiles.qml").read_text().split("\n", 1)[1])
+    assert root.find("renderer-v2").get("type") == "singleSymbol"
+
+
+def test_a_geopackage_carries_its_style(tmp_path: Path) -> None:
+    write(HITS, tmp_path / "my hits.gpkg")
+    database = sqlite3.connect(tmp_path / "my hits.gpkg")
+    styles = database.execute("SELECT f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles")
+    (table, column, qml, default), line = styles.fetchall()
+    layers = database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall()
+    assert layers == [(table, column), line[:2]]
+    assert default == line[3] == 1
+    assert len(classes(qml)) == 5
+    assert ElementTree.fromstring(line[2].split("\n", 1)[1]).find(".//symbol").get("type") == "line"
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert pyogrio.read_info(tmp_path / "my hits.gpkg")["layer_name"] == "my hits", "the hits come first"
+
+
 # -- RFC 7946 ---------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +321,8 @@ def test_geojson_follows_rfc_7946(tmp_path: Path) -> None:
     write(hits, tmp_path / "hits.geojson")
     document = json.loads((tmp_path / "hits.geojson").read_text(encoding="utf-8"))
     assert set(document) == {"type", "features", "bbox"}, "no crs member (section 4)"
-    for found, true in zip(document["features"], hits, strict=True):
+    footprints = [found for found in document["features"] if found["geometry"]["type"] != "LineString"]
+    for found, true in zip(footprints, hits, strict=True):
         geometry = found["geometry"]
         polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
         assert len(polygons) == shapely.get_num_geometries(true.geometry)
@@ -173,7 +359,8 @@ def test_sequences_are_a_feature_a_line(tmp_path: Path) -> None:
     for suffix, start in ((".geojsonl", ""), (".geojsons", "\x1e")):
         write(HITS, tmp_path / f"hits{suffix}")
         lines = (tmp_path / f"hits{suffix}").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        assert [json.loads(line.removeprefix(start))["id"] for line in lines] == [true.id for true in HITS]
+        ids = [json.loads(line.removeprefix(start))["id"] for line in lines]
+        assert [one for one in ids if "/" not in one] == [true.id for true in HITS]
         assert all(line.startswith(start) for line in lines)
 
 
