@@ -30,6 +30,9 @@ _EDGE_PARTS = 16
 """Parts of each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees. A power of 2, so
 that a pole on the border of a polar grid, at a corner or half-way, falls on a point."""
 
+_SLIT = 1e-6
+"""Degrees. Parts cut at one meridian differ by rounding there; a gap that counts is wider."""
+
 
 @dataclass(frozen=True, slots=True)
 class BBox:
@@ -213,12 +216,18 @@ def _wrapped(area: BaseGeometry) -> Polygon | MultiPolygon:
 
 
 def extent(geometry: BaseGeometry) -> tuple[float, float, float, float]:
-    """Unwrapped bounds: `xmin` in -180..180; `xmax` exceeds 180 for a geometry cut at the antimeridian."""
+    """Unwrapped bounds: `xmin` in -180..180; `xmax` exceeds 180 for a geometry cut at the antimeridian.
+
+    A geometry whose parts leave no meridian free, as one over a pole, has the whole circle: -180, 180.
+    """
     xmin, ymin, xmax, ymax = geometry.bounds
     parts = shapely.bounds(shapely.get_parts(geometry))
-    if xmin == -180 and xmax == 180 and len(parts) > 1 and not ((parts[:, 0] == -180) & (parts[:, 2] == 180)).any():
-        eastern = parts[:, 0] > 0  # lies west of the antimeridian, where longitudes are positive
-        return float(parts[eastern, 0].min()), ymin, float(parts[~eastern, 2].max()) + 360, ymax
+    if xmin == -180 and xmax == 180 and len(parts) > 1:
+        west = np.sort(parts[:, 0])[1:]
+        reach = np.maximum.accumulate(parts[parts[:, 0].argsort(), 2])[:-1]  # how far east all parts before it go
+        widest = int(np.argmax(west - reach))
+        if west[widest] > reach[widest] + _SLIT:
+            return float(west[widest]), ymin, float(reach[widest]) + 360, ymax
     return xmin, ymin, xmax, ymax
 
 

@@ -247,3 +247,17 @@ def test_distance_is_geodesic() -> None:
     assert geodesic_distance(a, b) == pytest.approx(expected, rel=2e-4)
     assert geodesic_distance(a, shapely.box(0.5, 0.5, 2, 2)) == 0
     assert np.isfinite(geodesic_distance(shapely.Point(0, 0), shapely.Point(180, 0)))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([(170, 0, 180, 1), (-180, 0, -170, 1)], (170, 0, 190, 1)),
+        ([(-180, -90, -47, -89), (-47 + 1e-13, -90, 180, -89)], (-180, -90, 180, -89)),
+        ([(-180, 0, -179, 1), (-178, 0, 10, 1), (20, 0, 180, 1)], (20, 0, 370, 1)),
+        ([(175, 0, 176, 1), (177, 0, 180, 1), (-180, 0, -178, 1)], (175, 0, 182, 1)),
+    ],
+)
+def test_the_extent_leaves_out_the_widest_gap(boxes: list[tuple[float, ...]], expected: tuple[float, ...]) -> None:
+    for order in (boxes, boxes[::-1]):
+        assert extent(shapely.MultiPolygon([shapely.box(*box) for box in order])) == pytest.approx(expected)
