@@ -49,6 +49,13 @@ def search(
     until: Until = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
     min_score: Annotated[float | None, typer.Option("--min-score", help="Least cosine similarity.")] = None,
+    category_prior: Annotated[
+        float | None,
+        typer.Option("--category-prior", help="Prefer tiles of the categories that the words suggest, 0 to 1. [0]"),
+    ] = None,
+    heatmaps: Annotated[
+        Path | None, typer.Option("--heatmaps", help="Folder for a PNG of each hit: where the focus layers looked.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix.")] = None,
     thumbnails: Thumbnails = False,
     style: Style = False,
@@ -64,6 +71,7 @@ def search(
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
     from geocmer.export import attributes, write
+    from geocmer.prior import STRENGTH, category_weights
     from geocmer.search import search as run
     from geocmer.store import Store
 
@@ -72,9 +80,12 @@ def search(
     encoder = encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
     vector = encoder.encode_texts([text])[0]
+    strength = STRENGTH if category_prior is None else category_prior
+    weights = category_weights(encoder, text, list(db.categories()), strength)
     answer = run(
-        db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score
-    )
+        db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score,
+        weights=weights,
+    )  # fmt: skip
     if output:
         count = write(answer, output, title=text, thumbnails=thumbnails, style=style)
         say(f"{count} hits written to {output}")
@@ -83,6 +94,11 @@ def search(
             print(json.dumps(attributes(hit)))
     else:
         _table(answer.hits)
+    if heatmaps:
+        from geocmer.explain import explain
+
+        count = sum(1 for _ in explain(db, encoder, answer.hits, heatmaps))
+        say(f"{count} heat maps written to {heatmaps}")
     if not answer.hits:
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 

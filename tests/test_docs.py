@@ -45,6 +45,8 @@ FLOW = [
         "query",
         "partner",
         "search",
+        "prior",
+        "explain",
         "export",
         "ingest",
     ],
