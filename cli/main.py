@@ -51,3 +51,7 @@ def main() -> None:
     except BrokenPipeError:  # `geocmer search ... | head` closed its end
         sys.stderr.close()
         sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

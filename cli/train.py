@@ -12,8 +12,9 @@ from .console import progress, say
 from .options import Device
 
 if TYPE_CHECKING:
+    from geocmer.backbone import Backbone
     from geocmer.pairs import PairSet
-    from geocmer.train import Epoch
+    from geocmer.train import Epoch, TrainConfig
 
 
 def command() -> Callable[..., None]:
@@ -34,7 +35,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file of settings; options given here win over it.")
     ] = None,
-    method: Annotated[str | None, typer.Option("--method", help="cmer, or linear for comparison. [cmer]")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="cmer; for comparison linear, adapter, lora or full. [cmer]")
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training split.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Pairs per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")] = None,
@@ -52,34 +55,62 @@ def train(
 
     Tiles are captioned from their land cover, and validated on in blocks that no training tile touches.
 
+    Under `torchrun --nproc-per-node N --no-python geocmer train ...` each process computes a part of every batch.
+
     Example: geocmer train rsicd/captions.json --out my-adapter
     """
     from geocmer.backbone import Backbone
     from geocmer.config import train_config
-    from geocmer.features import bytes_needed, default_cache
+    from geocmer.distributed import local_device, process_group, rank
     from geocmer.figure import draw
-    from geocmer.train import train as run
 
     given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
     cfg = train_config(config, {**given, "seed": seed})
-    data = _data(pairs, images, store, cfg.seed)
-    backbone = Backbone.load(model, device)
-    cache = None if no_cache else cache_dir or default_cache()
+    backbone = Backbone.load(model, local_device(device))
+    with process_group(backbone.device):
+        first = rank() == 0
+        note = say if first else _nothing
+        data = _data(pairs, images, store, cfg.seed, note)
+
+        def on_epoch(epoch: Epoch) -> None:
+            mark = " *" if epoch.best else ""
+            said = f"loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}"
+            note(f"epoch {epoch.number + 1}/{cfg.epochs}  {said}")
+
+        _run(data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, cached=not no_cache)
+    if first:
+        draw(out / "metrics.jsonl", out / "training.png")
+        print(out)
+
+
+def _run(
+    data: PairSet, backbone: Backbone, out: Path, cfg: TrainConfig, cache: Path | None, note: Callable[[str], None],
+    on_epoch: Callable[[Epoch], None], *, cached: bool,
+) -> None:  # fmt: skip
+    from geocmer.baselines import RATES, train_baseline
+    from geocmer.features import bytes_needed, default_cache
+    from geocmer.train import train as run
+
+    where = f"model {backbone.spec} on {backbone.device}"
+    if cfg.method in RATES:
+        note(f"{where}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written")
+        train_baseline(data, backbone, out, cfg, on_epoch)
+        return
+    cache = (cache or default_cache()) if cached else None
     pictures = cfg.views * len(data.split("train")) + len(data.split("val"))
     kept = f"features take {bytes_needed(backbone, pictures) / 1e9:.1f} GB in {cache}" if cache else "no feature cache"
-    say(f"model {backbone.spec} on {backbone.device}; {kept}")
-
-    def on_epoch(epoch: Epoch) -> None:
-        mark = " *" if epoch.best else ""
-        say(f"epoch {epoch.number + 1}/{cfg.epochs}  loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}")
-
+    note(f"{where}; {kept}")
     with progress("features") as bar:
         run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)
-    draw(out / "metrics.jsonl", out / "training.png")
-    print(out)
 
 
-def _data(pairs: Path | None, images: Path | None, store: Path | None, seed: int) -> PairSet:
+def _nothing(_: str) -> None:
+    """What the other processes of a `torchrun` say."""
+
+
+def _data(
+    pairs: Path | None, images: Path | None, store: Path | None, seed: int, note: Callable[[str], None]
+) -> PairSet:
     """The captioned set that was asked for; of a store's tiles it is said what became of them."""
     from geocmer.errors import InputError
 
@@ -96,7 +127,7 @@ def _data(pairs: Path | None, images: Path | None, store: Path | None, seed: int
     from geocmer.tilepairs import tile_pairs
 
     found = tile_pairs(Store.open(str(store)), seed=seed)
-    say(found.account)
+    note(found.account)
     for warning in found.warnings:
-        say(f"warning: {warning}")
+        note(f"warning: {warning}")
     return found.pairs

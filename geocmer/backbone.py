@@ -108,18 +108,17 @@ class Backbone:
         size = cfg["size"][0] if isinstance(cfg["size"], (tuple, list)) else cfg["size"]
         return cls(spec, model, tokenizer, int(size), cfg["mean"], cfg["std"], where, aligned=True)
 
+    @property
+    def model(self) -> Any:
+        """The open_clip model itself, frozen: to be copied, never trained in place."""
+        return self._model
+
     def image(self, pixels: NDArray[np.uint8]) -> Features:
         """Features of uint8 RGB pictures (n, height, width, 3), resized to the tower's input where they differ."""
         import torch
-        from torch.nn.functional import interpolate
 
-        with torch.inference_mode(), self._autocast():
-            x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2).float() / 255
-            if x.shape[-2:] != (self.size, self.size):
-                # `squash`, not crop: a tile's footprint must be the ground its embedding has seen.
-                x = interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
-            x = ((x - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-            out = self._model.visual.forward_intermediates(x, indices=TAPS)
+        with torch.inference_mode(), self.autocast():
+            out = self._model.visual.forward_intermediates(self.prepare(pixels), indices=TAPS)
             taps = tuple(t.float().flatten(2).transpose(1, 2) for t in out["image_intermediates"])
             return Features(out["image_features"].float(), taps)
 
@@ -128,7 +127,7 @@ class Backbone:
         import torch
 
         with torch.inference_mode():
-            tokens = self._tokenizer(list(texts)).to(self.device)
+            tokens = self.tokenize(texts)
             tower = getattr(self._model, "text", self._model)
             bert = hasattr(tower, "pooler")
             if bert:
@@ -143,7 +142,24 @@ class Backbone:
                 words = tokens != getattr(tower, "pad_id", 0)
             return Features(pooled.float(), tuple(layer.float() for layer in layers), words)
 
-    def _autocast(self) -> Any:
+    def prepare(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """Pictures as the image tower takes them: (n, 3, size, size), normalised, on the device."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        if x.shape[-2:] != (self.size, self.size):
+            # `squash`, not crop: a tile's footprint must be the ground its embedding has seen.
+            x = interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
+        return ((x - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+
+    def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
+        """Texts as the text tower takes them: (n, tokens), on the device."""
+        tokens: torch.Tensor = self._tokenizer(list(texts)).to(self.device)
+        return tokens
+
+    def autocast(self) -> Any:
+        """The precision that is fastest on the device."""
         import torch
 
         native = self.device.type == "cuda" or (self.device.type == "cpu" and _cpu_has_bfloat16())

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from .baselines import RATES
 from .errors import InputError
 from .train import TrainConfig
 
@@ -24,7 +25,10 @@ def train_config(path: Path | None = None, given: Mapping[str, Any] | None = Non
         InputError: the file cannot be read, has an unknown key or a value of another type, or a setting is refused.
     """
     asked = {name: value for name, value in (given or {}).items() if value is not None}
-    return TrainConfig(**{**(_read(path) if path else {}), **asked})
+    settings = {**(_read(path) if path else {}), **asked}
+    if settings.get("method") in RATES:
+        settings.setdefault("learning_rate", RATES[settings["method"]])
+    return TrainConfig(**settings)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from .measure import measure, to
 from .pairs import PairSet
 
 METHODS = ("cmer", "linear")
+BASELINES = ("adapter", "lora", "full")
+"""Trained by `baselines.train_baseline`, for comparison."""
 
 _MAX_SCALE = 100.0
 """Bound of the learned inverse temperature, as in CLIP."""
@@ -37,7 +39,8 @@ class TrainConfig:
     """How an adapter is trained. The defaults were chosen on RSICD's validation split."""
 
     method: str = "cmer"
-    """`cmer`: side branches with focus layers; `linear`: linear heads on the pooled vectors, for comparison."""
+    """`cmer`: side branches with focus layers. For comparison: `linear`, linear heads on the pooled vectors, and with
+    gradients through the towers `adapter` (in their trunks), `lora` and `full` fine-tuning."""
     epochs: int = 30
     """Passes over the training pictures."""
     batch: int = 256
@@ -80,8 +83,9 @@ class TrainConfig:
     """Of every random choice."""
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"method {self.method!r} is unknown; choose one of {', '.join(METHODS)}")
+        if self.method not in METHODS + BASELINES:
+            known = ", ".join(METHODS + BASELINES)
+            raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= VIEWS:
             raise InputError(f"views must be 1 to {VIEWS}, not {self.views}")
         for name, least in (("epochs", 1), ("batch", 2), ("captions", 1), ("queue", 0)):
@@ -137,6 +141,8 @@ def train(
         InputError: a split is missing or too small, a picture cannot be read, or `out` holds another run.
     """
     cfg = cfg or TrainConfig()
+    if cfg.method in BASELINES:
+        raise InputError(f"method {cfg.method!r} trains the towers themselves; use baselines.train_baseline")
     train_set, val_set = pairs.split("train"), pairs.split("val")
     if len(train_set) < 2:
         raise InputError(f"{pairs.name} has {len(train_set)} training image; contrastive training needs at least 2")
@@ -167,11 +173,11 @@ def train(
             _only_projections(adapter)
         averaged = copy.deepcopy(adapter).requires_grad_(False)
         queue = Queue(cfg.queue, adapter.cfg.dim, backbone.device)
-        optimiser = torch.optim.AdamW(_groups(adapter, cfg), lr=cfg.learning_rate)
+        optimiser = torch.optim.AdamW(weight_groups(adapter, cfg), lr=cfg.learning_rate)
         batch = min(cfg.batch, len(train_set))
         steps = len(train_set) // batch
         total = steps * cfg.epochs
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warmup_cosine(cfg.warmup, total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(cfg.warmup, total))
         parts = adapter, averaged, queue, optimiser, schedule
 
         run = Checkpoint(out, {**asdict(cfg), "fingerprint": backbone.fingerprint, "processes": size()})
@@ -262,9 +268,9 @@ def _only_projections(adapter: Adapter) -> None:
         parameter.requires_grad_("project" in name or name == "log_scale")
 
 
-def _groups(adapter: Adapter, cfg: TrainConfig) -> list[dict[str, Any]]:
+def weight_groups(model: torch.nn.Module, cfg: TrainConfig) -> list[dict[str, Any]]:
     """Weight decay for matrices only: never for biases, norms, gates and the temperature."""
-    live = [p for p in adapter.parameters() if p.requires_grad]
+    live = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in live if p.ndim >= 2], "weight_decay": cfg.weight_decay},
         {"params": [p for p in live if p.ndim < 2], "weight_decay": 0.0},
@@ -277,6 +283,7 @@ def _average(kept: Adapter, live: Adapter, decay: float) -> None:
             mean.lerp_(parameter, 1 - decay)
 
 
-def _warmup_cosine(warmup: float, total: int) -> Callable[[int], float]:
+def warmup_cosine(warmup: float, total: int) -> Callable[[int], float]:
+    """Factor of the learning rate by step: a linear rise over a share of all steps, then half a cosine down to 0."""
     rise = max(1, round(warmup * total))
     return lambda step: min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
