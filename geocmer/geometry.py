@@ -18,7 +18,7 @@ import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Transformer
 from shapely import MultiPolygon, Polygon, affinity
 from shapely.geometry.base import BaseGeometry
 
@@ -229,14 +229,6 @@ def extent(geometry: BaseGeometry) -> tuple[float, float, float, float]:
         if west[widest] > reach[widest] + _SLIT:
             return float(west[widest]), ymin, float(reach[widest]) + 360, ymax
     return xmin, ymin, xmax, ymax
-
-
-def geodesic_distance(a: BaseGeometry, b: BaseGeometry) -> float:
-    """Metres on the WGS84 ellipsoid between the nearest points of two geometries; 0 when they touch."""
-    if a.intersects(b):
-        return 0.0
-    near, far = shapely.shortest_line(a, b).coords
-    return float(Geod(ellps="WGS84").inv(near[0], near[1], far[0], far[1])[2])
 
 
 @lru_cache(maxsize=64)

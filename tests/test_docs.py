@@ -43,6 +43,7 @@ FLOW = [
         "filters",
         "ranking",
         "query",
+        "geodesy",
         "partner",
         "search",
         "prior",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
 from geocmer.errors import CRSError, GeocmerError, InputError
-from geocmer.geometry import BBox, Region, extent, footprint, geodesic_distance
+from geocmer.geometry import BBox, Region, extent, footprint
 
 LON, LAT = st.floats(-180, 180), st.floats(-90, 90)
 SQUARE = "POLYGON((10 50, 11 50, 11 51, 10 51, 10 50))"
@@ -239,14 +239,6 @@ def test_region_files_that_do_not_serve_are_refused(tmp_path: Path) -> None:
         with pytest.raises(GeocmerError, match=said) as caught:
             Region.from_file(file)
         assert "\n" not in str(caught.value)
-
-
-def test_distance_is_geodesic() -> None:
-    a, b = shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)
-    expected = Geod(ellps="WGS84").inv(1, 1, 2, 1)[2]  # the parallel edges are nearest at the higher latitude
-    assert geodesic_distance(a, b) == pytest.approx(expected, rel=2e-4)
-    assert geodesic_distance(a, shapely.box(0.5, 0.5, 2, 2)) == 0
-    assert np.isfinite(geodesic_distance(shapely.Point(0, 0), shapely.Point(180, 0)))
 
 
 @pytest.mark.parametrize(

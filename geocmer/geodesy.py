@@ -1,0 +1,193 @@
+"""How far apart footprints lie, and in which direction: geodesics on the WGS84 ellipsoid, over arrays of tiles.
+
+Two steps. `Caps` put every tile into a circle on the unit sphere: the gap between two circles is a lower bound of the
+distance, costs nothing and knows no antimeridian and no pole. `distances` then decides, for the few pairs that matter,
+from the outlines themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Geod
+from scipy.spatial import cKDTree
+from shapely import LineString, MultiLineString, affinity
+
+Floats = NDArray[np.float64]
+
+GEOD = Geod(ellps="WGS84")
+LEAST = GEOD.a * (1 - GEOD.es)
+"""Metres of ground per radian of (latitude, longitude) taken for a sphere, at least: the radius of curvature of a
+meridian is nowhere smaller than at the equator. So a geodesic is never shorter than LEAST times the angle."""
+_STEP = 0.02
+"""Longest piece of an outline, degrees. Edges are straight in longitude and latitude; a piece of this length leaves its
+chord through space by less than 10 cm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """A circle around each of n tiles, on the unit sphere.
+
+    Attributes:
+        lonlat: (n, 2) centres, degrees: the middle of a tile's extent, the pole for one that reaches around it.
+        xyz: (n, 3) the same as unit vectors.
+        radii: (n,) radians.
+    """
+
+    lonlat: Floats
+    xyz: Floats
+    radii: Floats
+
+    def __len__(self) -> int:
+        return len(self.radii)
+
+    @classmethod
+    def around(cls, extents: Floats) -> Self:
+        """Circles around unwrapped extents (n, 4): xmin, ymin, xmax, ymax in degrees."""
+        west, south, east, north = extents.T
+        lon, lat = (west + east) / 2, (south + north) / 2
+        polar = east - west > 180
+        lat = np.where(polar, np.where(lat < 0, -90.0, 90.0), lat)
+        middle, half = np.radians(lat), np.radians((east - west) / 2)
+        # Along a meridian less than 90 degrees away, a corner is farther than anything between the corners.
+        cosines = [
+            np.sin(middle) * np.sin(edge) + np.cos(middle) * np.cos(edge) * np.cos(half)
+            for edge in (np.radians(south), np.radians(north))
+        ]
+        radii = np.arccos(np.clip(np.minimum(*cosines), -1, 1)) + 1e-7  # arccos near 1 is good to 1e-8
+        turned = np.radians(lon)
+        xyz = np.column_stack([np.cos(middle) * np.cos(turned), np.cos(middle) * np.sin(turned), np.sin(middle)])
+        return cls(np.column_stack([(lon + 180) % 360 - 180, lat]), xyz, radii)
+
+    def take(self, rows: NDArray[np.intp]) -> Caps:
+        """Some of them."""
+        return Caps(self.lonlat[rows], self.xyz[rows], self.radii[rows])
+
+
+def gaps(chords: Floats, radii: Floats) -> Floats:
+    """Metres that footprints are apart at least.
+
+    Args:
+        chords: between the centres, on the unit sphere.
+        radii: of both circles together, radians.
+    """
+    angles = 2 * np.arcsin(np.clip(chords / 2, 0, 1))
+    result: Floats = LEAST * np.maximum(angles - radii, 0)
+    return result
+
+
+def bearings(start: Floats, end: Floats) -> Floats:
+    """Azimuths (n,) of the geodesics from points to points (n, 2): degrees clockwise from true north, 0..360."""
+    azimuth = GEOD.inv(start[:, 0], start[:, 1], end[:, 0], end[:, 1])[0]
+    result: Floats = np.asarray(azimuth, dtype=np.float64) % 360
+    return result
+
+
+def line(start: Floats, end: Floats) -> LineString | MultiLineString:
+    """The geodesic between two points (lon, lat), a vertex every 10 km or less, cut at the antimeridian."""
+    metres = GEOD.inv(*start, *end)[2]
+    between = [] if metres <= 10_000 else GEOD.npts(start[0], start[1], end[0], end[1], int(metres // 10_000))
+    points = np.array([tuple(start), *between, tuple(end)])
+    points[:, 0] = np.unwrap(points[:, 0], period=360)
+    whole = LineString(points)
+    west, _, east, _ = whole.bounds
+    if west >= -180 and east <= 180:
+        return whole
+    turns = (turn for turn in (-360, 0, 360) if west < turn + 180 and east > turn - 180)
+    parts: list[Any] = [
+        affinity.translate(shapely.intersection(whole, shapely.box(turn - 180, -90, turn + 180, 90)), -turn)
+        for turn in turns
+    ]
+    return MultiLineString([part for part in parts if part.length])
+
+
+def distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Floats:
+    """Metres between the nearest points of footprints, pair by pair; 0 where they share a point.
+
+    Args:
+        first: (n,) polygons, WGS84, cut at the antimeridian.
+        second: (n,) polygons.
+    """
+    metres = np.zeros(len(first))
+    outline = lru_cache(maxsize=1024)(_Outline)
+    for pair in np.flatnonzero(~shapely.intersects(first, second)):
+        metres[pair] = outline(first[pair]).distance(outline(second[pair]))
+    return metres
+
+
+class _Outline:
+    """The edges of a footprint in space, where chords order as geodesics do and no place is special."""
+
+    def __init__(self, geometry: Any) -> None:
+        rings = shapely.get_rings(shapely.get_parts(geometry))
+        points, ring = shapely.get_coordinates(rings, return_index=True)
+        edge = np.flatnonzero(ring[1:] == ring[:-1])
+        self.lonlat = _pieces(points[edge], points[edge + 1])
+        self.start, self.end = _in_space(self.lonlat[0]), _in_space(self.lonlat[1])
+        self.half = np.linalg.norm(self.end - self.start, axis=1) / 2
+        self.tree = cKDTree((self.start + self.end) / 2)
+
+    def distance(self, other: _Outline) -> float:
+        """Metres between two outlines that do not cross."""
+        around = self.tree.query(other.tree.data)[0].min() + self.half.max() + other.half.max()
+        pairs = self.tree.query_ball_tree(other.tree, around)
+        mine = np.repeat(np.arange(len(pairs)), [len(found) for found in pairs])
+        theirs = np.concatenate([np.asarray(found, np.intp) for found in pairs])
+        chords, at, there = _segments(self.start[mine], self.end[mine], other.start[theirs], other.end[theirs])
+        best = int(chords.argmin())
+        here = _along(self.lonlat[:, mine[best]], at[best])
+        yonder = _along(other.lonlat[:, theirs[best]], there[best])
+        return float(GEOD.inv(*here, *yonder)[2])
+
+
+def _pieces(start: Floats, end: Floats) -> Floats:
+    """Edges (n, 2) cut into pieces (2, m, 2) of at most `_STEP`, and of a point what it is in space: nothing."""
+    lon, lat = (end - start).T
+    narrow = np.cos(np.radians(np.minimum(np.abs(start[:, 1]), np.abs(end[:, 1]))))
+    lon = lon * np.sqrt(narrow)  # an arc of a parallel leaves its chord by radius * angle^2 / 8, and the radius shrinks
+    count = np.ceil(np.hypot(lon, lat) / _STEP + 1e-9).astype(np.intp)
+    count[(lat == 0) & (narrow < 1e-12)] = 0  # along a pole
+    edge = np.repeat(np.arange(len(count)), count)
+    piece = (np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count))[:, None]
+    ends = [start[edge] + (piece + at) / count[edge, None] * (end - start)[edge] for at in (0, 1)]
+    result: Floats = np.stack(ends)
+    return result
+
+
+def _along(edge: Floats, share: float) -> Floats:
+    result: Floats = edge[0] + share * (edge[1] - edge[0])
+    return result
+
+
+def _in_space(lonlat: Floats) -> Floats:
+    """Points (n, 2) on the ellipsoid as (n, 3) metres from the centre of the Earth."""
+    lon, lat = np.radians(lonlat.T)
+    normal = GEOD.a / np.sqrt(1 - GEOD.es * np.sin(lat) ** 2)
+    flat = normal * np.cos(lat)
+    return np.column_stack([flat * np.cos(lon), flat * np.sin(lon), normal * (1 - GEOD.es) * np.sin(lat)])
+
+
+def _segments(p1: Floats, q1: Floats, p2: Floats, q2: Floats) -> tuple[Floats, Floats, Floats]:
+    """Nearest points of line segments in space, (n, 3) each: distances, and the shares of both segments at which.
+
+    Ericson, Real-Time Collision Detection (2005), section 5.1.9: the nearest points of the lines, held to the segments.
+    """
+    d1, d2, r = q1 - p1, q2 - p2, p1 - p2
+    a, e, b = (np.maximum(_dot(d1, d1), 1e-12), np.maximum(_dot(d2, d2), 1e-12), _dot(d1, d2))
+    c, f = _dot(d1, r), _dot(d2, r)
+    spread = a * e - b * b
+    s = np.where(spread > 1e-12 * a * e, np.clip((b * f - c * e) / np.maximum(spread, 1e-300), 0, 1), 0)
+    t = (b * s + f) / e
+    s = np.where(t < 0, np.clip(-c / a, 0, 1), np.where(t > 1, np.clip((b - c) / a, 0, 1), s))
+    t = np.clip(t, 0, 1)
+    return np.linalg.norm(r + s[:, None] * d1 - t[:, None] * d2, axis=1), s, t
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    products: Floats = np.einsum("ij,ij->i", a, b)
+    return products
