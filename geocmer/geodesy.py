@@ -28,6 +28,10 @@ _STEP = 0.02
 """Longest piece of an outline, degrees. Edges are straight in longitude and latitude; a piece of this length leaves its
 chord through space by less than 10 cm."""
 
+_FAR = 1e6
+"""Metres beyond which the middles of the pieces stand for them, at most 0.2 % of the distance off: towards the
+antipodes all chords grow alike, and every piece would be compared with every other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caps:
@@ -134,7 +138,12 @@ class _Outline:
 
     def distance(self, other: _Outline) -> float:
         """Metres between two outlines that do not cross."""
-        around = self.tree.query(other.tree.data)[0].min() + self.half.max() + other.half.max()
+        chord, nearest = self.tree.query(other.tree.data)
+        near = int(chord.argmin())
+        if chord[near] > _FAR:
+            here, yonder = self.lonlat[:, nearest[near]], other.lonlat[:, near]
+            return float(GEOD.inv(*_along(here, 0.5), *_along(yonder, 0.5))[2])
+        around = chord[near] + self.half.max() + other.half.max()
         pairs = self.tree.query_ball_tree(other.tree, around)
         mine = np.repeat(np.arange(len(pairs)), [len(found) for found in pairs])
         theirs = np.concatenate([np.asarray(found, np.intp) for found in pairs])

@@ -44,6 +44,8 @@ FLOW = [
         "ranking",
         "query",
         "geodesy",
+        "calibration",
+        "join",
         "partner",
         "search",
         "prior",

@@ -1,0 +1,296 @@
+"""The join of a relation: calibrated scores and places -> the best related tiles, exactly, without trying all pairs.
+
+The score of a tile a for "A r1 B1 and r2 B2 ..." is a geometric mean,
+
+    score(a) = (p_A(a) * f_1(a) * f_2(a) * ...) ^ (1 / (1 + clauses))
+
+with p the calibrated probabilities (`calibration`), and for a clause
+
+    near, next to, within, north of, ...    f(a) = max over tiles b of p_B(b) * w(a, b)
+    in                                      f(a) = sum of p_B(b) * w(a, b) / sum of w(a, b), over tiles b, a among them
+    not ...                                 f(a) = 1 - what it is without the "not"
+
+and the weight of a partner d metres away
+
+    w = 2 ^ -(d / HALF)^2 up to REACH * HALF, else 0        or, where the query gives a distance, 1 up to it, else 0
+    w = 0 for a direction unless the azimuth from b's centre to a's lies within 45 degrees of it
+
+So a score rises with every p it asks for, falls with every p it forbids, and never rises with a distance. The distance
+is that of the footprints (`geodesy.distances`), for `in` the gap between their circles, which is a little less. A tile
+may be its own partner, except for a direction: one picture can show both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from .geodesy import LEAST, Caps, bearings, distances, gaps
+from .query import Clause, Kind
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+HALF = {Kind.NEXT: 100.0, Kind.NEAR: 1000.0, Kind.IN: 1000.0}
+"""Metres at which a partner counts half."""
+HALF_DIRECTION = 5000.0
+REACH = 3.0
+"""Times HALF, where a partner counts 2^-9 and then no more."""
+AZIMUTHS = {
+    kind: 45.0 * step
+    for step, kind in enumerate(
+        (
+            *(Kind.NORTH, Kind.NORTHEAST, Kind.EAST, Kind.SOUTHEAST),
+            *(Kind.SOUTH, Kind.SOUTHWEST, Kind.WEST, Kind.NORTHWEST),
+        )
+    )
+}
+SECTOR = 45.0
+"""Degrees to either side of a direction: north, east, south and west share the circle, and so do the four between."""
+BLOCK = 1024
+"""Tiles taken up first; each block is twice the one before."""
+PAIRS = 2_000_000
+"""Pairs held at once, about 150 MB."""
+
+Footprints = Callable[[Rows], NDArray[np.object_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best tiles of a relation, best first.
+
+    Attributes:
+        rows: (k,) which tiles.
+        scores: (k,) 0..1.
+        partners: (k, clauses) the tile that gave each clause its value; -1 for a negated clause.
+        seen: tiles whose clauses were worked out; the others cannot be among the best.
+    """
+
+    rows: Rows
+    scores: Floats
+    partners: Rows
+    seen: int
+
+
+def reach(clause: Clause) -> float:
+    """Metres beyond which a partner does not count."""
+    return clause.metres if clause.metres is not None else REACH * HALF.get(clause.kind, HALF_DIRECTION)
+
+
+def weight(clause: Clause, metres: Floats) -> Floats:
+    """What a partner at a distance counts, 0..1, never rising with it."""
+    if clause.metres is not None:
+        return (metres <= clause.metres).astype(np.float64)
+    half = HALF.get(clause.kind, HALF_DIRECTION)
+    return np.where(metres <= REACH * half, 2.0 ** -np.square(metres / half), 0.0)
+
+
+def in_sector(clause: Clause, azimuths: Floats) -> NDArray[np.bool_]:
+    """Which azimuths, from partner to hit, lie in a clause's direction."""
+    turned: NDArray[np.bool_] = (azimuths - AZIMUTHS[clause.kind] + SECTOR) % 360 < 2 * SECTOR
+    return turned
+
+
+def join(
+    caps: Caps,
+    footprints: Footprints,
+    subject: Floats,
+    clauses: Sequence[tuple[Clause, Floats]],
+    k: int | None,
+    wanted: NDArray[np.bool_] | None = None,
+    min_score: float = 0.0,
+) -> Ranked:
+    """The k tiles with the highest scores above 0; of equal ones those that come first.
+
+    Tiles are taken up in the order of an upper bound of their score, until the next bound is below the k-th best score.
+
+    Args:
+        caps: circles around the n tiles.
+        footprints: outlines of the tiles in these rows.
+        subject: (n,) p of the first concept.
+        clauses: each with (n,) p of its concept.
+        k: how many at most; None for all.
+        wanted: (n,) True for tiles that may be hits; any tile may be a partner. None: all.
+        min_score: the least score.
+    """
+    power = 1 / (1 + len(clauses))
+    tops = [np.full(len(subject), p.max(initial=0)) if not c.negated else _best_left(c, p) for c, p in clauses]
+    bound = subject * np.prod(tops, axis=0) if tops else subject.copy()
+    rows = np.flatnonzero(bound > 0 if wanted is None else wanted & (bound > 0))
+    rows = rows[np.argsort(-bound[rows], kind="stable")]
+    forests = [_Forest(caps, p) for _, p in clauses]
+    best = _Best(k, len(clauses), max(min_score, 0.0) ** (1 / power))
+    best.floor = max(best.floor, _sure(subject, clauses, rows, k))
+    start, size = 0, BLOCK
+    while start < len(rows) and bound[rows[start]] >= best.floor * (1 - 1e-9):
+        block = rows[start : start + size]
+        block = block[bound[block] >= best.floor * (1 - 1e-9)]
+        value, partners = bound[block], np.full((len(block), len(clauses)), -1, np.intp)
+        for number, (clause, p) in enumerate(clauses):
+            others = value / np.maximum(tops[number][block], 1e-300)
+            least = best.floor * (1 - 1e-9) / np.maximum(others, 1e-300)
+            found, partners[:, number] = _clause(clause, p, block, least, caps, forests[number], footprints)
+            value = others * found
+            kept = value > 0
+            block, value, partners = block[kept], value[kept], partners[kept]
+        best.offer(block, value, partners)
+        start, size = start + size, size * 2
+    return Ranked(best.rows, best.values**power, best.partners, min(start, len(rows)))
+
+
+class _Best:
+    """The best tiles so far, by the product of their factors."""
+
+    def __init__(self, k: int | None, clauses: int, floor: float) -> None:
+        self._k = k
+        self._least = floor
+        self.floor = floor
+        self.rows, self.values = np.empty(0, np.intp), np.empty(0)
+        self.partners = np.empty((0, clauses), np.intp)
+
+    def offer(self, rows: Rows, values: Floats, partners: Rows) -> None:
+        kept = values >= self._least
+        rows, values, partners = rows[kept], values[kept], partners[kept]
+        self.rows, self.values = np.concatenate([self.rows, rows]), np.concatenate([self.values, values])
+        self.partners = np.concatenate([self.partners, partners])
+        order = np.lexsort((self.rows, -self.values))[: self._k]
+        self.rows, self.values, self.partners = self.rows[order], self.values[order], self.partners[order]
+        if len(order) == self._k:
+            self.floor = max(self.floor, float(self.values[-1]))
+
+
+def _best_left(clause: Clause, p: Floats) -> Floats:
+    """The most that a negated clause can leave of a tile: the tile itself stands at no distance."""
+    return np.ones(len(p)) if clause.kind is Kind.IN or clause.kind in AZIMUTHS else 1 - p
+
+
+def _sure(subject: Floats, clauses: Sequence[tuple[Clause, Floats]], rows: Rows, k: int | None) -> float:
+    """What the k-th best tile has at least, if every tile were its own partner; 0 where it may not be."""
+    alone = all(not c.negated and c.kind is not Kind.IN and c.kind not in AZIMUTHS for c, _ in clauses)
+    if not alone or k is None or len(rows) < k:
+        return 0.0
+    values = subject[rows] * np.prod([p[rows] for _, p in clauses], axis=0)
+    return float(np.partition(values, -k)[-k])
+
+
+def _clause(
+    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: _Forest, footprints: Footprints
+) -> tuple[Floats, Rows]:
+    """What a clause gives to tiles, and who gave it; 0 where it is less than the `least` that matters."""
+    if clause.kind is Kind.IN:
+        value, partners = _surroundings(clause, p, hits, forest)
+    else:
+        value, partners = _nearest_best(clause, p, hits, least, caps, forest, footprints)
+    if clause.negated:
+        value, partners = 1 - value, np.full(len(hits), -1, np.intp)
+    return np.where(value >= least, value, 0), partners
+
+
+def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: _Forest) -> tuple[Floats, Rows]:
+    """The weighted mean of p around tiles, and the tile that adds most to it."""
+    above, below, most = np.zeros(len(hits)), np.zeros(len(hits)), np.full(len(hits), -1.0)
+    partners = hits.copy()
+    for hit, other, gap in forest.pairs(hits, 0.0, reach(clause)):
+        w = weight(clause, gap)
+        above += np.bincount(hit, w * p[other], len(hits))
+        below += np.bincount(hit, w, len(hits))
+        order = np.lexsort((-w * p[other], hit))
+        first = order[np.unique(hit[order], return_index=True)[1]]
+        better = first[(w * p[other])[first] > most[hit[first]]]
+        most[hit[better]], partners[hit[better]] = (w * p[other])[better], other[better]
+    return above / np.maximum(below, 1e-300), partners
+
+
+def _nearest_best(
+    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: _Forest, footprints: Footprints
+) -> tuple[Floats, Rows]:
+    """The most that a partner gives to tiles, and which one; perhaps too little where that cannot matter.
+
+    Pairs are tried in the order of an upper bound, p times the weight of the gap between the circles, until for every
+    tile the next bound is no better than what was found.
+    """
+    directed = clause.kind in AZIMUTHS
+    best, partners = (np.zeros(len(hits)), np.full(len(hits), -1)) if directed else (p[hits].copy(), hits.copy())
+    # A positive clause needs `least` of f; a negated one is lost as soon as its partner leaves less than that.
+    floor, ceiling = (best, 1 - least) if clause.negated else (least, np.full(len(hits), np.inf))
+    for pairs in forest.pairs(hits, float(floor.min(initial=np.inf)), reach(clause)):
+        hit, other, gap = pairs
+        bound = p[other] * weight(clause, gap)
+        open_ = (bound > best[hit]) & (bound >= floor[hit]) & (best[hit] <= ceiling[hit])
+        hit, other, bound = hit[open_], other[open_], bound[open_]
+        if directed:
+            here, there = caps.lonlat[hits[hit]], caps.lonlat[other]
+            open_ = (here != there).any(axis=1) & in_sector(clause, bearings(there, here))
+            hit, other, bound = hit[open_], other[open_], bound[open_]
+        order = np.lexsort((-bound, hit))
+        hit, other, bound = hit[order], other[order], bound[order]
+        while len(hit):
+            first = np.unique(hit, return_index=True)[1]
+            metres = distances(footprints(hits[hit[first]]), footprints(other[first]))
+            value = p[other[first]] * weight(clause, metres)
+            better = value > best[hit[first]]
+            best[hit[first[better]]], partners[hit[first[better]]] = value[better], other[first[better]]
+            open_ = (bound > best[hit]) & (best[hit] <= ceiling[hit])
+            open_[first] = False
+            hit, other, bound = hit[open_], other[open_], bound[open_]
+    return best, partners
+
+
+class _Forest:
+    """k-d trees of the tiles whose p matters, one for each size: a single wide tile must not widen every search."""
+
+    def __init__(self, caps: Caps, p: Floats) -> None:
+        self._caps, self._p = caps, p
+        self._least, self._count = np.inf, 0
+        self._trees: list[tuple[Rows, float, cKDTree]] = []
+
+    def pairs(self, hits: Rows, least: float, metres: float) -> Iterator[tuple[Rows, Rows, Floats]]:
+        """All pairs of a hit and a tile with p >= least that may be so near.
+
+        Yields:
+            Positions in `hits`, rows of tiles, the gaps between their circles in metres; all pairs of a hit and a tree
+            at once.
+        """
+        self._grow(least)
+        for mine in self._alike(hits):
+            widest = float(self._caps.radii[hits[mine]].max())
+            for rows, radius, tree in self._trees:
+                angle = min(metres / LEAST + widest + radius, np.pi) + 1e-9
+                yield from self._near(hits, mine, rows, tree, 2 * np.sin(min(angle, np.pi) / 2), metres)
+
+    def _near(
+        self, hits: Rows, mine: Rows, rows: Rows, tree: cKDTree, chord: float, metres: float
+    ) -> Iterator[tuple[Rows, Rows, Floats]]:
+        seeds = cKDTree(self._caps.xyz[hits[mine]])
+        if len(mine) > 1 and seeds.count_neighbors(tree, chord) > PAIRS:
+            for half in np.array_split(mine, 2):
+                yield from self._near(hits, half, rows, tree, chord, metres)
+            return
+        found = seeds.sparse_distance_matrix(tree, chord, output_type="ndarray")
+        hit, other = mine[found["i"]], rows[found["j"]]
+        gap = gaps(found["v"], self._caps.radii[hits[hit]] + self._caps.radii[other])
+        near = gap <= metres
+        yield hit[near], other[near], gap[near]
+
+    def _grow(self, least: float) -> None:
+        """Trees of the rows with p >= least; those of a lower bound will do until half of them are idle."""
+        count = int((self._p >= least).sum())
+        if least >= self._least and 2 * count > self._count:
+            return
+        self._least, self._count = least, count
+        rows = np.flatnonzero(self._p >= least)
+        self._trees = []
+        for alike in self._alike(rows):
+            chosen = rows[alike]
+            tree = cKDTree(self._caps.xyz[chosen], balanced_tree=False)
+            self._trees.append((chosen, float(self._caps.radii[chosen].max()), tree))
+
+    def _alike(self, rows: Rows) -> Iterator[Rows]:
+        """Positions of rows, those of like size together: within an octave."""
+        octave = np.floor(np.log2(self._caps.radii[rows])).astype(np.intp)
+        for value in np.unique(octave):
+            yield np.flatnonzero(octave == value)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Geod
+from synthetic import footprint
+
+from geocmer.calibration import Calibration, background, probability
+from geocmer.geodesy import Caps, distances, gaps
+from geocmer.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
+from geocmer.query import Clause, Kind
+from geocmer.schema import extents
+
+GEOD = Geod(ellps="WGS84")
+
+
+def _world() -> np.ndarray:
+    """A grid across the antimeridian, a ring of tiles around the pole with one upon it, turned tiles, a wide one."""
+    rng = np.random.default_rng(5)
+    shapes = [footprint(179.9 + x / 50, 60 + y / 100, 0.02, 0.01) for x in range(10) for y in range(10)]
+    shapes += [footprint(10 + x, 45 + y, 0.02, 0.015, turn) for x, y, turn in rng.uniform(0, [0.2, 0.2, 90], (80, 3))]
+    shapes += [shapely.box(lon, 89.9, lon + 30, 89.95) for lon in range(-180, 180, 30)]
+    shapes += [shapely.box(-180, 89.96, 180, 90), footprint(9, 44.9, 1.15, 0.2), footprint(10.3, 45.1, 0.02, 0.015)]
+    return np.array(shapes, dtype=object)
+
+
+WORLD = _world()
+CAPS = Caps.around(extents(WORLD))
+N = len(WORLD)
+ONE, TWO = (grid.ravel() for grid in np.meshgrid(range(N), range(N), indexing="ij"))
+METRES = distances(WORLD[ONE], WORLD[TWO]).reshape(N, N)
+GAPS = gaps(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(N, N)
+AZIMUTH = (np.array(GEOD.inv(*CAPS.lonlat[TWO].T, *CAPS.lonlat[ONE].T)[0]) % 360).reshape(N, N)
+APART = (CAPS.lonlat[ONE] != CAPS.lonlat[TWO]).any(axis=1).reshape(N, N)
+
+
+def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) -> np.ndarray:
+    """Scores of all tiles from the matrix of all pairs."""
+    product = subject.copy()
+    for clause, p in clauses:
+        if clause.kind is Kind.IN:
+            w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0)
+            value = (w * p).sum(axis=1) / w.sum(axis=1)
+        else:
+            half = {Kind.NEAR: 1000, Kind.NEXT: 100}.get(clause.kind, 5000)
+            w = np.where(3 * half >= METRES, 2.0 ** -((METRES / half) ** 2), 0)
+            if clause.metres is not None:
+                w = (clause.metres >= METRES).astype(float)
+            if clause.kind in AZIMUTHS:
+                off = np.abs((AZIMUTH - AZIMUTHS[clause.kind] + 180) % 360 - 180)
+                w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind]) % 360 == 315)) * APART
+            value = (w * p).max(axis=1)
+        product *= 1 - value if clause.negated else value
+    return product ** (1 / (1 + len(clauses)))
+
+
+@st.composite
+def clauses(draw: st.DrawFn) -> Clause:
+    kind = draw(st.sampled_from(Kind))
+    limit = st.sampled_from([1.0, 500.0, 3000.0, 2e5])
+    metres = draw(limit if kind is Kind.WITHIN else st.none() | limit if kind in AZIMUTHS else st.none())
+    return Clause(kind, "b", metres, draw(st.booleans()))
+
+
+@given(
+    st.lists(clauses(), min_size=1, max_size=3),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 5, N, None]),
+    st.sampled_from([1, 16, BLOCK]),
+    st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
+    rng = np.random.default_rng(seed)
+    subject = rng.random(N) ** 4
+    scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
+    wanted = rng.random(N) < 0.8
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.join.BLOCK", block)
+        patch.setattr("geocmer.join.PAIRS", 50 if block == 16 else 2_000_000)
+        ranked = join(CAPS, WORLD.take, subject, scored, k, wanted, min_score)
+    true = _brute_force(subject, scored) * wanted
+    expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
+    assert ranked.scores == pytest.approx(expected, rel=1e-9)
+    assert true[ranked.rows] == pytest.approx(ranked.scores, rel=1e-9)
+    assert len(set(ranked.rows)) == len(ranked.rows)
+    for number, (clause, p) in enumerate(scored):
+        if clause.negated:
+            assert (ranked.partners[:, number] == -1).all()
+        elif clause.kind is not Kind.IN and len(scored) == 1:
+            partner = ranked.partners[:, number]
+            given_by = p[partner] * weight(clause, METRES[ranked.rows, partner])
+            assert np.sqrt(subject[ranked.rows] * given_by) == pytest.approx(ranked.scores, rel=1e-9)
+
+
+@given(st.sampled_from(Kind), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
+@settings(max_examples=20, deadline=None)
+def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind, negated, seed, more) -> None:
+    rng = np.random.default_rng(seed)
+    clause = Clause(kind, "b", 5000.0 if kind is Kind.WITHIN else None, negated)
+    subject, p = rng.random(N), rng.random(N) * 0.8
+
+    def scores(subject: np.ndarray, p: np.ndarray) -> np.ndarray:
+        ranked = join(CAPS, WORLD.take, subject, [(clause, p)], None)
+        found = np.zeros(N)
+        found[ranked.rows] = ranked.scores
+        return found
+
+    before, raised = scores(subject, p), p.copy()
+    raised[rng.integers(N)] += more
+    difference = scores(subject, raised) - before
+    assert (difference <= 1e-12).all() if negated else (difference >= -1e-12).all()
+    assert (scores(np.minimum(subject + more, 1), p) >= before - 1e-12).all()
+
+
+@given(st.sampled_from(Kind), st.floats(0, 1e5), st.floats(0, 1e5))
+def test_weights_never_rise_with_distance(kind, near, far) -> None:
+    near, far = sorted((near, far))
+    for metres in (None, 5000.0):
+        clause = Clause(kind, "b", metres)
+        a, b = weight(clause, np.array([near, far]))
+        assert 1 >= a >= b >= 0
+        assert weight(clause, np.array([0.0])) == 1
+        assert weight(clause, np.array([reach(clause) * (1 + 1e-9) + 1e-9])) == 0
+
+
+@given(st.floats(0, 360, exclude_max=True))
+def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
+    for four in (("north", "east", "south", "west"), ("northeast", "southeast", "southwest", "northwest")):
+        hits = [bool(in_sector(Clause(Kind(f"{way} of"), "b"), np.array([azimuth]))[0]) for way in four]
+        assert sum(hits) == 1
+    assert in_sector(Clause(Kind.NORTH, "b"), np.array([0.0, 44.9, 315.0, 45.0, 180.0])).tolist() == [1, 1, 1, 0, 0]
+
+
+def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
+    assert len(join(CAPS.take(np.arange(0)), WORLD.take, np.empty(0), [], 5).rows) == 0
+    grid = np.array([shapely.box(x / 100, y / 100, (x + 1) / 100, (y + 1) / 100) for x in range(60) for y in range(60)])
+    rng = np.random.default_rng(0)
+    subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
+    ranked = join(Caps.around(extents(grid)), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
+    assert ranked.seen <= BLOCK
+
+
+# -- calibration ------------------------------------------------------------------------------------------------------
+
+
+def test_the_background_is_a_list_of_concepts() -> None:
+    assert len(background()) == len(set(background())) >= 50
+    assert all(line == line.strip() for line in background())
+
+
+@given(st.integers(0, 1000), st.floats(0.1, 10))
+def test_calibration_rises_with_the_cosine_and_knows_no_scale(seed, scale) -> None:
+    rng = np.random.default_rng(seed)
+    concepts, tiles, concept = rng.normal(size=(20, 8)), rng.normal(size=(50, 8)), rng.normal(size=8)
+    z = tiles @ Calibration.of(concepts, tiles).direction(concept)
+    cosine = tiles @ (concept - concepts.mean(axis=0))
+    assert np.array_equal(np.argsort(z), np.argsort(cosine))
+    assert scale * tiles @ Calibration.of(concepts, scale * tiles).direction(concept) == pytest.approx(z)
+    p = probability(np.sort(z))
+    assert (np.diff(p) >= 0).all()
+    assert ((p > 0) & (p < 1)).all()
+    assert tiles @ Calibration.of(concepts, tiles).direction(concepts.mean(axis=0)) == pytest.approx(0)
