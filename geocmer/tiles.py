@@ -22,6 +22,9 @@ from .scene import Scene, Stretch
 EDGE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
 PADDED = "the scene is smaller than a tile, which is padded with invalid pixels"
 
+BLOCK = 2048
+"""Widest read, grid pixels, unless one tile is wider: tile by tile is slower, and a whole row grows with the scene."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -60,7 +63,7 @@ class Grid:
             raise InputError(f"gsd {gsd} is not a positive number of metres")
         scale = 1.0 if gsd is None else gsd / scene.gsd
         width, height = (max(1, round(n / scale)) for n in (scene.width, scene.height))
-        transform = scene.transform * Affine.scale(scene.width / width, scene.height / height)
+        transform = scene.transform @ Affine.scale(scene.width / width, scene.height / height)
         return cls(transform, scene.crs, width, height, size, step, scale, scene.gsd * scale)
 
     def rows(self) -> list[int]:
@@ -146,7 +149,7 @@ def scene_id(content_hash: str, bands: tuple[int, ...], grid: Grid) -> str:
 
 
 class TileReader:
-    """Cuts a scene row by row of tiles. Memory holds one strip, whatever the size of the raster.
+    """Cuts a scene row by row of tiles. Memory holds one block of tiles, whatever the size of the raster.
 
     Iterate once; `account` is complete afterwards.
 
@@ -171,31 +174,39 @@ class TileReader:
         self.account = Account(len(grid), edge=grid.edge)
 
     def __iter__(self) -> Iterator[Tile]:
-        valid_pixels = _Coverage()
-        done = 0
-        columns = self.grid.columns()
+        coverage = _Coverage(self.grid)
+        size, done = self.grid.size, 0
         for row in self.grid.rows():
-            data, valid = self._strip(row)
-            kept = np.zeros_like(valid)
-            for col in columns:
-                inside = valid[:, col : col + self.grid.size]
-                share = float(np.count_nonzero(inside)) / self.grid.size**2
-                if self._made(share):
-                    kept[:, col : col + self.grid.size] = True
-                    name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
-                    if not self._skip(name):
-                        yield self._tile(name, row, col, share, data[:, :, col : col + self.grid.size], inside)
-                done += 1
-                if self._on_window:
-                    self._on_window(done, self.account.total)
-            valid_pixels.add(row, valid, kept & valid)
-        self.account.covered = valid_pixels.share()
+            for columns in self._blocks():
+                data, valid = self._read(row, columns[0], columns[-1] + size - columns[0])
+                for col in columns:
+                    inside = slice(col - columns[0], col - columns[0] + size)
+                    part = valid[:, inside]
+                    share = float(np.count_nonzero(part)) / size**2
+                    made = self._made(share)
+                    coverage.add(row, col, part, made)
+                    if made:
+                        name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
+                        if not self._skip(name):
+                            yield self._tile(name, row, col, share, data[:, :, inside], part)
+                    done += 1
+                    if self._on_window:
+                        self._on_window(done, self.account.total)
+        self.account.covered = coverage.share()
 
     def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
         """The picture (size, size, 3) of one window, equal to that of its tile."""
-        data, valid = self._strip(row)
-        window = slice(col, col + self.grid.size)
-        return self._picture(data[:, :, window], valid[:, window])
+        return self._picture(*self._read(row, col, self.grid.size))
+
+    def _blocks(self) -> Iterator[list[int]]:
+        """Columns of tiles that are read together."""
+        block: list[int] = []
+        for col in self.grid.columns():
+            if block and col + self.grid.size - block[0] > BLOCK:
+                yield block
+                block = []
+            block.append(col)
+        yield block
 
     def _picture(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         pixels = np.zeros((self.grid.size, self.grid.size, 3), np.uint8)
@@ -210,19 +221,19 @@ class TileReader:
         self.account.dropped[why] = self.account.dropped.get(why, 0) + 1
         return False
 
-    def _strip(self, row: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """The rows of one row of tiles over the whole width: (3, h, width) and (h, width)."""
-        height = min(self.grid.size, self.grid.height - row)
+    def _read(self, row: int, col: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """One row of tiles over `width` columns, less what lies beyond the grid: (3, h, w) and (h, w)."""
+        height, width = min(self.grid.size, self.grid.height - row), min(width, self.grid.width - col)
         if self.grid.scale == 1:
-            return self.scene.read(Window(0, row, self.grid.width, height))
-        step = self.scene.height / self.grid.height
-        return self.scene.read(Window(0, row * step, self.scene.width, height * step), (height, self.grid.width))
+            return self.scene.read(Window(col, row, width, height))
+        across, down = self.scene.width / self.grid.width, self.scene.height / self.grid.height
+        return self.scene.read(Window(col * across, row * down, width * across, height * down), (height, width))
 
     def _tile(self, name: str, row: int, col: int, share: float, data: NDArray[Any], valid: NDArray[np.bool_]) -> Tile:
         size, (h, w) = self.grid.size, valid.shape
         mask = np.zeros((size, size), bool)
         mask[:h, :w] = valid
-        transform = self.grid.transform * Affine.translation(col, row)
+        transform = self.grid.transform @ Affine.translation(col, row)
         outline = footprint(transform, size, size, self.grid.crs)
         return Tile(
             name,
@@ -241,29 +252,29 @@ class TileReader:
 
 
 class _Coverage:
-    """Counts valid and kept pixels once each, though strips overlap where the stride is smaller than the size."""
+    """Counts valid pixels and those in a made tile, once each though tiles overlap.
 
-    def __init__(self) -> None:
-        self._open: dict[int, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
-        self._valid = self._kept = 0
+    The borders of all tiles cut the grid into cells; a cell lies wholly inside or outside of every tile.
+    """
 
-    def add(self, row: int, valid: NDArray[np.bool_], kept: NDArray[np.bool_]) -> None:
-        for line in [line for line in self._open if line < row]:
-            self._close(line)
-        for offset in range(len(valid)):
-            before = self._open.get(row + offset)
-            line_kept = kept[offset] if before is None else kept[offset] | before[1]
-            self._open[row + offset] = (valid[offset], line_kept)
+    def __init__(self, grid: Grid) -> None:
+        ends = [(grid.rows(), grid.height), (grid.columns(), grid.width)]
+        self._cuts = [np.unique([*starts, *(min(s + grid.size, end) for s in starts)]) for starts, end in ends]
+        shape = tuple(len(cuts) - 1 for cuts in self._cuts)
+        self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
+
+    def add(self, row: int, col: int, valid: NDArray[np.bool_], made: bool) -> None:
+        at, counts = [], valid.astype(np.int64)
+        for axis, start in enumerate((row, col)):
+            first, last = np.searchsorted(self._cuts[axis], (start, start + valid.shape[axis]))
+            at.append(slice(first, last))
+            counts = np.add.reduceat(counts, self._cuts[axis][first:last] - start, axis)
+        self._valid[*at] = counts
+        self._kept[*at] |= made
 
     def share(self) -> float:
-        for line in list(self._open):
-            self._close(line)
-        return self._kept / self._valid if self._valid else 0.0
-
-    def _close(self, line: int) -> None:
-        valid, kept = self._open.pop(line)
-        self._valid += int(np.count_nonzero(valid))
-        self._kept += int(np.count_nonzero(kept))
+        total = int(self._valid.sum())
+        return int(self._valid[self._kept].sum()) / total if total else 0.0
 
 
 def _starts(length: int, size: int, stride: int) -> list[int]:

@@ -1,12 +1,15 @@
-"""Tiles, vectors and stores with known contents, for the tests of store, search and export."""
+"""Rasters, tiles, vectors and stores with known contents."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import rasterio
 import shapely
+from affine import Affine
 from shapely import MultiPolygon, affinity
 
 from geocmer.store import EncoderInfo, SceneRow, Store, TileRow
@@ -94,3 +97,31 @@ def filled(path: Path, rows: list[TileRow], vectors: np.ndarray | None) -> Store
         store.begin(ENCODER)
     store.add_tiles(rows, vectors)
     return store
+
+
+UTM = Affine(10, 0, 600_000, 0, -10, 5_000_000)
+"""A 10 m grid for rasters in EPSG:32633."""
+
+
+def raster(path: Path, array: np.ndarray, transform: Affine = UTM, crs: str | None = "EPSG:32633", **more: Any) -> Path:
+    """A GeoTIFF of (bands, height, width); `colours` are its bands' interpretation, `mask` an internal mask."""
+    colours, mask, tags = more.pop("colours", None), more.pop("mask", None), more.pop("tags", {})
+    bands, height, width = array.shape
+    profile = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": array.dtype}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile, crs=crs, transform=transform, **more) as file,
+    ):
+        if colours:
+            file.colorinterp = colours
+        file.update_tags(**tags)
+        file.write(array)
+        if mask is not None:
+            file.write_mask(mask)
+    return path
+
+
+def noise(*shape: int, dtype: str = "uint8", seed: int = 0) -> np.ndarray:
+    """Random values over most of a type's range, never its ends."""
+    low, high = {"uint8": (1, 255), "uint16": (1, 60_000), "int16": (-2_000, 12_000)}.get(dtype, (-1000, 5000))
+    return np.random.default_rng(seed).integers(low, high, shape).astype(dtype)
