@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -26,7 +27,7 @@ from rasterio.windows import Window
 
 from .errors import CRSError, LandCoverError
 from .legend import Legend
-from .tiles import Grid, Tile
+from .tiles import BLOCK, Grid, Tile
 
 _FINEST = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
@@ -81,12 +82,12 @@ class LandCover:
             raise LandCoverError(f"land cover {path} does not exist; give a raster or a vector file")
         with path.open("rb") as file:
             content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-        key = hashlib.blake2b(f"{content} {legend} {class_column} {band}".encode(), digest_size=16).hexdigest()
         if class_column is not None:
             polygons = _Polygons.read(path, class_column)
-            return cls(path, polygons.legend, key, polygons)
+            return cls(path, polygons.legend, _key(content, polygons.legend, class_column), polygons)
         raster = _Raster(path, band)
-        return cls(path, Legend.load(legend) if legend else Legend.from_raster(path, band), key, raster)
+        named = Legend.load(legend) if legend else Legend.from_raster(path, band)
+        return cls(path, named, _key(content, named, band), raster)
 
     def fit(self, grid: Grid) -> None:
         """Prepare for the tiles of a grid.
@@ -95,9 +96,10 @@ class LandCover:
             LandCoverError: the layer does not overlap the grid.
         """
         west, south, east, north = self._source.bounds(grid.crs)
-        corners = [grid.transform * c for c in ((0, 0), (grid.width, 0), (0, grid.height), (grid.width, grid.height))]
+        corners = [grid.transform @ c for c in ((0, 0), (grid.width, 0), (0, grid.height), (grid.width, grid.height))]
         xs, ys = zip(*corners, strict=True)
-        if max(xs) <= west or min(xs) >= east or max(ys) <= south or min(ys) >= north:
+        # Far outside its area a projection gives infinity, which compares as no overlap too.
+        if not (max(xs) > west and min(xs) < east and max(ys) > south and min(ys) < north):
             raise LandCoverError(
                 f"land cover {self.path} does not overlap the scene: it spans {west:.6g},{south:.6g},{east:.6g},"
                 f"{north:.6g} in the scene's CRS, the scene {min(xs):.6g},{min(ys):.6g},{max(xs):.6g},{max(ys):.6g}; "
@@ -144,7 +146,7 @@ class _Raster:
             ) from error
         self._path, self._band = path, band
         if self._dataset.crs is None:
-            raise CRSError(f"land cover {path} has no CRS; assign one with: gdal_edit.py -a_srs EPSG:CODE {path.name}")
+            raise CRSError(f"land cover {path} has no CRS; assign one with: rio edit-info --crs EPSG:CODE {path.name}")
         if not 1 <= band <= self._dataset.count:
             raise LandCoverError(f"land cover {path} has no band {band}, only 1 to {self._dataset.count}")
         self._vrt: Any = None
@@ -159,7 +161,7 @@ class _Raster:
     def fit(self, grid: Grid) -> None:
         self._factor = self._subdivisions(grid)
         self._vrt = WarpedVRT(
-            self._dataset, crs=grid.crs, transform=grid.transform * Affine.scale(1 / self._factor),
+            self._dataset, crs=grid.crs, transform=grid.transform @ Affine.scale(1 / self._factor),
             width=grid.width * self._factor, height=grid.height * self._factor, resampling=Resampling.nearest,
             add_alpha=self._dataset.nodata is None,
         )  # fmt: skip
@@ -186,8 +188,8 @@ class _Raster:
         """Grid pixels are divided until they are no larger than the land cover's, at the centre of the grid."""
         to_cover = Transformer.from_crs(CRS.from_user_input(grid.crs), self._dataset.crs, always_xy=True)
         column, row = grid.width / 2, grid.height / 2
-        steps = [grid.transform * at for at in ((column, row), (column + 1, row), (column, row + 1))]
-        columns, rows = zip(*(~self._dataset.transform * to_cover.transform(x, y) for x, y in steps), strict=True)
+        steps = [grid.transform @ at for at in ((column, row), (column + 1, row), (column, row + 1))]
+        columns, rows = zip(*(~self._dataset.transform @ to_cover.transform(x, y) for x, y in steps), strict=True)
         across = max(math.hypot(columns[i] - columns[0], rows[i] - rows[0]) for i in (1, 2))
         return 1 if not math.isfinite(across) else min(_FINEST, max(1, math.ceil(across - 1e-3)))
 
@@ -200,6 +202,8 @@ class _Polygons:
         self.legend = Legend.of(f"{path.name} {column}", [{"code": i + 1, "label": n} for i, n in enumerate(names)])
         self._code = {name: i + 1 for i, name in enumerate(names)}
         self._frame, self._column, self._fitted = frame, column, frame
+        self._grid: Any = None
+        self._drawn: tuple[int, int, NDArray[np.int32]] | None = None
 
     @classmethod
     def read(cls, path: Path, column: str) -> _Polygons:
@@ -216,7 +220,8 @@ class _Polygons:
             raise LandCoverError(f"land cover {path} has no column {column!r}; its columns are: {there}")
         if frame.crs is None:
             raise CRSError(f"land cover {path} has no CRS; assign one with: ogr2ogr -a_srs EPSG:CODE")
-        areas = frame[frame.geometry.notna() & ~frame.geometry.is_empty & frame[column].notna()]
+        somewhere = np.array([shape is not None and not shape.is_empty for shape in frame.geometry], bool)
+        areas = frame[somewhere & frame[column].notna()]
         if areas.empty:
             raise LandCoverError(f"land cover {path} has no polygon with a class in column {column!r}")
         return cls(path, areas, column)
@@ -226,23 +231,30 @@ class _Polygons:
         return west, south, east, north
 
     def fit(self, grid: Grid) -> None:
-        self._fitted = self._frame.to_crs(CRS.from_user_input(grid.crs))
+        self._fitted, self._grid, self._drawn = self._frame.to_crs(CRS.from_user_input(grid.crs)), grid, None
 
     def codes(self, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        corners = [tile.transform * c for c in ((0, 0), (tile.size, 0), (0, tile.size), (tile.size, tile.size))]
-        xs, ys = zip(*corners, strict=True)
-        near = self._fitted.iloc[np.sort(self._fitted.sindex.query(_box(min(xs), min(ys), max(xs), max(ys))))]
-        shapes = [(g, self._code[str(name)]) for g, name in zip(near.geometry, near[self._column], strict=True)]
-        if not shapes:
-            empty = np.zeros((tile.size, tile.size), np.int64)
-            return empty, empty > 0
-        codes = rasterize(shapes, (tile.size, tile.size), fill=0, transform=tile.transform, dtype="int32").astype(
-            np.int64
-        )
+        """Tiles come row by row: polygons are drawn once for many of them, as a large one lies under them all."""
+        size, drawn = tile.size, self._drawn
+        if drawn is None or drawn[0] != tile.row or not drawn[1] <= tile.col <= drawn[1] + drawn[2].shape[1] - size:
+            width = max(size, min(BLOCK, self._grid.width - tile.col))
+            drawn = self._drawn = (tile.row, tile.col, self._draw(tile.transform, size, width))
+        codes = drawn[2][:, tile.col - drawn[1] :][:, :size].astype(np.int64)
         return codes, codes > 0
 
+    def _draw(self, transform: Affine, height: int, width: int) -> NDArray[np.int32]:
+        corners = [transform @ c for c in ((0, 0), (width, 0), (0, height), (width, height))]
+        xs, ys = zip(*corners, strict=True)
+        box = shapely.box(min(xs), min(ys), max(xs), max(ys))
+        near = self._fitted.iloc[np.sort(self._fitted.sindex.query(box))]
+        shapes = [(g, self._code[str(name)]) for g, name in zip(near.geometry, near[self._column], strict=True)]
+        if not shapes:
+            return np.zeros((height, width), np.int32)
+        codes: NDArray[np.int32] = rasterize(shapes, (height, width), fill=0, transform=transform, dtype="int32")
+        return codes
 
-def _box(west: float, south: float, east: float, north: float) -> Any:
-    import shapely
 
-    return shapely.box(west, south, east, north)
+def _key(content: str, legend: Legend, part: str | int) -> str:
+    classes = sorted((c.code, c.label, c.category) for c in legend.classes.values())
+    meaning = repr((content, classes, sorted(legend.nodata), part))
+    return hashlib.blake2b(meaning.encode(), digest_size=16).hexdigest()

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 from xml.etree import ElementTree
 
 import rasterio
+import rasterio.shutil
 
 from .errors import LandCoverError
 
@@ -84,15 +86,14 @@ class Legend:
         Raises:
             LandCoverError: it has none of them.
         """
-        table = _attribute_table(path)
+        described = _description(path, band)
+        table = _attribute_table(described) or _esri_table(path)
         if table:
             return cls.of(f"{path.name} attribute table", table)
+        names = [node.text or "" for node in described.iterfind("CategoryNames/Category")]
+        if any(names):
+            return cls.of(f"{path.name} category names", [{"code": i, "label": n} for i, n in enumerate(names) if n])
         with rasterio.open(path) as dataset:
-            names = _category_names(path)
-            if names:
-                return cls.of(
-                    f"{path.name} category names", [{"code": i, "label": n} for i, n in enumerate(names) if n]
-                )
             try:
                 colours = dataset.colormap(band)
             except ValueError as error:
@@ -113,25 +114,34 @@ class Legend:
         return next((c.category for c in self.classes.values() if c.label == label), label.lower())
 
 
-def _aux(path: Path) -> ElementTree.Element | None:
-    side = path.with_name(path.name + ".aux.xml")
-    try:
-        return ElementTree.parse(side).getroot() if side.is_file() else None
-    except ElementTree.ParseError as error:
-        raise LandCoverError(
-            f"{side} is not valid XML ({error}); remove it or name the legend with --legend"
-        ) from error
+def _description(path: Path, band: int) -> ElementTree.Element:
+    """What GDAL knows of a band, wherever the format keeps it: rasterio tells neither tables nor names, a VRT does."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "description.vrt"
+        rasterio.shutil.copy(path, copy, driver="VRT")
+        found = ElementTree.parse(copy).find(f"VRTRasterBand[@band='{band}']")
+    return ElementTree.Element("VRTRasterBand") if found is None else found
 
 
-def _category_names(path: Path) -> list[str]:
-    root = _aux(path)
-    return [] if root is None else [node.text or "" for node in root.iterfind(".//CategoryNames/Category")]
+def _esri_table(path: Path) -> list[dict[str, Any]]:
+    """Rows of an attribute table in a `.vat.dbf` beside the raster: the column VALUE and the first column of text."""
+    side = path.with_name(path.name + ".vat.dbf")
+    if not side.is_file():
+        return []
+    import pyogrio
+
+    table = pyogrio.read_dataframe(side, read_geometry=False)
+    value = _first(name for name in table.columns if name.lower() == "value")
+    label = _first(name for name in table.columns if table[name].dtype.kind not in "biuf")
+    if value is None or label is None:
+        return []
+    rows = zip(table[value], table[label], strict=True)
+    return [{"code": code, "label": name} for code, name in rows if isinstance(name, str) and name.strip()]
 
 
-def _attribute_table(path: Path) -> list[dict[str, Any]]:
+def _attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
     """Rows of GDAL's raster attribute table: its value column (usage 5 or named so) and its first name (usage 2)."""
-    root = _aux(path)
-    table = None if root is None else root.find(".//GDALRasterAttributeTable")
+    table = band.find("GDALRasterAttributeTable")
     if table is None:
         return []
     fields = [
@@ -148,5 +158,5 @@ def _attribute_table(path: Path) -> list[dict[str, Any]]:
     return [{"code": int(float(code)), "label": name} for code, name in named if name]
 
 
-def _first(indices: Iterable[int]) -> int | None:
-    return next(iter(indices), None)
+def _first(found: Iterable[Any]) -> Any:
+    return next(iter(found), None)
