@@ -21,13 +21,17 @@ def command() -> Callable[..., None]:
 def tile(
     scenes: Annotated[list[Path], typer.Argument(help="GeoTIFF or COG files.")],
     store: StoreDir = STORE,
-    size: Annotated[int, typer.Option("--size", help="Side of a tile, pixels.")] = 224,
-    stride: Annotated[int | None, typer.Option("--stride", help="Step between tiles, pixels [the size].")] = None,
+    size: Annotated[int, typer.Option("--size", min=1, help="Side of a tile, pixels.")] = 224,
+    stride: Annotated[
+        int | None, typer.Option("--stride", min=1, help="Step between tiles, pixels [the size].")
+    ] = None,
     bands: Annotated[
         str | None, typer.Option("--bands", help="Red,green,blue band numbers, for instance 4,3,2.")
     ] = None,
     gsd: Annotated[float | None, typer.Option("--gsd", help="Resample to this ground sample distance, metres.")] = None,
-    min_valid: Annotated[float, typer.Option("--min-valid", help="Least share of valid pixels in a tile.")] = 0.5,
+    min_valid: Annotated[
+        float, typer.Option("--min-valid", min=0, max=1, help="Least share of valid pixels in a tile.")
+    ] = 0.5,
     landcover: Annotated[
         Path | None, typer.Option("--landcover", help="Land cover: a raster or a vector file.")
     ] = None,
@@ -53,17 +57,17 @@ def tile(
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
     from geocmer.categories import load_rules
-    from geocmer.ingest import TileOptions, ingest
+    from geocmer.ingest import TileOptions, check, ingest
     from geocmer.landcover import LandCover
-    from geocmer.scene import Scene, parse_bands
+    from geocmer.scene import parse_bands
     from geocmer.store import Store
 
     chosen = parse_bands(bands) if bands else None
     options = TileOptions(size, stride, chosen, gsd, min_valid)
-    for path in scenes:
-        Scene.open(path, chosen).close()  # refuse bad input before a store exists or a model is loaded
     cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
     named = load_rules(rules)
+    for path in scenes:
+        check(path, options, cover)
     db = Store.open_or_create(store)
     encoder = None if no_embed else encoder_of(db, model, adapter, device)
     for path in scenes:

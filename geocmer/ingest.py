@@ -72,6 +72,18 @@ def encoder_info(encoder: Encoder) -> EncoderInfo:
     return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
 
 
+def check(path: str | Path, options: TileOptions, land_cover: LandCover | None = None) -> None:
+    """Refuse what `ingest` would refuse, before a store is made or a model loaded.
+
+    Raises:
+        GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
+    """
+    with Scene.open(path, options.bands) as scene:
+        grid = Grid.over(scene, options.size, options.stride, options.gsd)
+        if land_cover is not None:
+            land_cover.fit(grid)
+
+
 def ingest(
     path: str | Path,
     store: Store,
@@ -136,7 +148,7 @@ def ingest(
             )
         )  # fmt: skip
         store.upkeep()
-    notes = (scene.bands_note, *(land_cover.notes if land_cover else ()))
+    notes = (scene.bands_note, *writer.notes(), *(land_cover.notes if land_cover else ()))
     return Ingested(str(path), reader.account, writer.added + _complete(store, encoder, name), notes)
 
 
@@ -198,6 +210,7 @@ class _Writer:
         self._rows: list[TileRow] = []
         self._pictures: list[NDArray[np.uint8]] = []
         self._again: list[TileRow] = []
+        self._without = 0
         self.added = 0
 
     def add(self, tile: Tile) -> None:
@@ -221,6 +234,12 @@ class _Writer:
             self._store.set_categories(ids, categories, fractions, captions)
         self._rows, self._pictures, self._again = [], [], []
 
+    def notes(self) -> list[str]:
+        """What the user should know of the categories."""
+        least = self._rules.least_coverage
+        few = f"{self._without} tiles have no category: land cover lies under less than {least:.0%} of them"
+        return [few] if self._without else []
+
     def _row(self, tile: Tile) -> TileRow:
         category, shares, captions = None, None, None
         if self._cover is not None:
@@ -232,6 +251,7 @@ class _Writer:
                 words[word] = words.get(word, 0.0) + share
             category = category_of(words, found.coverage, self._rules)
             captions = captions_of(category, words, int(tile.id, 16))
+            self._without += category is None
         return TileRow(
             id=tile.id, scene_id=tile.scene_id, row=tile.row, col=tile.col, size=tile.size, geometry=tile.footprint,
             gsd=tile.gsd, valid_share=tile.valid_share, datetime=self._taken, category=category, fractions=shares,
