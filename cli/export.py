@@ -31,7 +31,7 @@ def export(
     """Write the footprints of the whole store, or of a filtered part, for a GIS.
 
     The suffix chooses the format: .geojson, .geojsonl or .geojsons (a feature a line), .gpkg (GeoPackage), .fgb
-    (FlatGeobuf), .parquet (GeoParquet) or .csv.
+    (FlatGeobuf), .parquet (GeoParquet), .csv or .html (a map page that opens in any browser, without a network).
 
     Example: geocmer export -o tiles.gpkg --category forest
     """

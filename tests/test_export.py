@@ -31,6 +31,8 @@ from geocmer.geometry import footprint as ground
 from geocmer.partner import Partner
 from geocmer.search import Hit
 
+TABLES = [suffix for suffix in FORMATS if suffix != ".html"]
+"""What other programs read; the map page has tests of its own."""
 MOMENT = datetime(2020, 5, 1, 12, 30, tzinfo=UTC)
 
 
@@ -92,7 +94,7 @@ def _is_missing(value: object) -> bool:
     return value is None or value == "" or value != value
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TABLES)
 def test_every_format_reopens_with_the_same_places_and_attributes(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"hits{suffix}"
     assert write(iter(HITS), path) == len(HITS)
@@ -119,7 +121,7 @@ def test_every_format_reopens_with_the_same_places_and_attributes(tmp_path: Path
         assert _is_missing(time) if true.datetime is None else gpd.pd.Timestamp(time) == MOMENT
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TABLES)
 def test_nothing_found_is_still_a_valid_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"hits{suffix}"
     assert write([], path) == 0
@@ -130,7 +132,7 @@ def test_nothing_found_is_still_a_valid_file(tmp_path: Path, suffix: str) -> Non
         assert suffix == ".geojson" or set(COLUMNS) <= set(reopen(path).columns), "GeoJSON alone has no header"
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TABLES)
 def test_one_hit_without_land_cover_or_date(tmp_path: Path, suffix: str) -> None:
     assert write([HITS[-1]], tmp_path / f"hits{suffix}") == 1
     assert len(reopen(tmp_path / f"hits{suffix}")) == 1
@@ -176,7 +178,7 @@ def tiles_of_any_crs(draw: st.DrawFn) -> shapely.Geometry:
 def test_every_format_tells_the_same(drawn: list[tuple[shapely.Geometry, float | None, str]]) -> None:
     hits = [hit(n, geometry=g, score=score, category=name) for n, (g, score, name) in enumerate(drawn, 1)]
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in FORMATS:
+        for suffix in TABLES:
             path = Path(folder) / f"hits{suffix}"
             write(hits, path)
             frame = reopen(path)
@@ -192,7 +194,7 @@ def test_every_format_tells_the_same(drawn: list[tuple[shapely.Geometry, float |
                 assert -90 <= one.bounds[1] <= one.bounds[3] <= 90
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TABLES)
 def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> None:
     alive: set[int] = set()
     most = 0
@@ -210,7 +212,7 @@ def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> Non
     assert most <= 2 * BATCH, "at flat memory: a batch, and the next one that is being made"
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TABLES)
 def test_thumbnails_on_request(tmp_path: Path, suffix: str) -> None:
     pictures = {1: b"\xff\xd8\xff a jpeg", 2: b"\x89PNG\r\n\x1a\n a png", 3: None}
     hits = [hit(rank, thumbnail=picture) for rank, picture in pictures.items()]
@@ -413,7 +415,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("hits.shp", "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .csv"),
+        ("hits.shp", "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .csv, .html"),
         ("hits", "suffix ''; use one of"),
         ("absent/hits.csv", "does not exist; make it"),
         ("folder.csv", "is a folder"),

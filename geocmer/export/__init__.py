@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..search import Answer, Hit
 from ..snapshot import Snapshot
 from .options import Options
+from .page import page
 from .record import COLUMNS, attributes, feature
 from .stream import Stream
 from .style import qml
@@ -31,6 +32,7 @@ FORMATS: dict[str, Callable[[Stream, Path, Options], None]] = {
     ".fgb": flatgeobuf,
     ".parquet": geoparquet,
     ".csv": spreadsheet,
+    ".html": page,
 }
 """Suffix -> writer. A new format is a function and a line here."""
 
@@ -54,6 +56,8 @@ def write(
         thumbnails: write the pictures too: as bytes in tables, as `data:` addresses in text.
         style: write a QGIS style beside the file, under its name with the suffix `.qml`.
 
+    A map page always has its pictures, and holds 10,000 hits at most.
+
     Returns:
         How many hits were written.
 
@@ -61,7 +65,9 @@ def write(
         InputError: the suffix is not known, the format cannot hold what is asked for, or the file cannot be written.
     """
     path = Path(path)
-    writer = FORMATS[_suffix(path)]
+    suffix = _suffix(path)
+    if style and suffix == ".html":
+        raise InputError(f"{path}: a QGIS style does not go with a map page; leave --style out, or write .gpkg")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -73,7 +79,7 @@ def write(
         # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
             draft = Path(folder) / path.name
-            writer(stream, draft, Options(title, source, thumbnails))
+            FORMATS[suffix](stream, draft, Options(title, source, thumbnails))
             if style:
                 draft.with_suffix(".qml").write_text(qml(stream), encoding="utf-8")
                 draft.with_suffix(".qml").replace(path.with_suffix(".qml"))
