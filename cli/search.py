@@ -31,7 +31,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from geocmer.search import Hit
+    from geocmer.relate import Related
+    from geocmer.search import Answer, Hit
 
 
 def command() -> Callable[..., None]:
@@ -53,6 +54,9 @@ def search(
         float | None,
         typer.Option("--category-prior", help="Prefer tiles of the categories that the words suggest, 0 to 1. [0]"),
     ] = None,
+    literal: Annotated[
+        bool, typer.Option("--literal", help="Take the words as one description; look for no relation in them.")
+    ] = False,
     heatmaps: Annotated[
         Path | None, typer.Option("--heatmaps", help="Folder for a PNG of each hit: where the focus layers looked.")
     ] = None,
@@ -66,12 +70,18 @@ def search(
 ) -> None:
     """Find the tiles that look most like the words, exactly, within a region.
 
+    "airport near river" asks for two kinds of places and how they lie to each other: near, next to, within 2 km of, in,
+    north of, not near; several are joined by "and". See the page on relations.
+
     Filters apply before ranking, so a region or a category never shortens the answer below -k while enough tiles match.
 
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
+    from geocmer.errors import InputError
     from geocmer.export import attributes, write
     from geocmer.prior import STRENGTH, category_weights
+    from geocmer.query import Query, parse
+    from geocmer.relate import relate
     from geocmer.search import search as run
     from geocmer.store import Store
 
@@ -79,13 +89,26 @@ def search(
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
-    vector = encoder.encode_texts([text])[0]
-    strength = STRENGTH if category_prior is None else category_prior
-    weights = category_weights(encoder, text, list(db.categories()), strength)
-    answer = run(
-        db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score,
-        weights=weights,
-    )  # fmt: skip
+    query = Query(text) if literal else parse(text)
+    answer: Answer | Related
+    if query.clauses:
+        if category_prior:
+            raise InputError(f"--category-prior does not go with the relations of {text!r}; leave it, or add --literal")
+        say(f"read as: {query} (--literal takes the words as one description)")
+        answer = relate(
+            db, query, encoder.encode_texts, region=area, category=category, since=day(since), until=day(until), k=k,
+            min_score=min_score,
+        )  # fmt: skip
+    else:
+        if query.note:
+            say(f"read as one description: {query.note}")
+        vector = encoder.encode_texts([query.concept])[0]
+        strength = STRENGTH if category_prior is None else category_prior
+        weights = category_weights(encoder, query.concept, list(db.categories()), strength)
+        answer = run(
+            db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score,
+            weights=weights,
+        )  # fmt: skip
     if output:
         count = write(answer, output, title=text, thumbnails=thumbnails, style=style)
         say(f"{count} hits written to {output}")
@@ -108,6 +131,9 @@ def _table(hits: list[Hit]) -> None:
     from rich.table import Table
 
     table = Table("rank", "score", "category", "centre (lon, lat)", "scene", "row, col")
+    related = any(hit.partners for hit in hits)
+    if related:
+        table.add_column("partner")
     for hit in hits:
         centre = hit.geometry.centroid
         where = f"{centre.x:.5f}, {centre.y:.5f}"
@@ -118,5 +144,18 @@ def _table(hits: list[Hit]) -> None:
             where,
             Path(hit.uri or "").name,
             f"{hit.row}, {hit.col}",
+            *([_partners(hit)] if related else []),
         )
     Console().print(table)
+
+
+def _partners(hit: Hit) -> str:
+    """The distance of each partner, and where it lies."""
+    lines = []
+    for partner in hit.partners:
+        where = "same tile"
+        if partner.id != hit.id:
+            centre = partner.geometry.centroid
+            where = f"{partner.distance_m:,.0f} m, at {centre.x:.5f}, {centre.y:.5f}"
+        lines.append(f"{partner.relation}: {where}")
+    return "\n".join(lines)

@@ -51,8 +51,8 @@ AZIMUTHS = {
 }
 SECTOR = 45.0
 """Degrees to either side of a direction: north, east, south and west share the circle, and so do the four between."""
-BLOCK = 1024
-"""Tiles taken up first; each block is twice the one before."""
+BLOCK = 64
+"""Tiles taken up first, few because nothing can be left out yet; each block is twice the one before."""
 PAIRS = 2_000_000
 """Pairs held at once, about 150 MB."""
 
@@ -196,12 +196,12 @@ def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: _Forest) -> tup
     partners = hits.copy()
     for hit, other, gap in forest.pairs(hits, 0.0, reach(clause)):
         w = weight(clause, gap)
-        above += np.bincount(hit, w * p[other], len(hits))
+        share = w * p[other]
+        above += np.bincount(hit, share, len(hits))
         below += np.bincount(hit, w, len(hits))
-        order = np.lexsort((-w * p[other], hit))
-        first = order[np.unique(hit[order], return_index=True)[1]]
-        better = first[(w * p[other])[first] > most[hit[first]]]
-        most[hit[better]], partners[hit[better]] = (w * p[other])[better], other[better]
+        np.maximum.at(most, hit, share)
+        leads = share == most[hit]
+        partners[hit[leads]] = other[leads]
     return above / np.maximum(below, 1e-300), partners
 
 

@@ -48,6 +48,7 @@ FLOW = [
         "join",
         "partner",
         "search",
+        "relate",
         "prior",
         "explain",
         "export",

@@ -141,7 +141,7 @@ def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
     rng = np.random.default_rng(0)
     subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
     ranked = join(Caps.around(extents(grid)), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
-    assert ranked.seen <= BLOCK
+    assert ranked.seen < 1000
 
 
 # -- calibration ------------------------------------------------------------------------------------------------------
