@@ -49,7 +49,9 @@ def search(
     since: Since = None,
     until: Until = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
-    min_score: Annotated[float | None, typer.Option("--min-score", help="Least cosine similarity.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")
+    ] = None,
     category_prior: Annotated[
         float | None,
         typer.Option("--category-prior", help="Prefer tiles of the categories that the words suggest, 0 to 1. [0]"),
@@ -85,11 +87,11 @@ def search(
     from geocmer.search import search as run
     from geocmer.store import Store
 
+    query = Query(text) if literal else parse(text)
     area = region_of(bbox, region)
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
-    query = Query(text) if literal else parse(text)
     answer: Answer | Related
     if query.clauses:
         if category_prior:

@@ -22,14 +22,14 @@ may be its own partner, except for a direction: one picture can show both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from .geodesy import LEAST, Caps, bearings, distances, gaps
+from .forest import Forest
+from .geodesy import Caps, bearings, distances
 from .query import Clause, Kind
 
 Floats = NDArray[np.float64]
@@ -53,8 +53,6 @@ SECTOR = 45.0
 """Degrees to either side of a direction: north, east, south and west share the circle, and so do the four between."""
 BLOCK = 64
 """Tiles taken up first, few because nothing can be left out yet; each block is twice the one before."""
-PAIRS = 2_000_000
-"""Pairs held at once, about 150 MB."""
 
 Footprints = Callable[[Rows], NDArray[np.object_]]
 
@@ -122,7 +120,7 @@ def join(
     bound = subject * np.prod(tops, axis=0) if tops else subject.copy()
     rows = np.flatnonzero(bound > 0 if wanted is None else wanted & (bound > 0))
     rows = rows[np.argsort(-bound[rows], kind="stable")]
-    forests = [_Forest(caps, p) for _, p in clauses]
+    forests = [Forest(caps, p) for _, p in clauses]
     best = _Best(k, len(clauses), max(min_score, 0.0) ** (1 / power))
     best.floor = max(best.floor, _sure(subject, clauses, rows, k))
     start, size = 0, BLOCK
@@ -178,7 +176,7 @@ def _sure(subject: Floats, clauses: Sequence[tuple[Clause, Floats]], rows: Rows,
 
 
 def _clause(
-    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: _Forest, footprints: Footprints
+    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: Forest, footprints: Footprints
 ) -> tuple[Floats, Rows]:
     """What a clause gives to tiles, and who gave it; 0 where it is less than the `least` that matters."""
     if clause.kind is Kind.IN:
@@ -190,7 +188,7 @@ def _clause(
     return np.where(value >= least, value, 0), partners
 
 
-def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: _Forest) -> tuple[Floats, Rows]:
+def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: Forest) -> tuple[Floats, Rows]:
     """The weighted mean of p around tiles, and the tile that adds most to it."""
     above, below, most = np.zeros(len(hits)), np.zeros(len(hits)), np.full(len(hits), -1.0)
     partners = hits.copy()
@@ -206,7 +204,7 @@ def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: _Forest) -> tup
 
 
 def _nearest_best(
-    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: _Forest, footprints: Footprints
+    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: Forest, footprints: Footprints
 ) -> tuple[Floats, Rows]:
     """The most that a partner gives to tiles, and which one; perhaps too little where that cannot matter.
 
@@ -238,59 +236,3 @@ def _nearest_best(
             open_[first] = False
             hit, other, bound = hit[open_], other[open_], bound[open_]
     return best, partners
-
-
-class _Forest:
-    """k-d trees of the tiles whose p matters, one for each size: a single wide tile must not widen every search."""
-
-    def __init__(self, caps: Caps, p: Floats) -> None:
-        self._caps, self._p = caps, p
-        self._least, self._count = np.inf, 0
-        self._trees: list[tuple[Rows, float, cKDTree]] = []
-
-    def pairs(self, hits: Rows, least: float, metres: float) -> Iterator[tuple[Rows, Rows, Floats]]:
-        """All pairs of a hit and a tile with p >= least that may be so near.
-
-        Yields:
-            Positions in `hits`, rows of tiles, the gaps between their circles in metres; all pairs of a hit and a tree
-            at once.
-        """
-        self._grow(least)
-        for mine in self._alike(hits):
-            widest = float(self._caps.radii[hits[mine]].max())
-            for rows, radius, tree in self._trees:
-                angle = min(metres / LEAST + widest + radius, np.pi) + 1e-9
-                yield from self._near(hits, mine, rows, tree, 2 * np.sin(min(angle, np.pi) / 2), metres)
-
-    def _near(
-        self, hits: Rows, mine: Rows, rows: Rows, tree: cKDTree, chord: float, metres: float
-    ) -> Iterator[tuple[Rows, Rows, Floats]]:
-        seeds = cKDTree(self._caps.xyz[hits[mine]])
-        if len(mine) > 1 and seeds.count_neighbors(tree, chord) > PAIRS:
-            for half in np.array_split(mine, 2):
-                yield from self._near(hits, half, rows, tree, chord, metres)
-            return
-        found = seeds.sparse_distance_matrix(tree, chord, output_type="ndarray")
-        hit, other = mine[found["i"]], rows[found["j"]]
-        gap = gaps(found["v"], self._caps.radii[hits[hit]] + self._caps.radii[other])
-        near = gap <= metres
-        yield hit[near], other[near], gap[near]
-
-    def _grow(self, least: float) -> None:
-        """Trees of the rows with p >= least; those of a lower bound will do until half of them are idle."""
-        count = int((self._p >= least).sum())
-        if least >= self._least and 2 * count > self._count:
-            return
-        self._least, self._count = least, count
-        rows = np.flatnonzero(self._p >= least)
-        self._trees = []
-        for alike in self._alike(rows):
-            chosen = rows[alike]
-            tree = cKDTree(self._caps.xyz[chosen], balanced_tree=False)
-            self._trees.append((chosen, float(self._caps.radii[chosen].max()), tree))
-
-    def _alike(self, rows: Rows) -> Iterator[Rows]:
-        """Positions of rows, those of like size together: within an octave."""
-        octave = np.floor(np.log2(self._caps.radii[rows])).astype(np.intp)
-        for value in np.unique(octave):
-            yield np.flatnonzero(octave == value)

@@ -45,6 +45,7 @@ FLOW = [
         "query",
         "geodesy",
         "calibration",
+        "forest",
         "join",
         "partner",
         "search",

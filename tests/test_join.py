@@ -80,7 +80,7 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     wanted = rng.random(N) < 0.8
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.join.BLOCK", block)
-        patch.setattr("geocmer.join.PAIRS", 50 if block == 16 else 2_000_000)
+        patch.setattr("geocmer.forest.PAIRS", 50 if block == 16 else 2_000_000)
         ranked = join(CAPS, WORLD.take, subject, scored, k, wanted, min_score)
     true = _brute_force(subject, scored) * wanted
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
