@@ -37,11 +37,11 @@ _WORDS_OF_A_CAPTION = (
     "is|are|was|were|has|have|had|can|there|it|this|that|these|those|which|we|you|us|while|besides|nearby|look|"
     "looks|seen|sit|sits|lie|lies|stand|stands|run|runs|contains|consists|seems|surround|surrounds|surrounded|"
     "surrounding|locate|located|situates|situated|parked|planted|lined|arranged|scattered|dotted|covered|one|two|"
-    "three|four|five|six|seven|eight|nine|ten|many|some|several|few|lot|lots|plenty|both|each|middle|side|sides|"
+    "three|four|five|six|seven|eight|nine|ten|many|some|several|few|plenty|both|each|middle|side|sides|"
     "rows|lines|order|direction|picture|image|photo|scene"
 )
 DESCRIBING = re.compile(
-    rf"\b(?:{_WORDS_OF_A_CAPTION}|near\s+by|in\s+front|(?:in|on|at)\s+the\s+(?:cent(?:er|re)|{_COMPASS}))\b",
+    rf"\b(?:{_WORDS_OF_A_CAPTION}|near\s+by|lots?\s+of|in\s+front|(?:in|on|at)\s+the\s+(?:cent(?:er|re)|{_COMPASS}))\b",
     re.IGNORECASE,
 )
 """Words of a sentence about one picture; a query names kinds of places."""

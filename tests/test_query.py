@@ -15,6 +15,7 @@ from geocmer.query import FARTHEST, METRES, Clause, Kind, Query, parse
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("parking lot near river", Query("parking lot", (Clause(Kind.NEAR, "river"),))),
         ("airport near river", Query("airport", (Clause(Kind.NEAR, "river"),))),
         ("An airport, near the river.", Query("airport", (Clause(Kind.NEAR, "river"),))),
         ("  AIRPORT\tNear  the \n RIVER ", Query("AIRPORT", (Clause(Kind.NEAR, "RIVER"),))),
@@ -65,6 +66,7 @@ def test_what_is_a_relation(text: str, expected: Query) -> None:
         ("airport near", "'near' lacks"),
         ("in the desert", "'in' lacks"),
         ("a bridge over a river near many trees in two sides", "'many' makes it the description"),
+        ("houses near a lot of trees", "'lot of' makes it"),
         ("some boats are in a port", "'some' makes it"),
         ("a football field in the west of a residential area", "'in the west' makes it"),
         ("it is a piece of farmland next to a river", "'it' makes it"),
