@@ -1,0 +1,252 @@
+"""Relations: precision of the join beside the plain query, the choice of the calibration, and time at a million tiles.
+
+    python tests/benchmarks/bench_relations.py constructed
+    python tests/benchmarks/bench_relations.py mosaics RSICD_FOLDER
+    python tests/benchmarks/bench_relations.py calibration RSICD_FOLDER
+    python tests/benchmarks/bench_relations.py million
+
+RSICD_FOLDER holds captions.json and the images. Only validation images are read; their embeddings are kept in the
+folder for temporary files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from geocmer.calibration import MIDDLE, STEEP, Calibration, background, probability
+from geocmer.geodesy import Caps, distances
+from geocmer.join import join
+from geocmer.query import Clause, Kind, parse
+from geocmer.ranking import dots
+from geocmer.relate import relate
+from geocmer.search import search
+from geocmer.store import EncoderInfo, Store, TileRow
+
+WORDS = {
+    "playfields": "sports fields",
+    "storagetanks": "storage tanks",
+    "denseresidential": "dense residential area",
+    "mediumresidential": "medium residential area",
+    "sparseresidential": "sparse residential area",
+    "railwaystation": "railway station",
+    "baseballfield": "baseball field",
+    "bareland": "bare land",
+    "parking": "parking lot",
+}
+"""Scene classes whose name is not what one would ask for."""
+PAIRS, SEEDS, TILE = 100, 2, 640.0
+BOTH = "alpha next to beta"
+
+
+def grid(side: int, west: float = 10.0, south: float = 50.0) -> np.ndarray:
+    """Square tiles of 640 m, row by row."""
+    high = TILE / 111_230
+    wide = TILE / (111_320 * np.cos(np.radians(south)))
+    x, y = np.meshgrid(np.arange(side), np.arange(side))
+    x, y = west + x.ravel() * wide, south + y.ravel() * high
+    return shapely.box(x, y, x + wide, y + high)
+
+
+def store_of(folder: Path, shapes: np.ndarray, vectors: np.ndarray, info: EncoderInfo) -> Store:
+    """A store with a tile for every shape; the id is its number."""
+    store = Store.create(folder)
+    store.begin(info)
+    rows = [
+        TileRow(f"{n:032x}", "5ce" + "0" * 29, n, 0, 224, shape, gsd=2.9, valid_share=1.0)
+        for n, shape in enumerate(shapes)
+    ]
+    store.add_tiles(rows, vectors)
+    return store
+
+
+def precision(found: Sequence[int], true: np.ndarray, k: int = 10) -> float:
+    """Share of the first k that are true, of those that can be."""
+    return float(true[found[:k]].sum() / min(k, true.sum()))
+
+
+def numbers(answer: object) -> list[int]:
+    """The tiles of an answer."""
+    return [int(hit.id, 16) for hit in answer.hits]  # type: ignore[attr-defined]
+
+
+def constructed() -> None:
+    """Tiles whose vectors are mixtures of known concepts with noise, on a grid; the relation is planted 10 times."""
+    rng = np.random.default_rng(0)
+    names = [*background(), "alpha", "beta"]
+    basis = np.linalg.qr(rng.normal(size=(128, 128)))[0][: len(names)]
+    info = EncoderInfo("0" * 32, "constructed", "", 128)
+
+    at = {name: basis[n] for n, name in enumerate(names)} | {BOTH: (basis[-1] + basis[-2]) / np.sqrt(2)}
+    shapes, side = grid(40), 40
+    kind = rng.integers(0, len(background()), side * side)
+    for n in range(30):  # thirty lone alphas, thirty lone betas, ten pairs that touch
+        kind[(n * 53 + 7) % (side * side)] = len(names) - 2
+        kind[(n * 53 + 30) % (side * side)] = len(names) - 1
+    for n in range(10):
+        kind[n * 157 + 3], kind[n * 157 + 4] = len(names) - 2, len(names) - 1
+    vectors = basis[kind] + rng.normal(size=(len(kind), 128)) * 0.06
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    touching = shapely.STRtree(shapes)
+    true = np.zeros(len(kind), bool)
+    for a in np.flatnonzero(kind == len(names) - 2):
+        true[a] = (kind[touching.query(shapes[a], "dwithin", 1e-6)] == len(names) - 1).any()
+    with tempfile.TemporaryDirectory() as folder:
+        store = store_of(Path(folder) / "store", shapes, vectors, info)
+        related = numbers(relate(store, parse(BOTH), lambda texts: np.array([at[text] for text in texts])))
+        plain = numbers(search(store, at[BOTH], k=10))
+    print(f"constructed: {true.sum()} true of {len(true)}; precision@10 join {precision(related, true):.3f}, "
+          f"one vector {precision(plain, true):.3f}")  # fmt: skip
+
+
+def validation(folder: Path) -> tuple[np.ndarray, np.ndarray, object]:
+    """Embeddings (n, dim) and scene classes of the validation images, and the encoder."""
+    from geocmer.embed import Encoder
+    from geocmer.pictures import ImageFile
+
+    images = [i for i in json.loads((folder / "captions.json").read_text())["images"] if i["split"] == "val"]
+    encoder = Encoder.load(device="cpu")
+    cache = Path(tempfile.gettempdir()) / f"rsicd_val_{encoder.fingerprint}.npz"
+    if not cache.exists():
+        paths = [folder / image["path"] for image in images]
+        vectors = [
+            encoder.encode_images(np.stack([ImageFile(path).pixels(224) for path in paths[n : n + 32]]))
+            for n in range(0, len(paths), 32)
+        ]
+        np.savez(cache, vectors=np.concatenate(vectors), scenes=[image["txtclasses"][0] for image in images])
+    kept = np.load(cache)
+    return kept["vectors"], kept["scenes"], encoder
+
+
+def mosaics(folder: Path) -> None:
+    """Validation images on a grid in random order; a hit is true if its class and a neighbour's are those asked for."""
+    vectors, scenes, encoder = validation(folder)
+    classes = sorted(set(scenes))
+    rng = np.random.default_rng(0)
+    chosen = [list(permutations(classes, 2))[n] for n in rng.choice(len(classes) * (len(classes) - 1), PAIRS, False)]
+    said = {a: WORDS.get(a, a) for a in classes}
+    kinds = {"near": 1000.0, "next to": 100.0}
+    texts = [*said.values(), *(f"{said[a]} {r} {said[b]}" for a, b in chosen for r in kinds)]
+    encoded = [encoder.encode_texts(texts[n : n + 64]) for n in range(0, len(texts), 64)]
+    known = dict(zip(texts, np.concatenate(encoded), strict=True))
+    measure = Calibration.of(encoder.encode_texts(background()), vectors)
+    p = {text: probability(vectors @ measure.direction(known[text])) for text in said.values()}
+    side = int(np.sqrt(len(scenes)))
+    shapes = grid(side)
+    caps = Caps.around(shapely.bounds(shapes))
+    one, two = shapely.STRtree(shapes).query(shapes, "dwithin", 0.03)
+    metres = distances(shapes[one], shapes[two])
+    scores: dict[tuple[str, str], list[float]] = {}
+    for seed in range(SEEDS):
+        order = np.random.default_rng(seed).permutation(len(scenes))[: side * side]
+        here = scenes[order]
+        for (a, b), (name, limit) in product(chosen, kinds.items()):
+            close = metres <= limit
+            true = np.zeros(len(here), bool)
+            true[one[close & (here[two] == b)]] = True
+            true &= here == a
+            if not true.any():
+                continue
+            text = f"{said[a]} {name} {said[b]}"
+            (clause,) = parse(text).clauses
+            answers = {
+                "relation join": join(caps, shapes.take, p[said[a]][order], [(clause, p[said[b]][order])], 10).rows,
+                "one vector for all": np.argsort(-vectors[order] @ known[text])[:10],
+                "first place alone": np.argsort(-vectors[order] @ known[said[a]])[:10],
+            }
+            for method, rows in answers.items():
+                scores.setdefault((name, method), []).append(precision(rows, true))
+    for (name, method), values in scores.items():
+        print(f"{name:8s} {method:20s} precision@10 {np.mean(values):.3f} over {len(values)} queries")
+
+
+def calibration(folder: Path) -> None:
+    """Ways to make cosines comparable, by the average precision over all (image, class) pairs at once."""
+    vectors, scenes, encoder = validation(folder)
+    classes = sorted(set(scenes))
+    texts, others = (encoder.encode_texts(t) for t in ([WORDS.get(c, c) for c in classes], background()))
+    true = scenes[:, None] == np.array(classes)
+    cosine, back = vectors @ texts.T, vectors @ others.T
+    measure = Calibration.of(others, vectors)
+    z = np.column_stack([vectors @ measure.direction(text) for text in texts])
+    soft = cosine / 0.1 - np.log(np.exp(back / 0.1).sum(axis=1, keepdims=True))
+    ways = {
+        "cosine": cosine,
+        "z-score over the store": (cosine - cosine.mean(0)) / cosine.std(0),
+        "rank in the store": cosine.argsort(0).argsort(0).astype(float),
+        "minus the best background": cosine - back.max(1, keepdims=True),
+        "softmax over backgrounds": soft,
+        "against the mean background": z,
+    }
+    for name, scores in ways.items():
+        order = np.argsort(-scores.ravel(), kind="stable")
+        right = true.ravel()[order]
+        average = (np.cumsum(right) / np.arange(1, len(right) + 1))[right].mean()
+        absent, present = [], []
+        for n, _ in enumerate(classes):
+            without = scores[~true[:, n], n]
+            if name.startswith("z-score"):  # as it would be in a store without the class
+                without = cosine[~true[:, n], n]
+                without = (without - without.mean()) / without.std()
+            elif name.startswith("rank"):
+                without = np.arange(len(without))
+            absent.append(np.sort(without)[-10:].mean())
+            present.append(np.median(scores[true[:, n], n]))
+        told = np.mean([a < p for a in absent for p in present])
+        print(f"{name:28s} average precision {average:.3f}; best 10 of a store without it below true ones: {told:.2f}")
+    p = np.clip(probability(z), 1e-9, 1 - 1e-9)
+    print(f"log loss at STEEP {STEEP}, MIDDLE {MIDDLE}: {-np.log(np.where(true, p, 1 - p)).mean():.4f}")
+
+
+def million() -> None:
+    """A million tiles of 640 m in a grid, 384 numbers each, two concepts."""
+    n, dim, rng = 1_000_000, 384, np.random.default_rng(0)
+    shapes = grid(1000, south=45.0)
+    extents = shapely.bounds(shapes)
+    vectors = np.empty((n, dim), np.float16)
+    for start in range(0, n, 50_000):
+        block = rng.standard_normal((50_000, dim), dtype=np.float32)
+        vectors[start : start + 50_000] = block / np.linalg.norm(block, axis=1, keepdims=True)
+    concepts = rng.standard_normal((2, dim)).astype(np.float32) * 1.0
+    began = time.perf_counter()
+    z = [dots(vectors, concept) for concept in concepts]
+    p = [probability(column / column.std()) for column in z]
+    scored = time.perf_counter() - began
+    began = time.perf_counter()
+    caps = Caps.around(extents)
+    placed = time.perf_counter() - began
+    print(f"two products over {n} x {dim}: {scored:.2f} s; circles: {placed:.2f} s")
+    far = p[1] * (np.arange(n) % 1000 < 500)  # the second concept in the western half only,
+    east = p[0] * (np.arange(n) % 1000 >= 480)  # the first east of it: few pairs, of low scores
+    row, column = np.divmod(np.arange(n), 1000)
+    patches = np.where((row // 50 + column // 50) % 7 == 0, 0.9, 0.02) * (1 - 0.1 * p[1])  # as a desert is
+    cases = [
+        ("near", Clause(Kind.NEAR, "b"), p[0], p[1]),
+        ("next to", Clause(Kind.NEXT, "b"), p[0], p[1]),
+        ("within 20 km of", Clause(Kind.WITHIN, "b", 20_000.0), p[0], p[1]),
+        ("north of", Clause(Kind.NORTH, "b"), p[0], p[1]),
+        ("in, without clusters", Clause(Kind.IN, "b"), p[0], p[1]),
+        ("in", Clause(Kind.IN, "b"), p[0], patches),
+        ("not near", Clause(Kind.NEAR, "b", negated=True), p[0], p[1]),
+        ("near, hardly together", Clause(Kind.NEAR, "b"), east, far),
+    ]
+    for name, clause, a, b in cases:
+        began = time.perf_counter()
+        ranked = join(caps, shapes.take, a, [(clause, b)], 10)
+        took = time.perf_counter() - began
+        print(f"{name:24s} join {took:.2f} s, all {scored + placed + took:.2f} s; {ranked.seen} tiles worked out")
+
+
+if __name__ == "__main__":
+    name, *rest = sys.argv[1:] or ["constructed"]
+    {"constructed": constructed, "mosaics": mosaics, "calibration": calibration, "million": million}[name](
+        *map(Path, rest)
+    )
