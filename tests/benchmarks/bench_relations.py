@@ -181,7 +181,7 @@ def calibration(folder: Path) -> None:
     ways = {
         "cosine": cosine,
         "z-score over the store": (cosine - cosine.mean(0)) / cosine.std(0),
-        "rank in the store": cosine.argsort(0).argsort(0).astype(float),
+        "rank in the store": cosine.argsort(0).argsort(0) / len(cosine),
         "minus the best background": cosine - back.max(1, keepdims=True),
         "softmax over backgrounds": soft,
         "against the mean background": z,
@@ -197,7 +197,7 @@ def calibration(folder: Path) -> None:
                 without = cosine[~true[:, n], n]
                 without = (without - without.mean()) / without.std()
             elif name.startswith("rank"):
-                without = np.arange(len(without))
+                without = np.arange(len(without)) / len(without)
             absent.append(np.sort(without)[-10:].mean())
             present.append(np.median(scores[true[:, n], n]))
         told = np.mean([a < p for a in absent for p in present])
