@@ -98,7 +98,7 @@ def _run(
         return
     cache = (cache or default_cache()) if cached else None
     pictures = cfg.views * len(data.split("train")) + len(data.split("val"))
-    kept = f"features take {bytes_needed(backbone, pictures) / 1e9:.1f} GB in {cache}" if cache else "no feature cache"
+    kept = f"features take {bytes_needed(backbone, pictures) / 1e6:,.0f} MB in {cache}" if cache else "no feature cache"
     note(f"{where}; {kept}")
     with progress("features") as bar:
         run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)

@@ -31,19 +31,20 @@ class Words:
 ENCODER: Any = Words()
 
 
-def test_the_log_prior_is_the_log_of_a_softmax() -> None:
+def test_the_log_prior_is_a_softmax_that_reckons_with_wrong_labels() -> None:
     rng = np.random.default_rng(0)
     q, p = rng.normal(size=(4, 5)).astype(np.float32), rng.normal(size=(3, 5)).astype(np.float32)
     got = log_prior(q, p, 7.0)
     for i in range(4):
         odds = [np.exp(7 * float(np.dot(q[i].astype(float), p[j].astype(float)))) for j in range(3)]
-        assert np.exp(got[i]) == pytest.approx(np.array(odds) / sum(odds), rel=1e-6)
+        assert np.exp(got[i]) == pytest.approx(0.7 * np.array(odds) / sum(odds) + 0.1, rel=1e-6)
+    assert np.exp(got).sum(1) == pytest.approx(1)
 
 
 def test_the_category_that_is_asked_for_loses_nothing_and_others_do() -> None:
     weights = category_weights(ENCODER, "water", ["forest", "water", "road"], 0.5)
     assert weights["water"] == 0
-    odds = np.exp([10.0, 0, 0]) / np.exp([10.0, 0, 0]).sum()
+    odds = 0.7 * np.exp([10.0, 0, 0]) / np.exp([10.0, 0, 0]).sum() + 0.1
     assert weights["forest"] == pytest.approx(0.5 * np.log(odds[1] / odds[0]) / 10, rel=1e-6)
     assert weights["forest"] == pytest.approx(weights["road"])
     assert weights["forest"] < weights[None] < 0  # of no known category: between the two
@@ -71,7 +72,7 @@ def test_each_mode_knows_what_it_may_know() -> None:
     np.testing.assert_array_equal(modes["none"], plain)
     gain = modes["predicted"] - plain
     assert gain[0, 0] == gain[2, 0] == 0  # "a water" and pictures of water
-    assert gain[1, 0] < -0.5
+    assert gain[1, 0] == pytest.approx(np.log(0.15 / 0.85) / 10, rel=2e-3)  # water or forest: almost surely water
     assert gain[:, 1] == pytest.approx(0, abs=1e-6)  # "a place" says nothing of the category
     # A caption's label is no input of `predicted`: equal words gain equally, whatever their picture's label.
     np.testing.assert_allclose(gain[:, 1], gain[:, 3], atol=1e-6)

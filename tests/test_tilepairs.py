@@ -10,6 +10,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from tiny import tiny_clip
 
 from geocmer.cuts import Cutter, TilePicture
 from geocmer.errors import InputError
@@ -89,6 +90,43 @@ def test_a_store_without_categories_or_with_too_few_tiles_is_refused(place: Path
     ingest(place / "scene.tif", few, None, TileOptions(size=96), land_cover=cover)
     with pytest.raises(InputError, match="too few to keep training and validation apart"):
         tile_pairs(few)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ([], "nothing to train on; give either"),
+        (["set.json", "--store", "s"], "both set.json and --store s were given"),
+        (["--store", "s", "--images", "i"], "--images i belongs to an annotation file"),
+    ],
+)
+def test_the_command_wants_exactly_one_source(args: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from geocmer_cli.main import app
+    from typer.testing import CliRunner
+
+    monkeypatch.setattr("geocmer.backbone.Backbone.load", lambda *_: tiny_clip())
+    result = CliRunner().invoke(app, ["train", *args])
+    assert isinstance(result.exception, InputError)
+    assert said in str(result.exception)
+
+
+def test_the_command_trains_on_tiles_from_end_to_end(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geocmer_cli.main import app
+    from typer.testing import CliRunner
+
+    monkeypatch.setattr("geocmer.backbone.Backbone.load", lambda *_: tiny_clip())
+    settings = tmp_path / "a.toml"
+    settings.write_text("epochs = 9\nbatch = 16\nwidth = 16\nheads = 2\nviews = 1\n")
+    args = ["--store", str(place / "store"), "--config", str(settings), "--epochs", "2", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["train", *args, "--cache-dir", str(tmp_path / "cache")])
+    assert result.exit_code == 0, result.output
+    assert {"config.json", "model.safetensors", "metrics.jsonl", "training.png"} == {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()) == 2  # the option won over the file
+    assert "warning: " in result.output
 
 
 def test_a_scene_that_is_gone_or_changed_is_named(place: Path, tmp_path: Path) -> None:

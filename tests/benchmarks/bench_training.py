@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -132,7 +133,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
-        return lambda: loss(towers.image(pixels), towers.text(texts)), adapter, [towers.model]
+        return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.model]
     probe = towers.image(pixels[:1])
     spoken = text_features(towers, texts, Path(tempfile.mkdtemp()))
     arrays = tuple(_random((4 * batch, *t.shape[1:]), rng) for t in (probe.pooled, *probe.taps))
@@ -144,6 +145,11 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         return loss(seen, to(spoken.batch(spoken.rows(texts)), towers.device))
 
     return cached_loss, adapter, [towers.model]
+
+
+def _plain(said: Features) -> Features:
+    """With a mask that autograd may keep: what comes out of inference mode it may not."""
+    return said if said.mask is None else replace(said, mask=said.mask.clone())
 
 
 def _random(shape: tuple[int, ...], rng: np.random.Generator) -> Any:
