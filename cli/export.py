@@ -30,8 +30,8 @@ def export(
 ) -> None:
     """Write the footprints of the whole store, or of a filtered part, for a GIS.
 
-    The suffix chooses the format: .geojson, .geojsonl or .geojsons (a feature a line), .gpkg (GeoPackage), .fgb
-    (FlatGeobuf), .parquet (GeoParquet), .csv or .html (a map page that opens in any browser, without a network).
+    The suffix chooses the format: .html (a map page), .gpkg (GeoPackage), .geojson, .geojsonl or .geojsons (a feature a
+    line), .parquet (GeoParquet), .stac.parquet, .fgb (FlatGeobuf) or .csv.
 
     Example: geocmer export -o tiles.gpkg --category forest
     """

@@ -31,8 +31,8 @@ from geocmer.geometry import footprint as ground
 from geocmer.partner import Partner
 from geocmer.search import Hit
 
-TABLES = [suffix for suffix in FORMATS if suffix != ".html"]
-"""What other programs read; the map page has tests of its own."""
+TABLES = [suffix for suffix in FORMATS if suffix not in (".html", ".stac.parquet")]
+"""What other programs read as a table; the map page and STAC have tests of their own."""
 MOMENT = datetime(2020, 5, 1, 12, 30, tzinfo=UTC)
 
 
@@ -385,7 +385,7 @@ def test_csv_is_plain(tmp_path: Path) -> None:
 # -- whole or not at all ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", [*TABLES, ".html"])
 @pytest.mark.parametrize("there", [False, True])
 def test_a_failure_leaves_what_was_there(tmp_path: Path, suffix: str, there: bool) -> None:
     path = tmp_path / f"hits{suffix}"
@@ -415,7 +415,10 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("hits.shp", "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .csv, .html"),
+        (
+            "hits.shp",
+            "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .stac.parquet, .csv, .h",
+        ),
         ("hits", "suffix ''; use one of"),
         ("absent/hits.csv", "does not exist; make it"),
         ("folder.csv", "is a folder"),

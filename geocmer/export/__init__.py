@@ -17,6 +17,7 @@ from ..snapshot import Snapshot
 from .options import Options
 from .page import page
 from .record import COLUMNS, attributes, feature
+from .stac import SUFFIX, stac
 from .stream import Stream
 from .style import qml
 from .table import flatgeobuf, geopackage, geoparquet
@@ -31,6 +32,7 @@ FORMATS: dict[str, Callable[[Stream, Path, Options], None]] = {
     ".gpkg": geopackage,
     ".fgb": flatgeobuf,
     ".parquet": geoparquet,
+    SUFFIX: stac,
     ".csv": spreadsheet,
     ".html": page,
 }
@@ -56,6 +58,7 @@ def write(
         thumbnails: write the pictures too: as bytes in tables, as `data:` addresses in text.
         style: write a QGIS style beside the file, under its name with the suffix `.qml`.
 
+    STAC writes the model that made the vectors beside the file, as `NAME.model.json`.
     A map page always has its pictures, and holds 10,000 hits at most.
 
     Returns:
@@ -80,8 +83,13 @@ def write(
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
             draft = Path(folder) / path.name
             FORMATS[suffix](stream, draft, Options(title, source, thumbnails))
+            if suffix == SUFFIX:
+                model = f"{path.name[: -len(SUFFIX)]}.model.json"
+                (Path(folder) / model).replace(path.with_name(model))
             if style:
-                draft.with_suffix(".qml").write_text(qml(stream), encoding="utf-8")
+                draft.with_suffix(".qml").write_text(
+                    qml(stream, "geocmer:score" if suffix == SUFFIX else "score"), encoding="utf-8"
+                )
                 draft.with_suffix(".qml").replace(path.with_suffix(".qml"))
             draft.replace(path)
     except OSError as error:

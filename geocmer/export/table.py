@@ -44,7 +44,7 @@ def geoparquet(stream: Stream, path: Path, options: Options) -> None:
                 waiting = []
         if waiting:
             file.write_table(pa.Table.from_batches(waiting, schema))
-        file.add_key_value_metadata({"geo": json.dumps(_geo(stream))})
+        file.add_key_value_metadata({"geo": json.dumps(geo(stream))})
 
 
 def geopackage(stream: Stream, path: Path, options: Options) -> None:
@@ -144,7 +144,7 @@ def _multi(shapes: NDArray[np.object_], collect: Callable[..., Any]) -> NDArray[
     return np.asarray(collect(parts, indices=index), dtype=object)
 
 
-def _geo(stream: Stream) -> dict[str, Any]:
+def geo(stream: Stream) -> dict[str, Any]:
     """The file metadata of GeoParquet 1.1."""
     from pyproj import CRS
 

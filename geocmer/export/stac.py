@@ -1,0 +1,213 @@
+"""stac-geoparquet: a STAC Item a row, their Collection in the file's metadata, and beside it the model as a STAC Item.
+
+STAC 1.0.0, because the Embedding extension v0.0.1 asks for it. The vectors stay in the store, which the asset
+`embeddings` names; the Machine Learning Model extension v1.5.2 describes the encoder in `NAME.model.json`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from ..errors import InputError
+from ..search import Hit
+from ..snapshot import Snapshot
+from ..vectors import EncoderInfo
+from .options import Options
+from .record import attributes, data_address, media_type
+from .stream import Batch, Stream
+from .table import CORNERS, geo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIX = ".stac.parquet"
+VERSION = "1.0.0"
+EMBEDDING = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
+MLM = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json"
+COLLECTION = "geocmer-tiles"
+UNKNOWN = "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
+"""STAC wants a time of everything: of an undated scene, an interval that says no more than is known."""
+QUANTIZATION = {"method": "cast", "original_dtype": "float32", "quantized_dtype": "float16"}
+
+
+def stac(stream: Stream, path: Path, options: Options) -> None:
+    """The items, a batch at a time; the Collection at the end, when its extent is known.
+
+    Raises:
+        InputError: nothing tells which store and which encoder the hits came from.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source = options.source
+    if source is None or source.encoder is None:
+        raise InputError(
+            f"{path.name}: STAC names the model behind the hits, and none is known; embed the store, and write the"
+            " answer of a search or name the `source`"
+        )
+    model = f"{path.name.removesuffix(SUFFIX)}.model.json"
+    sizes: set[int] = set()
+    times: list[dt.datetime] = []
+    schema = _schema(options)
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for batch in stream:
+            sizes.update(hit.size for hit in batch.hits)
+            known = [*times, *(hit.datetime for hit in batch.hits if hit.datetime is not None)]
+            times = [min(known), max(known)] if known else []
+            file.write_table(pa.Table.from_pylist(_rows(batch, source, path.name, options), schema))
+        metadata = {
+            "version": "1.0.0",
+            "collections": {COLLECTION: _collection(stream, source, source.encoder, sizes, times, (path.name, model))},
+        }
+        file.add_key_value_metadata({"geo": json.dumps(geo(stream)), "stac-geoparquet": json.dumps(metadata)})
+    path.with_name(model).write_text(json.dumps(_model(source.encoder, model), indent=2) + "\n", encoding="utf-8")
+
+
+def _rows(batch: Batch, source: Snapshot, name: str, options: Options) -> list[dict[str, Any]]:
+    """Items as the format lays them out: properties beside the rest, WKB, corners of the box by name."""
+    bounds = shapely.bounds(batch.shapes).reshape(-1, 4)
+    return [
+        _item(hit, source, name, options)
+        | {"geometry": shape, "bbox": dict(zip(CORNERS, map(float, box), strict=True))}
+        for hit, shape, box in zip(batch.hits, shapely.to_wkb(batch.shapes), bounds, strict=True)
+    ]
+
+
+def _item(hit: Hit, source: Snapshot, name: str, options: Options) -> dict[str, Any]:
+    encoder = source.encoder
+    assert encoder is not None
+    values = attributes(hit)
+    ours = {f"geocmer:{key}": values[key] for key in _OURS}
+    embeddings = {
+        "href": f"{source.path}/tiles.lance",
+        "title": f"Lance table, column {encoder.column}, row {hit.id}",
+        "roles": ["data"],
+    }
+    assets: dict[str, Any] = {"embeddings": embeddings}
+    if options.thumbnails and hit.thumbnail:
+        assets["thumbnail"] = {
+            "href": data_address(hit.thumbnail),
+            "type": media_type(hit.thumbnail),
+            "roles": ["thumbnail"],
+        }
+    start, end = (hit.datetime, hit.datetime) if hit.datetime else map(dt.datetime.fromisoformat, UNKNOWN)
+    links = [{"rel": "collection", "href": f"./{name}"}]
+    return {
+        "type": "Feature",
+        "stac_version": VERSION,
+        "stac_extensions": [EMBEDDING],
+        "id": hit.id,
+        "collection": COLLECTION,
+        "links": links + ([{"rel": "emb:source-data", "href": hit.uri}] if hit.uri else []),
+        "assets": assets,
+        "datetime": hit.datetime,
+        "start_datetime": start,  # of a dated scene too: a reader of the table makes a null of an empty cell
+        "end_datetime": end,
+        "gsd": values["gsd"],
+        **ours,
+        "geocmer:fractions": json.dumps(hit.fractions, ensure_ascii=False),
+        "geocmer:partners": json.dumps(values["partners"], ensure_ascii=False),
+        "emb:quantization": QUANTIZATION,
+    }
+
+
+_OURS = {"rank": "int64", "score": "float64", "category": "string", "valid_share": "float64"}
+_OURS |= dict.fromkeys(("row", "col", "size"), "int64")
+
+
+def _schema(options: Options) -> pa.Schema:
+    import pyarrow as pa
+
+    text, time = pa.string(), pa.timestamp("us", tz="UTC")
+    roles = ("roles", pa.list_(text))
+    assets = [("embeddings", pa.struct([("href", text), ("title", text), roles]))]
+    if options.thumbnails:
+        assets.append(("thumbnail", pa.struct([("href", text), ("type", text), roles])))
+    return pa.schema(
+        [
+            *((name, text) for name in ("type", "stac_version")),
+            ("stac_extensions", pa.list_(text)),
+            ("id", text),
+            ("geometry", pa.binary()),
+            ("bbox", pa.struct([(corner, pa.float64()) for corner in CORNERS])),
+            ("links", pa.list_(pa.struct([(name, text) for name in ("rel", "href")]))),
+            ("assets", pa.struct(assets)),
+            ("collection", text),
+            *((name, time) for name in ("datetime", "start_datetime", "end_datetime")),
+            ("gsd", pa.float64()),
+            *((f"geocmer:{name}", pa.type_for_alias(kind)) for name, kind in _OURS.items()),
+            *((f"geocmer:{name}", text) for name in ("fractions", "partners")),
+            ("emb:quantization", pa.struct([(name, text) for name in QUANTIZATION])),
+        ]
+    )
+
+
+def _collection(
+    stream: Stream,
+    source: Snapshot,
+    encoder: EncoderInfo,
+    sizes: set[int],
+    times: list[dt.datetime],
+    files: tuple[str, str],
+) -> dict[str, Any]:
+    name, model = files
+    interval: list[str | None] = [time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") for time in times]
+    chips = {"chip_size": 2 * list(sizes)} if len(sizes) == 1 else {}
+    return {
+        "type": "Collection",
+        "stac_version": VERSION,
+        "stac_extensions": [EMBEDDING],
+        "id": COLLECTION,
+        "description": f"Tiles of the geocmer store {source.path}, embedded by {encoder.title}",
+        "license": "proprietary",  # STAC 1.0's word for a licence that is not stated here: the scenes' own
+        "extent": {
+            "spatial": {"bbox": [stream.bbox() if stream.count else [-180, -90, 180, 90]]},
+            "temporal": {"interval": [interval or [None, None]]},
+        },
+        "emb:type": "chip",
+        "emb:dimensions": encoder.dim,
+        "data_type": "float16",
+        "emb:chip_layout": {"layout_type": "regular_grid" if len(sizes) == 1 else "variable_grid", **chips},
+        "emb:fit_for_use": ["retrieval"],
+        "links": [
+            {"rel": "self", "href": f"./{name}", "type": "application/vnd.apache.parquet"},
+            {"rel": "emb:model", "href": f"./{model}", "type": "application/geo+json"},
+            {"rel": "emb:source-data", "href": f"{source.path}/scenes.lance", "title": "The scenes of the store"},
+        ],
+    }
+
+
+def _model(encoder: EncoderInfo, name: str) -> dict[str, Any]:
+    """The encoder as an Item of the Machine Learning Model extension; it is of no place, so of the whole Earth."""
+    world = shapely.box(-180, -90, 180, 90)
+    start, end = UNKNOWN
+    structure = {"data_type": "float32", "dim_order": ["batch", "channel", "height", "width"], "shape": [-1, 3, -1, -1]}
+    vector = {"data_type": "float32", "dim_order": ["batch", "embedding"], "shape": [-1, encoder.dim]}
+    asset = {"href": encoder.adapter or encoder.model, "roles": ["mlm:model"], "mlm:artifact_type": "safetensors"}
+    return {
+        "type": "Feature",
+        "stac_version": VERSION,
+        "stac_extensions": [MLM],
+        "id": encoder.fingerprint,
+        "geometry": shapely.geometry.mapping(world),
+        "bbox": list(map(float, world.bounds)),
+        "properties": {
+            "description": f"Encoder of a geocmer store: {encoder.title}",
+            "datetime": None,
+            "start_datetime": start,
+            "end_datetime": end,
+            "mlm:name": encoder.model,
+            "mlm:architecture": encoder.model,
+            "mlm:framework": "PyTorch",
+            "mlm:tasks": ["similarity-search"],
+            "mlm:input": [{"name": "tile", "bands": [], "input": structure}],
+            "mlm:output": [{"name": "unit vector", "tasks": ["similarity-search"], "result": vector}],
+        },
+        "links": [{"rel": "self", "href": f"./{name}", "type": "application/geo+json"}],
+        "assets": {"model": asset},
+    }
