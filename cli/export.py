@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from .console import say
-from .options import STORE, Bbox, Category, RegionText, Since, StoreDir, Style, Thumbnails, Until, day, region_of
+from .options import (
+    STORE,
+    Bbox,
+    Category,
+    Gsd,
+    RegionText,
+    Since,
+    StoreDir,
+    Style,
+    Thumbnails,
+    Until,
+    Where,
+    day,
+    gsd_of,
+    region_of,
+)
 
 
 def command() -> Callable[..., None]:
@@ -25,6 +40,8 @@ def export(
     category: Category = None,
     since: Since = None,
     until: Until = None,
+    gsd: Gsd = None,
+    where: Where = None,
     thumbnails: Thumbnails = False,
     style: Style = False,
 ) -> None:
@@ -41,6 +58,8 @@ def export(
 
     area = region_of(bbox, region)
     db = Store.open(store)
-    chosen = everything(db, region=area, category=category, since=day(since), until=day(until))
+    chosen = everything(
+        db, region=area, category=category, since=day(since), until=day(until), gsd=gsd_of(gsd), where=where
+    )
     count = write(chosen, output, title=str(store), source=db.snapshot(), thumbnails=thumbnails, style=style)
     say(f"{count} tiles written to {output}")

@@ -34,6 +34,14 @@ RegionText = Annotated[
 Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
 Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]
+Gsd = Annotated[
+    str | None,
+    typer.Option("--gsd", metavar="LO..HI", help="Only tiles of this ground resolution, metres; a side may be empty."),
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", help="Condition on the land cover, as 'built_up > 0.3 and not (water > 0.1)'."),
+]
 Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Write the pictures too; a map page always has them.")]
 Style = Annotated[bool, typer.Option("--style", help="Write a QGIS style beside the file; a GeoPackage holds its own.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the default when stdout is not a terminal.")]
@@ -51,6 +59,24 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
         raise InputError(f"date {text!r} is not YYYY-MM-DD") from error
+
+
+def gsd_of(text: str | None) -> tuple[float | None, float | None] | None:
+    """Finest and coarsest ground resolution, from "LO..HI", "LO..", "..HI" or one number for both.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    from geocmer.errors import InputError
+
+    if text is None:
+        return None
+    finest, dots, coarsest = text.partition("..")
+    try:
+        low, high = (float(side) if side.strip() else None for side in (finest, coarsest if dots else finest))
+    except ValueError as error:
+        raise InputError(f"gsd {text!r} is not LO..HI in metres; write for instance 0.3..10") from error
+    return low, high
 
 
 def region_of(bbox: str | None, region: str | None) -> Region | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from .options import (
     Bbox,
     Category,
     Device,
+    Gsd,
     Json,
     Model,
     RegionText,
@@ -25,8 +27,10 @@ from .options import (
     Style,
     Thumbnails,
     Until,
+    Where,
     day,
     encoder_of,
+    gsd_of,
     region_of,
 )
 
@@ -35,20 +39,39 @@ if TYPE_CHECKING:
     from geocmer.search import Answer, Hit
 
 
+class Keep(StrEnum):
+    """Which of the hits that show the same place is kept."""
+
+    best = "best"
+    newest = "newest"
+
+
 def command() -> Callable[..., None]:
     """The function Typer makes a command of."""
     return search
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    text: Annotated[list[str] | None, typer.Argument(help="What to look for, in words; several are averaged.")] = None,
     store: StoreDir = STORE,
     bbox: Bbox = None,
     region: RegionText = None,
     category: Category = None,
     since: Since = None,
     until: Until = None,
+    gsd: Gsd = None,
+    where: Where = None,
+    like: Annotated[
+        list[str] | None, typer.Option(help="Look for what an image file or a tile (its id) shows.")
+    ] = None,
+    minus: Annotated[list[str] | None, typer.Option(help="Words to keep away from.")] = None,
+    more: Annotated[list[str] | None, typer.Option(help="Id of a tile that is what was meant.")] = None,
+    less: Annotated[list[str] | None, typer.Option(help="Id of a tile that is not.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
+    everything: Annotated[bool, typer.Option("--all", help="Every match, not only -k; see --min-score.")] = False,
+    keep: Annotated[Keep, typer.Option(help="Which of the hits that show the same place.")] = Keep.best,
+    all_dates: Annotated[bool, typer.Option("--all-dates", help="Keep all hits that show the same place.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say how the answer was found.")] = False,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")
     ] = None,
@@ -75,7 +98,8 @@ def search(
     "airport near river" asks for two kinds of places and how they lie to each other: near, next to, within 2 km of, in,
     north of, not near; several are joined by "and". See the page on relations.
 
-    Filters apply before ranking, so a region or a category never shortens the answer below -k while enough tiles match.
+    Filters apply before ranking, so a region or a category never shortens the answer below -k while enough places
+    match. Of tiles that show the same place, as where scenes overlap, the best is kept; --keep newest, or --all-dates.
 
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
@@ -83,11 +107,14 @@ def search(
     from geocmer.export import attributes, write
     from geocmer.prior import STRENGTH, category_weights
     from geocmer.query import Query, parse
+    from geocmer.question import ask
     from geocmer.relate import relate
     from geocmer.search import search as run
     from geocmer.store import Store
 
-    query = Query(text) if literal else parse(text)
+    words = text or []
+    alone = len(words) == 1 and not (like or minus or more or less)  # relations are read in a text that stands alone
+    query = parse(words[0]) if alone and not literal else Query(", ".join(words))
     area = region_of(bbox, region)
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)
@@ -95,36 +122,62 @@ def search(
     answer: Answer | Related
     if query.clauses:
         if category_prior:
-            raise InputError(f"--category-prior does not go with the relations of {text!r}; leave it, or add --literal")
+            raise InputError(
+                f"--category-prior does not go with the relations of {words[0]!r}; leave it, or add --literal"
+            )
         say(f"read as: {query} (--literal takes the words as one description)")
         answer = relate(
-            db, query, encoder.encode_texts, region=area, category=category, since=day(since), until=day(until), k=k,
+            db,
+            query,
+            encoder.encode_texts,
+            region=area,
+            category=category,
+            since=day(since),
+            until=day(until),
+            gsd=gsd_of(gsd),
+            where=where,
+            k=None if everything else k,
             min_score=min_score,
-        )  # fmt: skip
+        )
     else:
         if query.note:
             say(f"read as one description: {query.note}")
-        vector = encoder.encode_texts([query.concept])[0]
         strength = STRENGTH if category_prior is None else category_prior
-        weights = category_weights(encoder, query.concept, list(db.categories()), strength)
+        weights = category_weights(encoder, query.concept, list(db.categories()), strength) if words else None
+        texts = [query.concept] if alone else words
         answer = run(
-            db, vector, region=area, category=category, since=day(since), until=day(until), k=k, min_score=min_score,
+            db,
+            ask(db, encoder, texts, like=like or [], minus=minus or [], more=more or [], less=less or []),
+            region=area,
+            category=category,
+            since=day(since),
+            until=day(until),
+            gsd=gsd_of(gsd),
+            where=where,
+            k=None if everything else k,
+            min_score=min_score,
             weights=weights,
-        )  # fmt: skip
+            places=None if all_dates else keep.value,
+        )
+    if explain:
+        for line in answer.plan.lines():
+            say(line)
+    if answer.plan.hidden:
+        say(f"{answer.plan.hidden} hits that show the same places are hidden; see them with --all-dates")
     if output:
-        count = write(answer, output, title=text, thumbnails=thumbnails, style=style)
+        count = write(answer, output, title=" + ".join(text or like or more or []), thumbnails=thumbnails, style=style)
         say(f"{count} hits written to {output}")
     elif as_json or not sys.stdout.isatty():
-        for hit in answer.hits:
+        for hit in answer:
             print(json.dumps(attributes(hit)))
     else:
         _table(answer.hits)
     if heatmaps:
-        from geocmer.explain import explain
+        from geocmer.explain import explain as draw
 
-        count = sum(1 for _ in explain(db, encoder, answer.hits, heatmaps))
+        count = sum(1 for _ in draw(db, encoder, answer.hits, heatmaps))
         say(f"{count} heat maps written to {heatmaps}")
-    if not answer.hits:
+    if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
 
@@ -132,7 +185,7 @@ def _table(hits: list[Hit]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("rank", "score", "category", "centre (lon, lat)", "scene", "row, col")
+    table = Table("rank", "score", "tile", "category", "centre (lon, lat)", "scene", "row, col")
     related = any(hit.partners for hit in hits)
     if related:
         table.add_column("partner")
@@ -142,6 +195,7 @@ def _table(hits: list[Hit]) -> None:
         table.add_row(
             str(hit.rank),
             f"{hit.score:.3f}",
+            hit.id[:8],
             hit.category or "",
             where,
             Path(hit.uri or "").name,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .geometry import BBox, Region
+from .shares import Shares
 
 MAX_BOXES = 8
 """A region in more parts than this is prefiltered by one box around them all."""
@@ -28,12 +29,17 @@ class Filter:
         category: exactly this scene category.
         since: acquired at this time or later; a date means its first moment, UTC. Tiles without a time do not pass.
         until: acquired at this time or earlier; a date means its last moment, UTC. Tiles without a time do not pass.
+        gsd: finest and coarsest ground resolution, metres, both included; None leaves a side open. Compared as float32,
+            which is what a store keeps, so that 0.3 means 0.3.
+        shares: a condition on the land cover. Tiles without land cover do not pass.
     """
 
     region: Region | BBox | None = None
     category: str | None = None
     since: date | None = None
     until: date | None = None
+    gsd: tuple[float | None, float | None] | None = None
+    shares: Shares | None = None
 
     def __post_init__(self) -> None:
         for name, moment in (("since", self.since), ("until", self.until)):
@@ -42,6 +48,11 @@ class Filter:
         start, end = self.period
         if start and end and start > end:
             raise InputError(f"since {self.since} is later than until {self.until}, so nothing can match; swap them")
+        finest, coarsest = self.gsd or (None, None)
+        if any(side is not None and not side > 0 for side in (finest, coarsest)):
+            raise InputError(f"gsd {finest}..{coarsest} is not in metres; give positive numbers, for instance 0.3..10")
+        if finest is not None and coarsest is not None and finest > coarsest:
+            raise InputError(f"gsd {finest:g} is coarser than {coarsest:g}, so nothing can match; swap them")
 
     @property
     def period(self) -> tuple[datetime | None, datetime | None]:
@@ -85,6 +96,11 @@ class Filter:
             terms.append(col("datetime") >= lit(start))
         if end:
             terms.append(col("datetime") <= lit(end))
+        finest, coarsest = self.gsd or (None, None)
+        if finest is not None:
+            terms.append(col("gsd") >= lit(float(np.float32(finest))))
+        if coarsest is not None:
+            terms.append(col("gsd") <= lit(float(np.float32(coarsest))))
         return " AND ".join(f"({term.to_sql()})" for term in terms) or None
 
 

@@ -29,7 +29,7 @@ class Best:
             min_score: the least score kept.
         """
         self._query = query
-        self._rough = query.astype(np.float32)
+        self.rough = query.astype(np.float32)
         self._k = k
         self._floor = -np.inf if min_score is None else min_score
         # A float32 sum of n products of unit vectors is off by at most n * 2^-24 (Higham 2002, section 3.1); the 2 is
@@ -55,18 +55,40 @@ class Best:
             ids: ids of the rows with these indices, asked only for rows that may be kept.
             offsets: (n,) what is added to each row's product.
         """
-        rough: NDArray[np.floating[Any]] = dots(vectors, self._rough)
+        self.consider(dots(vectors, self.rough), vectors.__getitem__, rowids.__getitem__, ids, offsets)
+
+    def consider(
+        self,
+        rough: NDArray[np.float32],
+        vectors: Callable[[NDArray[np.intp]], NDArray[np.float16]],
+        rowids: Callable[[NDArray[np.intp]], NDArray[np.uint64]],
+        ids: Callable[[NDArray[np.intp]], NDArray[np.bytes_]],
+        offsets: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Consider rows whose float32 products with `rough` are known; all else is asked only for those in question.
+
+        Args:
+            rough: (n,) products, from `dots` or `kernel.products`.
+            vectors: the vectors of the rows with these indices.
+            rowids: what to remember them by.
+            ids: their ids.
+            offsets: (n,) what is added to each row's product.
+        """
+        first: NDArray[np.floating[Any]] = rough
         if offsets is not None:
-            rough = rough + offsets  # in float64, so that no rounding error is added
+            first = rough + offsets  # in float64, so that no rounding error is added
         floor = self._floor
-        if self._k is not None and len(rough) > self._k:
-            floor = max(floor, float(np.partition(rough, -self._k)[-self._k]) - self._slack)
-        rows = np.flatnonzero(rough >= floor - self._slack)
-        scores = (vectors[rows].astype(np.float64) * self._query).sum(axis=1)
+        if self._k is not None and len(first) > self._k:
+            floor = max(floor, float(np.partition(first, -self._k)[-self._k]) - self._slack)
+        rows = np.flatnonzero(first >= floor - self._slack)
+        scores = np.empty(len(rows))
+        for start in range(0, len(rows), ROWS):  # widened a few megabytes at a time: all rows may be in question
+            part = slice(start, start + ROWS)
+            scores[part] = (vectors(rows[part]).astype(np.float64) * self._query).sum(axis=1)
         if offsets is not None:
             scores += offsets[rows]
         rows, scores = rows[scores >= self._floor], scores[scores >= self._floor]
-        self.rowids = np.concatenate([self.rowids, rowids[rows]])
+        self.rowids = np.concatenate([self.rowids, rowids(rows)])
         self.scores = np.concatenate([self.scores, scores])
         self._ids = np.concatenate([self._ids, ids(rows)])
         if self._k is not None and len(rows):

@@ -67,6 +67,8 @@ def relate(
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
 ) -> Related:
     """The `k` tiles that meet the relations of a query best, exactly.
 
@@ -85,6 +87,8 @@ def relate(
         k: how many at most; None for all.
         min_score: the least score.
         fingerprint: of the encoder; refused if it is not the store's.
+        gsd: finest and coarsest ground resolution of the hits, metres.
+        where: a condition on the land cover of the hits, see `Shares`.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -103,8 +107,9 @@ def relate(
     calibration = Calibration.of(others, sample)
     p = [probability(column / calibration.spread) for column in scores.T]
     wanted = None
-    if region is not None or category is not None:
-        matching = search(store, concepts[0], region=region, category=category, since=since, until=until, k=None)
+    conditions: dict[str, Any] = {"region": region, "category": category, "gsd": gsd, "where": where}
+    if any(condition is not None for condition in conditions.values()):
+        matching = search(store, concepts[0], since=since, until=until, k=None, **conditions)
         wanted = np.isin(rowids, matching.rowids)
     caps = Caps.around(extents)
     places = _Places(snapshot, rowids)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
+from . import sidecar
 from .errors import InputError, StoreError
-from .filters import Filter, inside
+from .filters import Filter
 from .geometry import BBox, Region
+from .matches import matches
 from .partner import Partner
-from .ranking import Best
-from .schema import EXTENT
+from .places import distinct
+from .ranking import Best, dots
+from .shares import Shares
+from .sidecar import Sidecar
 from .snapshot import Snapshot
 from .store import Store
 from .vectors import EncoderInfo, halves
@@ -27,6 +31,10 @@ from .vectors import EncoderInfo, halves
 if TYPE_CHECKING:
     import pyarrow as pa
 
+WIDE = 50_000
+"""A search that reads this many rows and more makes the sidecar if there is none; below, LanceDB is as fast."""
+MANY = 16_384
+"""From here on the compiled product is faster than numpy's, and worth the import of numba."""
 PAGE = 1000
 """Hits that are completed at once while streaming."""
 DETAILS = (
@@ -89,6 +97,7 @@ class Plan:
         scanned: tiles that the coarse filter let through.
         matched: embedded tiles that truly meet every condition.
         unembedded: tiles that meet every condition but have no vector yet, so could not be ranked.
+        hidden: hits left out, above the last one, because another hit shows the same place.
     """
 
     method: str
@@ -97,6 +106,14 @@ class Plan:
     scanned: int
     matched: int
     unembedded: int
+    hidden: int = 0
+
+    def lines(self) -> list[str]:
+        """The plan for a person."""
+        kind = "exact: the answer of brute force" if self.exact else "approximate"
+        counts = f"{self.tiles} tiles in the store, {self.scanned} looked at, {self.matched} ranked"
+        missing = [f"{self.unembedded} match but have no vector yet; run `geocmer embed`"] if self.unembedded else []
+        return [f"{self.method}, {kind}", counts, *missing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +152,9 @@ def search(
     min_score: float | None = None,
     fingerprint: str | None = None,
     weights: Mapping[str | None, float] | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
+    places: Literal["best", "newest"] | None = None,
 ) -> Answer:
     """The `k` tiles nearest to a vector among those that meet every condition.
 
@@ -153,37 +173,86 @@ def search(
         fingerprint: of the encoder that made `vector`; refused if it is not the store's.
         weights: category -> what is added to the score of its tiles, a soft prior; None stands for tiles without a
             category, and a category that is not named gets 0.
+        gsd: finest and coarsest ground resolution, metres.
+        where: a condition on the land cover, for instance `built_up > 0.3 and water <= 0.1`; see `Shares`.
+        places: keep one hit for each place, the best or the newest of those that overlap (`places.distinct`; `newest`
+            ranks every match first). None keeps all.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other, a
-            weight that is not finite.
+        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other or
+            name a class that no tile has, a weight that is not finite.
     """
     _finite(weights or {})
-    wanted = Filter(region, category, since, until)
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
     if fingerprint is not None:
         store.check(fingerprint)
     if snapshot.encoder is None:
         raise StoreError(f"the store {store.path} holds no vectors yet; run `geocmer embed --store {store.path}`")
-    column = snapshot.encoder.column
-    best = Best(_direction(vector, snapshot.encoder), _at_least_one(k), min_score)
+    query, k = _direction(vector, snapshot.encoder), _at_least_one(k)
+    copy = _sidecar(snapshot, wanted)
+    most = k if places is None or k is None else None if places == "newest" else 4 * k
+    while True:
+        best = Best(query, most, min_score)
+        plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
+        rowids, scores = best.ranked()
+        if places is None:
+            return Answer(plan, snapshot, rowids, scores)
+        kept = np.flatnonzero(distinct(snapshot, rowids, places == "newest"))[:k]
+        if most is None or k is None or len(kept) == k or len(rowids) < most:
+            hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
+            return Answer(replace(plan, hidden=hidden), snapshot, rowids[kept], scores[kept])
+        most *= 4
+
+
+def _sidecar(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
+    """The sidecar, if it is there or pays: made once, it saves every wide search from then on."""
+    copy = sidecar.fresh(snapshot)
+    if copy is None and snapshot.count() >= WIDE and snapshot.count(wanted.where(lambda: snapshot.reach)) >= WIDE:
+        copy = sidecar.build(snapshot)
+    return copy
+
+
+def _rank(snapshot: Snapshot, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+    """Rank what LanceDB lets through."""
+    column = snapshot.encoder.column if snapshot.encoder else ""
     scanned = matched = unembedded = 0
-    for read, batch in _matching(snapshot, wanted, ("id", column, *(("category",) if weights else ()))):
+    for read, batch in matches(snapshot, wanted, ("id", column, *(("category",) if weights else ()))):
         vectors, embedded = halves(batch[column])
-        scanned, matched, unembedded = (
-            scanned + read,
-            matched + int(embedded.sum()),
-            unembedded + int((~embedded).sum()),
-        )
+        scanned += read
+        matched += int(embedded.sum())
+        unembedded += int((~embedded).sum())
         there = batch
         if not embedded.all():
             vectors, there = vectors[embedded], batch.filter(embedded)
         offsets = _offsets(there["category"], weights) if weights else None
         best.offer(vectors, there["_rowid"].to_numpy(), partial(_ids, there["id"]), offsets)
-    plan = Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
-    return Answer(plan, snapshot, *best.ranked())
+    return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
+
+
+def _rank_copy(copy: Sidecar, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+    """The same from the sidecar."""
+    found, scanned = copy.select(wanted)
+    rows = found[copy.embedded[found]]
+    if len(rows) >= MANY:
+        from .kernel import products
+
+        rough = products(copy.vectors, rows, best.rough)
+    else:
+        rough = dots(copy.vectors[rows], best.rough)
+    offsets = None
+    if weights:
+        offsets = np.array([weights.get(name, 0.0) for name in copy.names])[copy.categories[rows]]
+    best.consider(
+        rough,
+        lambda some: copy.vectors[rows[some]],
+        lambda some: copy.rowids[rows[some]],
+        lambda some: copy.ids[rows[some]],
+        offsets,
+    )
+    return Plan("sidecar scan", True, len(copy.ids), scanned, len(rows), len(found) - len(rows))
 
 
 def everything(
@@ -193,26 +262,17 @@ def everything(
     category: str | None = None,
     since: dt.date | None = None,
     until: dt.date | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
 ) -> Iterator[Hit]:
     """Every tile that meets the conditions, embedded or not, unranked and in storage order, at flat memory."""
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
     rank = 0
-    for _, batch in _matching(snapshot, Filter(region, category, since, until), DETAILS):
+    for _, batch in matches(snapshot, wanted, DETAILS):
         for record in batch.to_pylist():
             rank += 1
             yield _hit(record, rank, None, snapshot.uris)
-
-
-def _matching(snapshot: Snapshot, wanted: Filter, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows that truly match, with their `_rowid`; before each batch, how many rows were read for it."""
-    area = wanted.area
-    names = list(dict.fromkeys([*columns, *(() if area is None else (*EXTENT, "geometry"))]))
-    for batch in snapshot.scan(names, wanted.where(lambda: snapshot.reach)):
-        kept = batch
-        if area is not None:
-            extents = np.column_stack([batch[name].to_numpy() for name in EXTENT])
-            kept = batch.filter(inside(area, extents, partial(_footprints, batch["geometry"])))
-        yield batch.num_rows, kept
 
 
 def _hit(record: dict[str, Any], rank: int, score: float | None, uris: dict[str, str]) -> Hit:
@@ -270,8 +330,3 @@ def _offsets(categories: pa.Array, weights: Mapping[str | None, float]) -> NDArr
 
 def _ids(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.bytes_]:
     return np.array(column.take(rows).to_pylist(), dtype="S32")
-
-
-def _footprints(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.object_]:
-    footprints: NDArray[np.object_] = shapely.from_wkb(column.take(rows).to_numpy(zero_copy_only=False))
-    return footprints

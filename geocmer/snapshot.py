@@ -30,6 +30,7 @@ class Snapshot:
         version: of the `tiles` table.
         encoder: the encoder whose vectors answer, or None while nothing is embedded.
         uris: scene id -> where the scene was read.
+        cache: what others derive from this version and wish to keep as long as it.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Snapshot:
     version: int
     encoder: EncoderInfo | None
     uris: dict[str, str] = field(repr=False)
+    cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def count(self, where: str | None = None) -> int:
         """Rows that a filter (SQL text, see `Filter.where`) lets through."""
@@ -69,3 +71,11 @@ class Snapshot:
             height = max(height, float((ymax - ymin).max(initial=0)))
             east = max(east, float(xmax.max(initial=-180)))
         return width, height, east
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """Every land-cover label that some tile has."""
+        found: set[str] = set()
+        for batch in self.scan(["labels"]):
+            found.update(batch["labels"].flatten().unique().to_pylist())
+        return frozenset(found)

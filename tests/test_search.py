@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import operator
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
 from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, scene, tile, unit
 
+from geocmer import sidecar
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.filters import Filter, inside
 from geocmer.geometry import BBox, Region
+from geocmer.places import OVERLAP
 from geocmer.ranking import Best, dots
 from geocmer.search import everything, search
 from geocmer.store import Store, TileRow
@@ -22,6 +27,14 @@ from geocmer.store import Store, TileRow
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 RNG = np.random.default_rng(7)
+GSD = (0.3, 2.5, 10, 28.5)
+LABELS = ("Tree cover", "Built-up", "Permanent water bodies", *NASTY[1:5])
+
+
+def _fractions() -> dict[str, float]:
+    """Sixty-fourths, so that sums of them are exact in any order."""
+    parts = RNG.multinomial(64, [1 / len(LABELS)] * len(LABELS))
+    return {label: part / 64 for label, part in zip(LABELS, parts.tolist(), strict=True) if part}
 
 
 def _world() -> tuple[list[TileRow], np.ndarray]:
@@ -39,6 +52,8 @@ def _world() -> tuple[list[TileRow], np.ndarray]:
             geometry=shape,
             scene_id=scene(int(number) % 3).id,
             category=[*NASTY, None][int(RNG.integers(0, len(NASTY) + 1))],
+            gsd=float(RNG.choice(GSD)),
+            fractions=None if RNG.random() < 0.2 else _fractions(),
             datetime=None if RNG.random() < 0.2 else START + timedelta(hours=float(RNG.uniform(0, 24 * 60))),
         )
         for number, shape in zip(RNG.permutation(len(shapes)), shapes, strict=True)
@@ -59,7 +74,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def _brute_force(query, area, category, since, until, min_score, weights) -> tuple[list[str], list[float], int]:
+@pytest.fixture(scope="module")
+def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The same store with a sidecar whose blocks are small, scored by the compiled product."""
+    path = tmp_path_factory.mktemp("search") / "copy"
+    shutil.copytree(world.path, path)
+    store = Store.open(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.sidecar.BLOCK", 7)
+        patch.setattr("geocmer.search.MANY", 50)
+        assert sidecar.build(store.snapshot()) is not None
+        yield store
+
+
+def _brute_force(query, area, category, since, until, min_score, weights, gsd, holds):
     """Ids and scores of all embedded tiles that match, best first, and how many that match are not embedded."""
     scored, unembedded = [], 0
     halved = VECTORS.astype(np.float16).astype(np.float64)
@@ -67,6 +95,10 @@ def _brute_force(query, area, category, since, until, min_score, weights) -> tup
         if area is not None and not row.geometry.intersects(area):
             continue
         if category is not None and row.category != category:
+            continue
+        if gsd and not np.float32(gsd[0] or 0) <= np.float32(row.gsd) <= np.float32(gsd[1] or 1e9):
+            continue
+        if holds and (row.fractions is None or not holds(row.fractions)):
             continue
         if (since or until) and row.datetime is None:
             continue
@@ -120,23 +152,59 @@ def regions(draw: st.DrawFn) -> tuple[BBox | Region, shapely.Geometry]:
     return Region(area, "a test"), area
 
 
-@settings(max_examples=300, deadline=None)
+NAMES = {
+    "built_up": "Built-up",
+    "BUILT-UP": "Built-up",
+    "forest": "Tree cover",  # the category word of the bundled legends
+    "'Permanent water bodies'": "Permanent water bodies",
+    "\"x' OR '1'='1\"": NASTY[1],
+    "Überschwemmung_水": NASTY[3],
+}
+
+
+@st.composite
+def conditions(draw: st.DrawFn, depth: int = 2):
+    """A condition as text, and as a function of a tile's fractions."""
+    if depth == 0 or draw(st.booleans()):
+        name, sign = draw(st.sampled_from(sorted(NAMES))), draw(st.sampled_from(sorted(SIGNS)))
+        least = draw(st.integers(0, 32)) / 64
+        return f"{name} {sign} {least}", lambda shares: SIGNS[sign](shares.get(NAMES[name], 0), least)
+    (one, first), (two, second) = draw(conditions(depth - 1)), draw(conditions(depth - 1))
+    kind = draw(st.sampled_from(["and", "or", "not"]))
+    if kind == "not":
+        return f"NOT ({one})", lambda shares: not first(shares)
+    if kind == "and":
+        return f"({one}) and ({two})", lambda shares: first(shares) and second(shares)
+    return f"({one}) Or {two}" if depth == 1 else f"({one}) or ({two})", lambda shares: first(shares) or second(shares)
+
+
+SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne}
+
+
+@settings(max_examples=100, deadline=None)
 @given(
     where=st.none() | regions(),
     category=st.none() | st.sampled_from([*NASTY, "absent"]),
     period=st.none() | st.tuples(st.integers(0, 60), st.integers(0, 60)),
     k=st.none() | st.integers(1, 400),
     min_score=st.none() | st.floats(-1, 1),
+    gsd=st.none() | st.tuples(st.none() | st.sampled_from(GSD[:2]), st.none() | st.sampled_from(GSD[1:])),
+    condition=st.none() | conditions(),
     weights=st.none() | st.dictionaries(st.sampled_from([*NASTY, None, "absent"]), st.floats(-2, 2)),
     query=st.integers(0, 24).map(lambda n: unit(25, seed=3)[n])
     | st.integers(0, 99).map(lambda n: 3 * unit(100, seed=5)[n]),
 )
-def test_search_equals_brute_force(world: Store, where, category, period, k, min_score, weights, query) -> None:
+def test_search_equals_brute_force(
+    world: Store, copy: Store, where, category, period, k, min_score, weights, gsd, condition, query
+) -> None:
     region, area = where or (None, None)
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
-    asked = {"region": region, "category": category, "since": since, "until": until}
+    text, holds = condition or (None, None)
+    asked = {"region": region, "category": category, "since": since, "until": until, "gsd": gsd, "where": text}
     answer = search(world, query, **asked, k=k, min_score=min_score, weights=weights)
-    ids, scores, unembedded = _brute_force(query.astype(np.float64), area, category, since, until, min_score, weights)
+    ids, scores, unembedded = _brute_force(
+        query.astype(np.float64), area, category, since, until, min_score, weights, gsd, holds
+    )
     hits = answer.hits
     assert [hit.id for hit in hits] == ids[:k]
     assert [hit.score for hit in hits] == pytest.approx(scores[:k], abs=1e-12)
@@ -145,9 +213,61 @@ def test_search_equals_brute_force(world: Store, where, category, period, k, min
     assert answer.plan.tiles == len(ROWS)
     assert min_score is not None or answer.plan.matched == len(ids)
     assert answer.plan.exact
+    copied = search(copy, query, **asked, k=k, min_score=min_score, weights=weights)
+    assert copied.plan.method == "sidecar scan"
+    assert (copied.plan.matched, copied.plan.unembedded) == (answer.plan.matched, answer.plan.unembedded)
+    assert [(hit.id, hit.score) for hit in copied] == [(hit.id, hit.score) for hit in hits]
     found = everything(world, **asked)
     if min_score is None:
         assert len(list(found)) == len(ids) + unembedded
+
+
+# -- one hit for each place ----------------------------------------------------------------------------------------
+
+
+def _overlaps() -> np.ndarray:
+    """Intersection over union of all footprints, in an equal-area projection."""
+    project = Transformer.from_crs(4326, 6933, always_xy=True).transform
+    flat = shapely.transform(
+        np.array([row.geometry for row in ROWS], dtype=object), lambda xy: np.column_stack(project(*xy.T))
+    )
+    shared = shapely.area(shapely.intersection(flat[:, None], flat[None, :]))
+    areas = shapely.area(flat)
+    overlaps = shared / (areas[:, None] + areas[None, :] - shared)
+    assert np.abs(overlaps - OVERLAP).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    return overlaps
+
+
+@pytest.fixture(scope="module")
+def overlaps() -> np.ndarray:
+    return _overlaps()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    where=st.none() | regions(),
+    k=st.none() | st.integers(1, 30),
+    newest=st.booleans(),
+    min_score=st.none() | st.floats(-0.5, 0.5),
+    query=st.integers(0, 99).map(lambda n: unit(100, seed=5)[n]),
+)
+def test_one_hit_for_each_place(world: Store, overlaps: np.ndarray, where, k, newest, min_score, query) -> None:
+    region, area = where or (None, None)
+    ids, *_ = _brute_force(query.astype(np.float64), area, None, None, None, min_score, None, None, None)
+    number = {row.id: n for n, row in enumerate(ROWS)}
+    order = [number[name] for name in ids]
+    if newest:
+        order.sort(key=lambda n: -(ROWS[n].datetime.timestamp() if ROWS[n].datetime else -1))
+    kept: list[int] = []
+    for n in order:
+        if all(overlaps[n, other] < OVERLAP for other in kept):
+            kept.append(n)
+    expected = [name for name in ids if number[name] in kept]
+    answer = search(world, query, region=region, k=k, min_score=min_score, places="newest" if newest else "best")
+    assert [hit.id for hit in answer] == expected[:k]
+    if expected:
+        last = len(ids) if len(answer) == len(expected) != k else ids.index(expected[: len(answer)][-1]) + 1
+        assert answer.plan.hidden == last - len(answer)
 
 
 # -- what a hit carries ----------------------------------------------------------------------------------------------
@@ -189,6 +309,67 @@ def test_the_answer_does_not_change_under_the_reader(tmp_path: Path) -> None:
     assert len(search(store, unit(1)[0], k=None)) == 50, "the next one sees what another process wrote"
 
 
+def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geocmer.search.WIDE", 5)
+    store = filled(tmp_path / "store", [tile(n, west=n) for n in range(9)], unit(9))
+    place = tmp_path / "store" / sidecar.FOLDER
+    assert search(store, unit(9)[3], region=BBox(0, 0, 2, 1)).plan.method == "LanceDB scan", "a small search needs none"
+    assert not place.exists()
+    answer = search(store, unit(9)[3])
+    assert answer.plan.method == "sidecar scan"
+    assert search(Store.open(store.path), unit(9)[3], region=BBox(0, 0, 2, 1)).plan.method == "sidecar scan"
+    changes = [
+        lambda: store.add_tiles([tile(9, category="new")], unit(9)[3:4]),
+        lambda: store.set_categories([tile(2).id], ["new"], [{"water": 1.0}], [None]),
+        lambda: store.set_vectors(ENCODER, [tile(4).id], unit(9)[3:4]),
+        lambda: store.reembed(OTHER, lambda keys: unit(10, OTHER.dim)[[key.row for key in keys]]),
+    ]
+    for change in changes:
+        before = list(place.iterdir())
+        change()
+        query = unit(9)[3] if store.encoder == ENCODER else unit(10, OTHER.dim)[3]
+        assert sidecar.fresh(store.snapshot()) is None
+        assert sidecar.stale(store.snapshot()) == before
+        again = search(store, query, k=None)
+        assert again.plan.method == "sidecar scan"
+        monkeypatch.setattr("geocmer.search.WIDE", 500)
+        shutil.rmtree(place)
+        plain = search(Store.open(store.path), query, k=None)
+        assert plain.plan.method == "LanceDB scan"
+        assert [(h.id, h.score, h.category) for h in again] == [(h.id, h.score, h.category) for h in plain]
+        monkeypatch.setattr("geocmer.search.WIDE", 5)
+        search(Store.open(store.path), query)
+        assert len(list(place.iterdir())) == 1, "those of other versions are cleared"
+    assert len(answer.hits) == 9, "who began to read before goes on"
+
+
+@pytest.mark.parametrize("damage", ["vectors.npy", "names.json", "cover_rows.npy"])
+def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setattr("geocmer.search.WIDE", 5)
+    rows = [tile(n, fractions={"water": n / 8}) for n in range(8)]
+    store = filled(tmp_path / "store", rows, unit(8))
+    before = search(store, unit(1)[0], where="water > 0.5").hits
+    (file,) = (tmp_path / "store" / sidecar.FOLDER).glob(f"*/{damage}")
+    file.write_bytes(b"")
+    again = search(Store.open(store.path), unit(1)[0], where="water > 0.5")
+    assert again.plan.method == "sidecar scan"
+    assert again.hits == before
+
+
+def test_a_sidecar_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geocmer.search.WIDE", 5)
+    store = filled(tmp_path / "store", [tile(n) for n in range(8)], unit(8))
+    monkeypatch.setattr(np.lib.format, "open_memmap", _full)
+    answer = search(store, unit(1)[0])
+    assert answer.plan.method == "LanceDB scan"
+    assert len(answer.hits) == 8
+    assert list((tmp_path / "store" / sidecar.FOLDER).iterdir()) == [], "nothing half made stays"
+
+
+def _full(*args: object, **kwargs: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     store.begin(ENCODER)
@@ -210,6 +391,15 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
         (unit(1)[0], {"weights": {"forest": math.nan}}, "weight of category 'forest' is nan"),
         (unit(1)[0], {"since": datetime(2020, 1, 1)}, "no time zone"),  # noqa: DTZ001
         (unit(1)[0], {"since": date(2021, 1, 1), "until": date(2020, 1, 1)}, "later than until"),
+        (unit(1)[0], {"gsd": (10, 1)}, "gsd 10 is coarser than 1"),
+        (unit(1)[0], {"gsd": (-1, None)}, "give positive numbers"),
+        (unit(1)[0], {"where": "lava > 0.1"}, "no tile has a land-cover class 'lava'; the store knows: .*built_up"),
+        (unit(1)[0], {"where": "built_up"}, "ends where a comparison was expected"),
+        (unit(1)[0], {"where": "built_up > 30"}, "30 is more than the whole tile"),
+        (unit(1)[0], {"where": "(built_up > 0.3"}, "a bracket is not closed"),
+        (unit(1)[0], {"where": "built_up > 0.3 water < 1"}, "did not expect 'water'"),
+        (unit(1)[0], {"where": "built_up > 0.3; drop"}, "cannot read '; drop'"),
+        (unit(1)[0], {"where": "  "}, "ends where a class was expected"),
     ],
 )
 def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> None:

@@ -1,0 +1,104 @@
+"""One hit for each place: of hits whose footprints overlap, the one that is preferred is kept.
+
+Overlap is intersection over union, on the sphere: areas are taken in longitude and the sine of latitude, where equal
+areas are equal. A small tile within a large one shows something else and is kept. It does not matter whether two tiles
+are of one scene: neighbours that a stride of half a tile lays over each other (overlap 1/3) are one place as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from .schema import EXTENT
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OVERLAP = 0.3
+"""From this intersection over union on, two footprints are one place."""
+PAGE = 4096
+"""Footprints held at once."""
+
+
+def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
+    """Which of the hits are kept if no two kept ones are one place.
+
+    Greedy: the most preferred hit is kept and rules out those that overlap it, then the next that is left.
+
+    Args:
+        snapshot: where the rows are.
+        rowids: (n,) of the hits, best first.
+        newest: prefer the later acquisition, a hit without time last and of equal times the better; else the better.
+    """
+    kept = np.ones(len(rowids), bool)
+    if len(rowids) < 2:
+        return kept
+    table = snapshot.take(rowids, [*EXTENT, "datetime"])
+    first, second, most = _pairs(_flat(np.column_stack([table[name].to_numpy() for name in EXTENT])))
+    near = np.unique(np.concatenate([first, second]))
+    areas = np.zeros(len(rowids))
+    for start in range(0, len(near), PAGE):
+        some = near[start : start + PAGE]
+        areas[some] = shapely.area(_footprints(snapshot, rowids[some]))
+    may = most >= OVERLAP / (1 + OVERLAP) * (areas[first] + areas[second]) * (1 - 1e-9)
+    first, second = first[may], second[may]
+    rank = _preference(table) if newest else np.arange(len(rowids))
+    edges = []
+    for start in range(0, len(first), PAGE):
+        a, b = first[start : start + PAGE], second[start : start + PAGE]
+        some, at = np.unique(np.concatenate([a, b]), return_inverse=True)
+        shapes = _footprints(snapshot, rowids[some])[at]
+        shared = shapely.area(shapely.intersection(shapes[: len(a)], shapes[len(a) :]))
+        same = shared >= OVERLAP * (areas[a] + areas[b] - shared)
+        edges.append(np.column_stack([a[same], b[same]]))
+    pairs = np.concatenate(edges) if edges else np.empty((0, 2), int)
+    turned = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    pairs[turned] = pairs[turned, ::-1]
+    for winner, loser in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
+        if kept[winner]:  # all that could rule it out has been looked at before
+            kept[loser] = False
+    return kept
+
+
+def _preference(table: pa.Table) -> NDArray[np.intp]:
+    """Rank of each hit, 0 for the newest."""
+    times = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()
+    order = np.lexsort((np.arange(len(times)), -times.astype(np.float64)))
+    rank = np.empty(len(times), np.intp)
+    rank[order] = np.arange(len(times))
+    return rank
+
+
+def _pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Pairs (i < j) whose extents overlap, and the area that their extents share, which their footprints cannot exceed.
+
+    An extent that crosses the antimeridian is compared on both sides of it.
+    """
+    across = np.flatnonzero(extents[:, 2] > 180)
+    owner = np.concatenate([np.arange(len(extents)), across])
+    boxes = np.concatenate([extents, extents[across] - [360, 0, 360, 0]])
+    a, b = shapely.STRtree(shapely.box(*boxes.T)).query(shapely.box(*boxes.T))
+    sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
+    keep = (owner[a] < owner[b]) & (sides > 0).all(axis=1)
+    pairs, at = np.unique(np.column_stack([owner[a], owner[b]])[keep], axis=0, return_inverse=True)
+    return pairs[:, 0], pairs[:, 1], np.bincount(at.ravel(), sides[keep].prod(axis=1), len(pairs)).astype(float)
+
+
+def _flat(extents: NDArray[np.float64]) -> NDArray[np.float64]:
+    flat = extents.copy()
+    flat[:, 1::2] = np.sin(np.radians(extents[:, 1::2]))
+    return flat
+
+
+def _footprints(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> NDArray[np.object_]:
+    """Footprints in longitude and sine of latitude."""
+    shapes = shapely.from_wkb(snapshot.take(rowids, ["geometry"])["geometry"].to_numpy())
+    flat: NDArray[np.object_] = shapely.transform(
+        shapes, lambda xy: np.column_stack([xy[:, 0], np.sin(np.radians(xy[:, 1]))])
+    )
+    return flat
