@@ -152,8 +152,9 @@ def inside(
         unsure = np.flatnonzero(near & ~within & ~crossing)
         shapely.prepare(region.geometry)
         around = shapely.box(*extents[unsure].T)
-        within[unsure] = shapely.contains_properly(region.geometry, around)
-        near[unsure] = within[unsure] | shapely.intersects(region.geometry, around)
+        clear = shapely.contains_properly(region.geometry, around)
+        within[unsure] = clear
+        near[unsure[~clear]] = shapely.intersects(region.geometry, around[~clear])
     within &= ~crossing
     unsure = np.flatnonzero(near & ~within)
     if len(unsure):
