@@ -151,7 +151,7 @@ def inside(
     if len(rectangles) < shapely.get_num_geometries(region.geometry):
         unsure = np.flatnonzero(near & ~within & ~crossing)
         shapely.prepare(region.geometry)
-        around = shapely.box(*extents[unsure].T)
+        around: NDArray[np.object_] = np.asarray(shapely.box(*extents[unsure].T), dtype=object)
         clear = shapely.contains_properly(region.geometry, around)
         within[unsure] = clear
         near[unsure[~clear]] = shapely.intersects(region.geometry, around[~clear])

@@ -190,7 +190,8 @@ SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.g
     min_score=st.none() | st.floats(-1, 1),
     gsd=st.none() | st.tuples(st.none() | st.sampled_from(GSD[:2]), st.none() | st.sampled_from(GSD[1:])),
     condition=st.none() | conditions(),
-    weights=st.none() | st.dictionaries(st.sampled_from([*NASTY, None, "absent"]), st.floats(-2, 2)),
+    weights=st.none()
+    | st.dictionaries(st.sampled_from([*NASTY, None, "absent"]), st.integers(-128, 128).map(lambda n: n / 64)),
     query=st.integers(0, 24).map(lambda n: unit(25, seed=3)[n])
     | st.integers(0, 99).map(lambda n: 3 * unit(100, seed=5)[n]),
 )
