@@ -41,13 +41,13 @@ class TrainConfig:
     method: str = "cmer"
     """`cmer`: side branches with focus layers. For comparison: `linear`, linear heads on the pooled vectors, and with
     gradients through the towers `adapter` (in their trunks), `lora` and `full` fine-tuning."""
-    epochs: int = 30
+    epochs: int = 20
     """Passes over the training pictures."""
-    batch: int = 256
+    batch: int = 128
     """Pictures per step, over all processes."""
     captions: int = 1
     """Captions of each picture per step; each further one is a further positive of the picture."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 8e-4
     """Peak learning rate of AdamW."""
     weight_decay: float = 0.1
     """Of matrices; biases, norms, gates and the temperature have none."""
@@ -69,6 +69,8 @@ class TrainConfig:
     """Weight of the queue's loss beside the batch's."""
     queue_start: float = 0.1
     """Share of all steps before the queue's loss begins: embeddings drift fast at first (XBM, CVPR 2020)."""
+    focus: bool = True
+    """Whether the side branches read the towers' taps; without, they are heads on the pooled vectors alone."""
     dim: int = 512
     """Dimensions of the joint embedding; towers that share a space keep theirs."""
     width: int = 256
@@ -235,7 +237,7 @@ def _shape(backbone: Backbone, cfg: TrainConfig) -> AdapterConfig:
     shape: dict[str, Any] = {name: getattr(cfg, name) for name in ("width", "heads", "dropout", "token_dropout")}
     if not backbone.aligned:
         shape["dim"] = cfg.dim
-    if cfg.method == "linear":
+    if cfg.method == "linear" or not cfg.focus:
         shape |= {"tap_channels": (), "text_tap_channels": ()}
     return AdapterConfig.of(backbone, **shape)
 
