@@ -68,8 +68,10 @@ def tile(
     named = load_rules(rules)
     for path in scenes:
         check(path, options, cover)
-    db = Store.open_or_create(store)
-    encoder = None if no_embed else encoder_of(db, model, adapter, device)
+    # A new store is made last: a model that cannot be loaded leaves nothing behind.
+    found = Store.open_or_create(store) if store.exists() else None
+    encoder = None if no_embed else encoder_of(found, model, adapter, device)
+    db = found or Store.open_or_create(store)
     for path in scenes:
         with progress(path.name) as bar:
             result = ingest(path, db, encoder, options, land_cover=cover, rules=named, on_window=bar)
@@ -77,4 +79,4 @@ def tile(
             say(line)
         if as_json:
             print(json.dumps(result.to_json()))
-    say(f"store {store}: {db.count()} tiles of {len(db.scenes())} scenes")
+    say(f"store {store}: {db.count()} tiles, scenes: {len(db.scenes())}")
