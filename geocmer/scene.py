@@ -27,6 +27,8 @@ from .geometry import footprint
 PERCENTILES = (2.0, 98.0)
 _SAMPLE_SIDE = 2048
 """Longest side of the decimated read that the stretch is computed on: 4 M pixels settle a percentile to 0.1 %."""
+_CACHE = 256 * 2**20
+"""Bytes of GDAL's block cache: some rows of blocks of a wide raster. Its own default, 5 % of the memory, grows with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,12 @@ class Scene:
         distinct = sorted(set(self.bands))
         size = None if shape is None else (len(distinct), *shape)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE):
                 warnings.simplefilter("ignore", NodataShadowWarning)  # rasterio then forgets alpha; below it counts too
                 array = self._dataset.read(distinct, window=window, out_shape=size, resampling=resampling, masked=True)
-            alpha = self._alpha and self._dataset.read(
-                self._alpha, window=window, out_shape=shape, resampling=resampling
-            )
+                alpha = self._alpha and self._dataset.read(
+                    self._alpha, window=window, out_shape=shape, resampling=resampling
+                )
         except RasterioError as error:
             raise InputError(
                 f"scene {self.path} cannot be read at {window} ({_first_line(error)}); the file is damaged"
