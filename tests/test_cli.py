@@ -1,0 +1,201 @@
+"""The command line through its entry point: exit codes, one-line errors, data to stdout and notes to stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import contents, noise, raster
+
+from geocmer import __version__
+from geocmer.errors import GeocmerError
+from geocmer.store import Store
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process: exit code, stdout, stderr."""
+    (point,) = entry_points(group="console_scripts", name="geocmer")
+    main = point.load()
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["geocmer", *map(str, args)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return raster(tmp_path / "scene, 'quoted'; Ü.tif", noise(3, 64, 96))
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_version_and_help_go_to_stdout(run: Run) -> None:
+    assert run("--version") == (0, f"geocmer {__version__}\n", "")
+    code, out, err = run("tile", "--help")
+    assert (code, err) == (0, "")
+    assert "Example: geocmer tile" in out
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["fly"],
+        ["tile"],
+        ["tile", "a.tif", "--no-such-option"],
+        ["tile", "a.tif", "--size", "big"],
+        ["tile", "a.tif", "--size", "0"],
+        ["tile", "a.tif", "--min-valid", "2"],
+        ["search", "x", "-k", "0"],
+        ["export"],
+    ],
+)
+def test_wrong_usage_exits_2(run: Run, args: list[str]) -> None:
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    assert "Usage" in err
+
+
+def test_tile_says_its_account_on_stderr_and_json_on_stdout(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    code, out, err = run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    assert (code, out) == (0, "")
+    assert "6 tiles added" in err
+    assert "6 of 6 tiles made, 100.0% of the valid area covered" in err
+    assert "shifted inward" in err
+    assert "bands 1,2,3" in err
+    before = contents(Store.open(store))
+    code, out, err = run("tile", scene, "--size", 32, "--no-embed", "--store", store, "--json")
+    assert code == 0
+    (line,) = out.splitlines()
+    assert json.loads(line)["added"] == 0
+    assert json.loads(line)["account"]["made"] == 6
+    assert "nothing to do" in err
+    assert contents(Store.open(store)) == before
+
+
+def test_bad_scenes_exit_1_with_one_line_and_leave_the_store_alone(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    text, empty, bare = (
+        tmp_path / "text.tif",
+        tmp_path / "empty.tif",
+        raster(tmp_path / "b.tif", noise(1, 9, 9), crs=None),
+    )
+    text.write_text("hello\nworld")
+    empty.touch()
+    before = bytes_of(store)
+    for path in (text, empty, bare, tmp_path / "missing.tif", tmp_path):
+        for place in (store, tmp_path / "new"):
+            code, out, err = run("tile", scene, path, "--size", 16, "--no-embed", "--store", place)
+            assert (code, out) == (1, "")
+            assert err.startswith("error: ")
+            assert err.count("\n") == 1
+            assert str(path) in err
+    assert bytes_of(store) == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["tile", "{scene}", "--bands", "1,2", "--store", "{new}"], "bands '1,2'"),
+        (["tile", "{scene}", "--bands", "4,2,1", "--store", "{new}"], "bands 1 to 3"),
+        (["tile", "{scene}", "--size", "8", "--stride", "9", "--store", "{new}"], "stride"),
+        (["tile", "{scene}", "--gsd", "-3", "--store", "{new}"], "gsd"),
+        (["tile", "{scene}", "--landcover", "none.tif", "--store", "{new}"], "none.tif"),
+        (["tile", "{scene}", "--landcover", "{scene}", "--legend", "mine", "--store", "{new}"], "legend 'mine'"),
+        (["tile", "{scene}", "--rules", "none.toml", "--store", "{new}"], "none.toml"),
+        (["info", "--store", "{new}"], "geocmer tile"),
+        (["search", "x", "--store", "{new}"], "geocmer tile"),
+        (["search", "x", "--bbox", "1,2,3", "--store", "{store}"], "four numbers"),
+        (["search", "x", "--bbox", "1,2,3,4", "--region", "a.geojson", "--store", "{store}"], "both"),
+        (["export", "-o", "hits.doc", "--store", "{store}"], ".doc"),
+    ],
+)
+def test_errors_are_one_line_that_names_the_value(
+    run: Run, tmp_path: Path, scene: Path, args: list[str], said: str
+) -> None:
+    store, new = tmp_path / "store", tmp_path / "new"
+    Store.create(store)
+    code, out, err = run(*(arg.format(scene=scene, store=store, new=new) for arg in args))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: ")
+    assert said in err.splitlines()[-1]
+
+
+def test_info_says_what_a_store_holds(run: Run, tmp_path: Path, scene: Path) -> None:
+    legend = tmp_path / "legend.csv"
+    legend.write_text("code,label\n1,\"lake; 'x' Ü\"\n2,wood\n")
+    codes = np.full((1, 64, 96), 1, "uint8")
+    codes[:, :, 32:] = 2
+    cover = raster(tmp_path / "cover.tif", codes)
+    store = tmp_path / "store"
+    args = ("tile", scene, "--size", 32, "--landcover", cover, "--legend", legend, "--no-embed", "--store", store)
+    assert run(*args)[0] == 0
+    code, out, err = run("info", "--store", store, "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["tiles"] == 6
+    assert facts["categories"] == {"wood": 4, "lake; 'x' ü": 2}
+    assert str(scene) in facts["scenes"]
+    west, south, east, north = facts["bounds"]
+    assert 15 < west < east < 18
+    assert 45 < south < north < 46
+
+
+def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "tiles Ü.geojson"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    code, out, err = run("export", "-o", file, "--store", store)
+    assert (code, out) == (0, "")
+    assert "6 tiles" in err
+    assert len(json.loads(file.read_text())["features"]) == 6
+
+
+def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Store, "open", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("info", "--store", tmp_path)
+    monkeypatch.setattr(Store, "open", lambda *_: (_ for _ in ()).throw(GeocmerError("two\nlines")))
+    assert run("info", "--store", tmp_path) == (1, "", "error: two lines\n")
+
+
+def test_a_killed_run_is_completed_by_the_same_command(run: Run, tmp_path: Path) -> None:
+    """SIGKILL once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
+    scene = raster(tmp_path / "a.tif", noise(3, 400, 400))
+    args = ["tile", str(scene), "--size", "16", "--no-embed", "--store"]
+    (point,) = entry_points(group="console_scripts", name="geocmer")
+    code = f"from {point.module} import {point.attr} as main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    data = tmp_path / "killed" / "tiles.lance" / "data"
+    while process.poll() is None and not (data.is_dir() and any(data.iterdir())):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for place in ("killed", "whole"):
+        assert run(*args, tmp_path / place)[0] == 0
+    killed, whole = (Store.open(tmp_path / place) for place in ("killed", "whole"))
+    assert contents(killed) == contents(whole)
+    assert whole.count() == 625
+    assert len(killed.scenes()) == 1
