@@ -28,7 +28,7 @@ PERCENTILES = (2.0, 98.0)
 _SAMPLE_SIDE = 2048
 """Longest side of the decimated read that the stretch is computed on: 4 M pixels settle a percentile to 0.1 %."""
 _CACHE = 256 * 2**20
-"""Bytes of GDAL's block cache: some rows of blocks of a wide raster. Its own default, 5 % of the memory, grows with it."""
+"""Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
 
 
 @dataclass(frozen=True, slots=True)
