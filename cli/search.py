@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -119,6 +119,16 @@ def search(
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
+    asked: dict[str, Any] = {
+        "region": area,
+        "category": category,
+        "since": day(since),
+        "until": day(until),
+        "gsd": gsd_of(gsd),
+        "where": where,
+        "k": None if everything else k,
+        "min_score": min_score,
+    }
     answer: Answer | Related
     if query.clauses:
         if category_prior:
@@ -126,19 +136,7 @@ def search(
                 f"--category-prior does not go with the relations of {words[0]!r}; leave it, or add --literal"
             )
         say(f"read as: {query} (--literal takes the words as one description)")
-        answer = relate(
-            db,
-            query,
-            encoder.encode_texts,
-            region=area,
-            category=category,
-            since=day(since),
-            until=day(until),
-            gsd=gsd_of(gsd),
-            where=where,
-            k=None if everything else k,
-            min_score=min_score,
-        )
+        answer = relate(db, query, encoder.encode_texts, **asked)
     else:
         if query.note:
             say(f"read as one description: {query.note}")
@@ -148,14 +146,7 @@ def search(
         answer = run(
             db,
             ask(db, encoder, texts, like=like or [], minus=minus or [], more=more or [], less=less or []),
-            region=area,
-            category=category,
-            since=day(since),
-            until=day(until),
-            gsd=gsd_of(gsd),
-            where=where,
-            k=None if everything else k,
-            min_score=min_score,
+            **asked,
             weights=weights,
             places=None if all_dates else keep.value,
         )

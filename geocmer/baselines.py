@@ -26,7 +26,7 @@ from .evaluate import Recall, recall
 from .features import view
 from .losses import Ids, batch_loss
 from .pairs import PairSet
-from .train import Epoch, TrainConfig, warmup_cosine, weight_groups
+from .train import MAX_SCALE, Epoch, TrainConfig, warmup_cosine, weight_groups
 
 RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 """The methods, and a peak learning rate that suits each: the more is trained, the smaller the step."""
@@ -194,7 +194,7 @@ def step_loss(model: Baseline, pixels: NDArray[np.uint8], texts: Sequence[str], 
     device = model.log_scale.device
     same = torch.from_numpy(np.unique([t.lower() for t in texts], return_inverse=True)[1].reshape(-1)).to(device)
     each = torch.arange(len(texts), device=device)
-    scale = model.log_scale.exp().clamp(max=100)
+    scale = model.log_scale.exp().clamp(max=MAX_SCALE)
     return batch_loss(model.image(pixels), model.text(texts), scale, Ids(each, each, same), smoothing)
 
 

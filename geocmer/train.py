@@ -30,7 +30,7 @@ METHODS = ("cmer", "linear")
 BASELINES = ("adapter", "lora", "full")
 """Trained by `baselines.train_baseline`, for comparison."""
 
-_MAX_SCALE = 100.0
+MAX_SCALE = 100.0
 """Bound of the learned inverse temperature, as in CLIP."""
 
 
@@ -203,7 +203,7 @@ def train(
                     told = adapter.text(to(texts.batch(spoken), backbone.device))
                 seen, told = gather(seen.float()), gather(told.float())
                 ids = _ids(rows, owner[chosen], text_id[chosen], backbone.device)
-                scale = adapter.log_scale.exp().clamp(max=_MAX_SCALE)
+                scale = adapter.log_scale.exp().clamp(max=MAX_SCALE)
                 loss = batch_loss(seen, told, scale, ids, cfg.smoothing)
                 if cfg.queue:
                     if len(queue) and epoch * steps + step >= cfg.queue_start * total:
