@@ -97,7 +97,10 @@ def _panel(
 
 def _scale(least: float, most: float) -> tuple[float, float, list[float]]:
     """An axis from one round number to another, with three to seven round marks."""
-    span = (most - least) or abs(most) or 1.0
+    span = most - least
+    if span <= 1e-9 * max(abs(least), abs(most)):  # equal but for rounding: no step between them can be drawn
+        span = abs(most)
+    span = span if span > 1e-9 else 1.0
     step = 10 ** math.floor(math.log10(span))
     step = next(s for s in (step / 5, step / 2, step, step * 2) if span / s <= 6)
     first, last = math.floor(least / step), math.ceil(most / step)

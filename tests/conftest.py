@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("geocmer", deadline=None)  # a loaded machine is no failure
+# A loaded machine is no failure, and a change that passes once passes always: new examples are looked for on purpose,
+# with `pytest --hypothesis-profile search`, not by whoever happens to run the suite.
+settings.register_profile("geocmer", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("geocmer")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
