@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, StoreError
+from .errors import InputError
 from .pictures import ImageFile
 from .vectors import halves
 
@@ -111,10 +111,9 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
         StoreError: the store has no vectors yet.
     """
     snapshot = store.snapshot()
-    if snapshot.encoder is None:
-        raise StoreError(f"the store {store.path} holds no vectors yet; run `geocmer embed --store {store.path}`")
-    column = snapshot.encoder.column
-    vectors = np.empty((len(ids), snapshot.encoder.dim))
+    info = snapshot.answering()
+    column = info.column
+    vectors = np.empty((len(ids), info.dim))
     for place, name in enumerate(ids):
         start = name.lower()
         if len(start) < 6 or not set(start) <= set("0123456789abcdef"):

@@ -12,7 +12,6 @@ import shapely
 from numpy.typing import NDArray
 
 from .calibration import Calibration, background, probability
-from .errors import StoreError
 from .filters import Filter
 from .geodesy import Caps, bearings, distances, line
 from .geometry import BBox, Region
@@ -96,14 +95,11 @@ def relate(
         InputError: conditions that contradict each other.
     """
     snapshot = store.snapshot()
-    if fingerprint is not None:
-        store.check(fingerprint)
-    if snapshot.encoder is None:
-        raise StoreError(f"the store {store.path} holds no vectors yet; run `geocmer embed --store {store.path}`")
+    info = snapshot.answering(fingerprint)
     vectors = encode([*background(), *query.concepts])
     others, concepts = vectors[: len(background())], vectors[len(background()) :]
     period = Filter(None, None, since, until)
-    rowids, extents, scores, sample = _scan(snapshot, snapshot.encoder, period, others, concepts)
+    rowids, extents, scores, sample = _scan(snapshot, info, period, others, concepts)
     calibration = Calibration.of(others, sample)
     p = [probability(column / calibration.spread) for column in scores.T]
     wanted = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
 from . import sidecar
-from .errors import InputError, StoreError
+from .errors import InputError
 from .filters import Filter
 from .geometry import BBox, Region
 from .matches import matches
@@ -187,11 +187,7 @@ def search(
     _finite(weights or {})
     wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
-    if fingerprint is not None:
-        store.check(fingerprint)
-    if snapshot.encoder is None:
-        raise StoreError(f"the store {store.path} holds no vectors yet; run `geocmer embed --store {store.path}`")
-    query, k = _direction(vector, snapshot.encoder), _at_least_one(k)
+    query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
     copy = _sidecar(snapshot, wanted)
     most = k if places is None or k is None else None if places == "newest" else 4 * k
     while True:

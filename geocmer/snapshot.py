@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import FingerprintError, StoreError
 from .schema import EXTENT
 from .vectors import EncoderInfo
 
@@ -39,6 +40,26 @@ class Snapshot:
     encoder: EncoderInfo | None
     uris: dict[str, str] = field(repr=False)
     cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def answering(self, fingerprint: str | None = None) -> EncoderInfo:
+        """The encoder whose vectors answer.
+
+        Args:
+            fingerprint: of the encoder that asks, if another one is to be refused.
+
+        Raises:
+            StoreError: there are no vectors yet.
+            FingerprintError: the vectors are another encoder's.
+        """
+        if self.encoder is None:
+            raise StoreError(f"the store {self.path} holds no vectors yet; run `geocmer embed --store {self.path}`")
+        if fingerprint is not None and fingerprint != self.encoder.fingerprint:
+            raise FingerprintError(
+                f"the store {self.path} was built with {self.encoder.title}, not by the encoder that "
+                f"asks ({fingerprint[:8]}); ask with that one, or re-embed: "
+                f"`geocmer embed --model MODEL --store {self.path}`"
+            )
+        return self.encoder
 
     def count(self, where: str | None = None) -> int:
         """Rows that a filter (SQL text, see `Filter.where`) lets through."""

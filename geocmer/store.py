@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import database
-from .errors import FingerprintError, StoreError
+from .errors import StoreError
 from .schema import SceneRow, TileRow, scene_row, scenes_table, tiles_schema, tiles_table
 from .snapshot import Snapshot
 from .vectors import EncoderInfo, vector_array, vector_field
@@ -202,14 +202,7 @@ class Store:
             FingerprintError: the vectors are another encoder's.
             StoreError: there are no vectors yet.
         """
-        info = self.encoder
-        if info is None:
-            raise StoreError(f"the store {self.path} holds no vectors yet; run `geocmer embed --store {self.path}`")
-        if info.fingerprint != fingerprint:
-            raise FingerprintError(
-                f"the store {self.path} was built with {info.title}, not by the encoder that asks ({fingerprint[:8]}); "
-                f"ask with that one, or re-embed: `geocmer embed --model MODEL --store {self.path}`"
-            )
+        self.snapshot().answering(fingerprint)
 
     def begin(self, info: EncoderInfo) -> None:
         """Make room for an encoder's vectors. A store's first encoder answers at once, a later one after `switch`."""
