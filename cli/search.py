@@ -108,7 +108,6 @@ def search(
     from geocmer.prior import STRENGTH, category_weights
     from geocmer.query import Query, parse
     from geocmer.question import ask
-    from geocmer.relate import relate
     from geocmer.search import search as run
     from geocmer.store import Store
 
@@ -116,9 +115,6 @@ def search(
     alone = len(words) == 1 and not (like or minus or more or less)  # relations are read in a text that stands alone
     query = parse(words[0]) if alone and not literal else Query(", ".join(words))
     area = region_of(bbox, region)
-    db = Store.open(store)
-    encoder = encoder_of(db, model, adapter, device)
-    db.check(encoder.fingerprint)
     asked: dict[str, Any] = {
         "region": area,
         "category": category,
@@ -129,12 +125,17 @@ def search(
         "k": None if everything else k,
         "min_score": min_score,
     }
+    db = Store.open(store)
+    encoder = encoder_of(db, model, adapter, device)
+    db.check(encoder.fingerprint)
     answer: Answer | Related
     if query.clauses:
         if category_prior:
             raise InputError(
                 f"--category-prior does not go with the relations of {words[0]!r}; leave it, or add --literal"
             )
+        from geocmer.relate import relate
+
         say(f"read as: {query} (--literal takes the words as one description)")
         answer = relate(db, query, encoder.encode_texts, **asked)
     else:

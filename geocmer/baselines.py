@@ -34,10 +34,11 @@ RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 _WIDTH, _RANK = 64, 8
 """Width of an in-trunk adapter, rank of LoRA: usual values, not tuned."""
 
-_BLOCKS = {"ResidualAttentionBlock", "Block", "BertLayer", "RobertaLayer", "XLMRobertaLayer"} | {
-    *("Bottleneck", "BasicBlock", "InvertedResidual", "DepthwiseSeparableConv", "EdgeResidual")
+_BLOCKS = {
+    *("ResidualAttentionBlock", "Block", "BertLayer", "RobertaLayer", "XLMRobertaLayer", "TransformerEncoderLayer"),
+    *("Bottleneck", "BasicBlock", "InvertedResidual", "DepthwiseSeparableConv", "EdgeResidual"),
 }
-"""The residual blocks of open_clip, timm and BERT towers, by class name."""
+"""The residual blocks of open_clip, timm, BERT and bundled towers, by class name."""
 
 
 class Baseline(nn.Module):
@@ -57,7 +58,7 @@ class Baseline(nn.Module):
         if method not in RATES:
             raise InputError(f"baseline {method!r} is unknown; choose one of {', '.join(RATES)}")
         self._backbone = backbone
-        self.towers = copy.deepcopy(backbone.model)
+        self.towers = copy.deepcopy(backbone.whole())
         self.extra = nn.ModuleList()
         if method == "full":
             self.towers.requires_grad_(True)

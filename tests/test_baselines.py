@@ -65,10 +65,10 @@ def test_it_starts_with_the_vectors_of_the_towers(method: str) -> None:
 
 @pytest.mark.parametrize("method", RATES)
 def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, method: str) -> None:
-    before = [p.clone() for p in towers.model.parameters()]
+    before = [p.clone() for p in towers.whole().parameters()]
     model = Baseline(towers, method).train()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    inside = sum(p.numel() for p in towers.model.parameters())
+    inside = sum(p.numel() for p in towers.whole().parameters())
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
     for _ in range(2):  # what starts at 0 lets gradients through to what lies before it only after a step
@@ -86,7 +86,7 @@ def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, 
     for name, p in model.named_parameters():
         if name in frozen:  # peft adds its update to the weights of an attention, and takes it off again
             torch.testing.assert_close(p, frozen[name], rtol=0, atol=1e-6 if method == "lora" else 0)
-    for old, new in zip(before, towers.model.parameters(), strict=True):
+    for old, new in zip(before, towers.whole().parameters(), strict=True):
         torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from geocmer.backbone import Backbone
+from geocmer.openclip import OpenClip
 
 WORDS, END = 16, 63
 
@@ -30,7 +31,7 @@ def tiny_clip(seed: int = 0) -> Backbone:
     torch.manual_seed(seed)
     image = {"image_size": 32, "patch_size": 8, "width": 32, "head_width": 16, "layers": 2}
     model = CLIP(16, image, {"context_length": WORDS, "vocab_size": 64, "width": 32, "heads": 2, "layers": 2})
-    return Backbone("tiny", model, tokenize, 32, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), aligned=True)
+    return _backbone("tiny", model, aligned=True)
 
 
 def tiny_pair(folder: Path, seed: int = 0) -> Backbone:
@@ -44,4 +45,9 @@ def tiny_pair(folder: Path, seed: int = 0) -> Backbone:
     image: dict[str, Any] = {"timm_model_name": "tf_efficientnet_lite0", "timm_proj": "none", "timm_pool": "avg"}
     text = {"hf_model_name": str(folder), "hf_pooler_type": "mean_pooler", "hf_proj_type": None}
     model = CustomTextCLIP(32, image | {"image_size": 32}, text | {"hf_model_pretrained": False})
-    return Backbone("pair", model, tokenize, 32, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), aligned=False)
+    return _backbone("pair", model, aligned=False)
+
+
+def _backbone(name: str, model: torch.nn.Module, *, aligned: bool) -> Backbone:
+    cpu = torch.device("cpu")
+    return Backbone(name, OpenClip(model, tokenize, 32, (0.5,) * 3, (0.5,) * 3, cpu, aligned=aligned), cpu)

@@ -32,6 +32,7 @@ from geocmer.baselines import RATES, Baseline, step_loss
 from geocmer.features import ImageFeatures, text_features
 from geocmer.losses import Ids, batch_loss
 from geocmer.measure import to
+from geocmer.openclip import OpenClip
 
 METHODS = ("full", "lora", "adapter", "linear", "cmer", "linear cached", "cmer cached")
 _WORDS = ("many", "buildings", "green", "trees", "around", "playground", "near", "wide", "river", "bridges")
@@ -109,7 +110,7 @@ def _towers(architecture: str, device: str) -> Backbone:
     size = cfg["size"][0] if isinstance(cfg["size"], (tuple, list)) else cfg["size"]
     tokenizer = open_clip.get_tokenizer(architecture)
     where = choose_device(device)
-    return Backbone(architecture, model, tokenizer, size, cfg["mean"], cfg["std"], where, aligned=True)
+    return Backbone(architecture, OpenClip(model, tokenizer, size, cfg["mean"], cfg["std"], where), where)
 
 
 def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch.Tensor], nn.Module, list[nn.Module]]:
@@ -119,7 +120,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     texts = [" ".join(rng.choice(_WORDS, 12)) for _ in range(batch)]
     if method in RATES:
         model = Baseline(towers, method).train()
-        towers.model.to("meta")  # the baseline trains its own copy; a user would hold one
+        towers.whole().to("meta")  # the baseline trains its own copy; a user would hold one
         return lambda: step_loss(model, pixels, texts, 0.1), model, []
     name, _, cached = method.partition(" ")
     shape: dict[str, Any] = {"tap_channels": (), "text_tap_channels": ()} if name == "linear" else {}
@@ -133,7 +134,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
-        return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.model]
+        return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.whole()]
     probe = towers.image(pixels[:1])
     spoken = text_features(towers, texts, Path(tempfile.mkdtemp()))
     arrays = tuple(_random((4 * batch, *t.shape[1:]), rng) for t in (probe.pooled, *probe.taps))
@@ -144,7 +145,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         seen = to(features.batch(np.zeros_like(rows), rows), towers.device)
         return loss(seen, to(spoken.batch(spoken.rows(texts)), towers.device))
 
-    return cached_loss, adapter, [towers.model]
+    return cached_loss, adapter, [towers.whole()]
 
 
 def _plain(said: Features) -> Features:
