@@ -35,8 +35,11 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from geocmer.embed import Encoder
+    from geocmer.ivf import Ivf
     from geocmer.relate import Related
     from geocmer.search import Answer, Hit
+    from geocmer.store import Store
 
 
 class Keep(StrEnum):
@@ -71,6 +74,10 @@ def search(
     everything: Annotated[bool, typer.Option("--all", help="Every match, not only -k; see --min-score.")] = False,
     keep: Annotated[Keep, typer.Option(help="Which of the hits that show the same place.")] = Keep.best,
     all_dates: Annotated[bool, typer.Option("--all-dates", help="Keep all hits that show the same place.")] = False,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Ask an index, quicker and with its recall said; made when first used."),
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say how the answer was found.")] = False,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")
@@ -130,10 +137,9 @@ def search(
     db.check(encoder.fingerprint)
     answer: Answer | Related
     if query.clauses:
-        if category_prior:
-            raise InputError(
-                f"--category-prior does not go with the relations of {words[0]!r}; leave it, or add --literal"
-            )
+        for option, given in (("--category-prior", category_prior), ("--approximate", approximate)):
+            if given:
+                raise InputError(f"{option} does not go with the relations of {words[0]!r}; leave it, or add --literal")
         from geocmer.relate import relate
 
         say(f"read as: {query} (--literal takes the words as one description)")
@@ -150,6 +156,7 @@ def search(
             **asked,
             weights=weights,
             places=None if all_dates else keep.value,
+            index=_index(db, encoder) if approximate else None,
         )
     if explain:
         for line in answer.plan.lines():
@@ -171,6 +178,23 @@ def search(
         say(f"{count} heat maps written to {heatmaps}")
     if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
+
+
+def _index(store: Store, encoder: Encoder) -> Ivf | None:
+    """The index for approximate search, made and measured when it is first asked for."""
+    from geocmer.calibration import background
+    from geocmer.ivf import WORTH, Ivf
+    from geocmer.tuning import index
+
+    found = Ivf.of(store.snapshot())
+    if found is None and store.count() < WORTH:
+        say(f"with fewer than {WORTH} tiles an exact search is as quick: the answer is exact")
+        return None
+    if found is None:
+        say(f"making the index of {store.count()} tiles, once: a minute or a few for a million")
+        found = index(store, encoder.encode_texts(background()))
+    say(f"approximate: {found.recall:.0%} of the true ten best were found over {found.queries} queries")
+    return found
 
 
 def _table(hits: list[Hit]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def matches(snapshot: Snapshot, wanted: Filter, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def matches(
+    snapshot: Snapshot,
+    wanted: Filter,
+    columns: Sequence[str],
+    source: Callable[[list[str], str | None], Iterator[pa.RecordBatch]] | None = None,
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows that truly match, with their `_rowid`; before each batch, how many rows were read for it.
+
+    Args:
+        snapshot: the version read.
+        wanted: what must hold.
+        columns: to read.
+        source: columns and a coarse filter -> rows; by default all rows of the snapshot.
 
     Raises:
         InputError: the filter names a land-cover class that no tile has.
@@ -31,7 +42,7 @@ def matches(snapshot: Snapshot, wanted: Filter, columns: Sequence[str]) -> Itera
     if shares is not None:
         names |= dict.fromkeys(("labels", "fractions"))
         labels = shares.labels(snapshot.labels)
-    for batch in snapshot.scan(list(names), wanted.where(lambda: snapshot.reach)):
+    for batch in (source or snapshot.scan)(list(names), wanted.where(lambda: snapshot.reach)):
         kept = batch
         if shares is not None:
             covered = np.asarray(kept["labels"].is_valid())

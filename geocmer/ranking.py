@@ -28,7 +28,7 @@ class Best:
             k: how many to keep; None for all.
             min_score: the least score kept.
         """
-        self._query = query
+        self.query = query
         self.rough = query.astype(np.float32)
         self._k = k
         self._floor = -np.inf if min_score is None else min_score
@@ -36,6 +36,12 @@ class Best:
         # for rounding the query, the 2 % for vectors that are a little longer than 1. The second term is what is lost
         # if some library has told the processor to flush subnormal numbers to zero.
         self._slack = 1.02 * (len(query) + 2) * 2.0**-24 + float(np.abs(query).sum()) * 2.0**-14
+        self._least = self._floor
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was offered."""
+        self._floor = self._least
         self.rowids = np.empty(0, np.uint64)
         self.scores = np.empty(0, np.float64)
         self._ids = np.empty(0, "S32")
@@ -84,7 +90,7 @@ class Best:
         scores = np.empty(len(rows))
         for start in range(0, len(rows), ROWS):  # widened a few megabytes at a time: all rows may be in question
             part = slice(start, start + ROWS)
-            scores[part] = (vectors(rows[part]).astype(np.float64) * self._query).sum(axis=1)
+            scores[part] = (vectors(rows[part]).astype(np.float64) * self.query).sum(axis=1)
         if offsets is not None:
             scores += offsets[rows]
         rows, scores = rows[scores >= self._floor], scores[scores >= self._floor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from . import sidecar
 from .errors import InputError
 from .filters import Filter
 from .geometry import BBox, Region
+from .ivf import Ivf
 from .matches import matches
 from .partner import Partner
 from .places import distinct
@@ -155,6 +156,7 @@ def search(
     gsd: tuple[float | None, float | None] | None = None,
     where: str | None = None,
     places: Literal["best", "newest"] | None = None,
+    index: Ivf | None = None,
 ) -> Answer:
     """The `k` tiles nearest to a vector among those that meet every condition.
 
@@ -177,6 +179,7 @@ def search(
         where: a condition on the land cover, for instance `built_up > 0.3 and water <= 0.1`; see `Shares`.
         places: keep one hit for each place, the best or the newest of those that overlap (`places.distinct`; `newest`
             ranks every match first). None keeps all.
+        index: ask this index for candidates, so that a hit may be missing. None: exact.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -188,11 +191,16 @@ def search(
     wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
     query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
-    copy = _sidecar(snapshot, wanted)
+    if index is not None and (k is None or places == "newest"):
+        raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
+    copy = None if index else _sidecar(snapshot, wanted)
     most = k if places is None or k is None else None if places == "newest" else 4 * k
     while True:
         best = Best(query, most, min_score)
-        plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
+        if index is not None and most is not None:
+            plan = _rank_near(snapshot, wanted, weights, best, index, most)
+        else:
+            plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
         rowids, scores = best.ranked()
         if places is None:
             return Answer(plan, snapshot, rowids, scores)
@@ -211,11 +219,31 @@ def _sidecar(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
     return copy
 
 
-def _rank(snapshot: Snapshot, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+def _rank_near(
+    snapshot: Snapshot, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best, index: Ivf, k: int
+) -> Plan:
+    """Rank what an index proposes, and more of it while too few of that truly match."""
+    limit, whole = k * index.candidates, wanted != Filter()  # a narrow filter may leave nothing in a few partitions
+    while True:
+        plan = _rank(snapshot, wanted, weights, best, index.source(snapshot, best.query, limit, whole))
+        if plan.matched >= k or (whole and plan.scanned < limit):
+            method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
+            return replace(plan, method=method, exact=False)
+        limit, whole = limit * 4, True
+        best.clear()
+
+
+def _rank(
+    snapshot: Snapshot,
+    wanted: Filter,
+    weights: Mapping[str | None, float] | None,
+    best: Best,
+    source: Callable[[list[str], str | None], Iterator[pa.RecordBatch]] | None = None,
+) -> Plan:
     """Rank what LanceDB lets through."""
     column = snapshot.encoder.column if snapshot.encoder else ""
     scanned = matched = unembedded = 0
-    for read, batch in matches(snapshot, wanted, ("id", column, *(("category",) if weights else ()))):
+    for read, batch in matches(snapshot, wanted, ("id", column, *(("category",) if weights else ())), source):
         vectors, embedded = halves(batch[column])
         scanned += read
         matched += int(embedded.sum())

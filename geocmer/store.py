@@ -272,9 +272,25 @@ class Store:
 
         for table in (self._tiles, self._scenes):
             database.tidy(table)
-        if self.count() >= INDEX_ROWS and not self._tiles.list_indices():
+        if self.count() >= INDEX_ROWS:
+            there = [index.columns for index in self._tiles.list_indices()]
             for name in ("xmin", "ymin"):  # not xmax, ymax: measured to make the same filter slower
-                self._tiles.create_index(name, config=BTree())
+                if [name] not in there:
+                    self._tiles.create_index(name, config=BTree())
+
+    def index_vectors(self) -> str:
+        """Make, or make anew, the approximate index of the vectors that answer (see `ivf`). Returns their column."""
+        from lancedb.index import IvfRq
+
+        column = self.snapshot().answering().column
+        with database.spoken(self.path, "write"):
+            self._tiles.create_index(column, config=IvfRq(distance_type="dot"), replace=True)
+        return column
+
+    def keep(self, key: str, text: str) -> None:
+        """Keep a note in the metadata of the tiles, in place of an older one."""
+        with database.spoken(self.path, "write"):
+            database.set_metadata(self.path, self._tiles, {key: text})
 
     def _read(self, table: Any, columns: list[str] | None = None, where: str | None = None) -> pa.Table:
         """Rows of the newest version; `where` is SQL text, made by LanceDB's expressions if users' words are in it."""

@@ -452,7 +452,7 @@ def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: i
         part = slice(start, start + step)
         best.offer(vectors[part], np.arange(100, dtype=np.uint64)[part], lambda rows, ids=ids[part]: ids[rows])
     rows, scores = best.ranked()
-    exact = (vectors.astype(np.float64) * best._query).sum(axis=1)
+    exact = (vectors.astype(np.float64) * best.query).sum(axis=1)
     expected = np.lexsort((ids, -exact))[:k]
     assert rows.tolist() == expected.tolist()
     assert scores.tolist() == exact[expected].tolist()
