@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .cells import WORTH, Cells
 from .errors import InputError
 from .geometry import BBox, Region
 from .shares import Shares
@@ -150,6 +151,10 @@ def inside(
         within |= (xmin >= west) & (xmax <= east) & (ymin >= south) & (ymax <= north)
     if len(rectangles) < shapely.get_num_geometries(region.geometry):
         unsure = np.flatnonzero(near & ~within & ~crossing)
+        if len(unsure) >= WORTH and shapely.area(region.geometry) > 0:
+            within[unsure], apart = Cells(region.geometry).settle(extents[unsure])
+            near[unsure[apart]] = False
+            unsure = unsure[~within[unsure] & ~apart]
         shapely.prepare(region.geometry)
         around: NDArray[np.object_] = np.asarray(shapely.box(*extents[unsure].T), dtype=object)
         clear = shapely.contains_properly(region.geometry, around)

@@ -52,6 +52,7 @@ FLOW = [
         "store",
         "tilepairs",
         "shares",
+        "cells",
         "filters",
         "matches",
         "sidecar",
