@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from geocmer.relate import Related
     from geocmer.search import Answer, Hit
     from geocmer.store import Store
+
+
+EXPLAINED = 10
+"""Hits that --explain draws; --heatmaps draws them all."""
 
 
 class Keep(StrEnum):
@@ -78,7 +83,9 @@ def search(
         bool,
         typer.Option("--approximate", help="Ask an index, quicker and with its recall said; made when first used."),
     ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say how the answer was found.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how the answer was found, and draw where the focus layers looked.")
+    ] = False,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")
     ] = None,
@@ -90,7 +97,7 @@ def search(
         bool, typer.Option("--literal", help="Take the words as one description; look for no relation in them.")
     ] = False,
     heatmaps: Annotated[
-        Path | None, typer.Option("--heatmaps", help="Folder for a PNG of each hit: where the focus layers looked.")
+        Path | None, typer.Option("--heatmaps", help="Folder for the heat maps of all hits. [--explain: those of ten]")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix.")] = None,
     thumbnails: Thumbnails = False,
@@ -171,11 +178,8 @@ def search(
             print(json.dumps(attributes(hit)))
     else:
         _table(answer.hits)
-    if heatmaps:
-        from geocmer.explain import explain as draw
-
-        count = sum(1 for _ in draw(db, encoder, answer.hits, heatmaps))
-        say(f"{count} heat maps written to {heatmaps}")
+    if explain or heatmaps:
+        _draw(db, encoder, answer, heatmaps, output)
     if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
@@ -195,6 +199,22 @@ def _index(store: Store, encoder: Encoder) -> Ivf | None:
         found = index(store, encoder.encode_texts(background()))
     say(f"approximate: {found.recall:.0%} of the true ten best were found over {found.queries} queries")
     return found
+
+
+def _draw(store: Store, encoder: Encoder, answer: Answer | Related, folder: Path | None, output: Path | None) -> None:
+    """Where the focus layers looked: all hits into a folder that was named, else the first, as far as possible."""
+    from geocmer.errors import GeocmerError
+    from geocmer.explain import explain
+
+    into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
+    try:
+        count = sum(1 for _ in explain(store, encoder, islice(answer, None if folder else EXPLAINED), into))
+    except GeocmerError as error:
+        if folder:
+            raise
+        say(f"no heat maps: {error}")
+    else:
+        say(f"{count} heat maps written to {into}")
 
 
 def _table(hits: list[Hit]) -> None:

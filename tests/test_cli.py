@@ -199,3 +199,35 @@ def test_a_killed_run_is_completed_by_the_same_command(run: Run, tmp_path: Path)
     assert contents(killed) == contents(whole)
     assert whole.count() == 625
     assert len(killed.scenes()) == 1
+
+
+def test_search_explains_itself_in_words_and_pictures(
+    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path / "store"
+    assert run("tile", scene, "--size", 32, "--store", store)[0] == 0
+    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain", "--approximate")
+    assert code == 0
+    hits = [json.loads(line) for line in out.splitlines()]
+    assert "exact: the answer of brute force" in err
+    assert "the answer is exact" in err  # so few tiles need no index
+    names = sorted(path.name for path in (tmp_path / "geocmer-explain").iterdir())
+    assert names == [f"{hit['rank']:03d}-{hit['id'][:8]}.png" for hit in hits]
+    assert run("search", "a lake", "--store", store, "--explain", "-o", tmp_path / "h.geojson")[0] == 0
+    assert len(list((tmp_path / "h-explain").iterdir())) == 6
+    scene.unlink()
+    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "no heat maps: " in err
+
+
+def test_a_finished_scene_is_tiled_again_without_building_a_tower(
+    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("tile", scene, "--size", 32, "--store", tmp_path / "store")[0] == 0
+    monkeypatch.setattr("geocmer.bundled._efficientnet", lambda *_: 1 / 0)
+    monkeypatch.setattr("geocmer.bundled.MiniLM.load", lambda *_: 1 / 0)
+    code, _, err = run("tile", scene, "--size", 32, "--store", tmp_path / "store")
+    assert code == 0
+    assert "nothing to do" in err
