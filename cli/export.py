@@ -11,6 +11,7 @@ import typer
 from .console import say
 from .options import (
     STORE,
+    AsOf,
     Bbox,
     Category,
     Gsd,
@@ -23,6 +24,7 @@ from .options import (
     Where,
     day,
     gsd_of,
+    open_store,
     region_of,
 )
 
@@ -42,6 +44,7 @@ def export(
     until: Until = None,
     gsd: Gsd = None,
     where: Where = None,
+    as_of: AsOf = None,
     thumbnails: Thumbnails = False,
     style: Style = False,
 ) -> None:
@@ -54,10 +57,9 @@ def export(
     """
     from geocmer.export import write
     from geocmer.search import everything
-    from geocmer.store import Store
 
     area = region_of(bbox, region)
-    db = Store.open(store)
+    db = open_store(store, as_of)
     chosen = everything(
         db, region=area, category=category, since=day(since), until=day(until), gsd=gsd_of(gsd), where=where
     )

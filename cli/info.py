@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .options import STORE, Json, StoreDir
+from .options import STORE, AsOf, Json, StoreDir, open_store
 
 if TYPE_CHECKING:
     from geocmer.store import Store
+
+
+_SHOWN = 10
+"""Versions that are listed on a terminal; JSON has all."""
 
 
 def command() -> Callable[..., None]:
@@ -18,19 +22,21 @@ def command() -> Callable[..., None]:
     return info
 
 
-def info(store: StoreDir = STORE, as_json: Json = False) -> None:
+def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> None:
     """Say what a store holds: scenes, tiles, categories, extent, and the encoder that made its vectors.
+
+    It lists the versions that --as-of can read, the newest first: number, time (UTC), tiles.
 
     Example: geocmer info --store geocmer-store
     """
-    from geocmer.store import Store
-
-    facts = _facts(Store.open(store))
+    facts = _facts(open_store(store, as_of))
     if as_json or not sys.stdout.isatty():
         print(json.dumps(facts))
         return
     for name, value in facts.items():
-        if isinstance(value, dict):
+        if name == "versions":
+            _say_versions(value)
+        elif isinstance(value, dict):
             print(f"{name}:")
             for key, inner in value.items():
                 print(f"  {key}: {inner}")
@@ -47,7 +53,19 @@ def _facts(db: Store) -> dict[str, Any]:
         "categories": db.categories(),
         "bounds": _bounds(db),
         "model": encoder.title if encoder else "none yet; run `geocmer embed`",
+        "versions": [
+            {"version": version.number, "time": f"{version.time:%Y-%m-%dT%H:%M:%SZ}", "tiles": version.rows}
+            for version in reversed(db.versions())
+        ],
     }
+
+
+def _say_versions(versions: list[dict[str, Any]]) -> None:
+    print("versions:")
+    for version in versions[:_SHOWN]:
+        print(f"  {version['version']}: {version['time']}, {version['tiles']} tiles")
+    if len(versions) > _SHOWN:
+        print(f"  and {len(versions) - _SHOWN} older, back to {versions[-1]['version']} of {versions[-1]['time']}")
 
 
 def _bounds(db: Store) -> list[float] | None:

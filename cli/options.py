@@ -42,6 +42,12 @@ Where = Annotated[
     str | None,
     typer.Option("--where", help="Condition on the land cover, as 'built_up > 0.3 and not (water > 0.1)'."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="WHEN", help="Read the store as it was: a version of `geocmer info`, a date or time (UTC)."
+    ),
+]
 Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Write the pictures too; a map page always has them.")]
 Style = Annotated[bool, typer.Option("--style", help="Write a QGIS style beside the file; a GeoPackage holds its own.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the default when stdout is not a terminal.")]
@@ -59,6 +65,22 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
         raise InputError(f"date {text!r} is not YYYY-MM-DD") from error
+
+
+def open_store(path: Path, as_of: str | None = None) -> Store:
+    """A store, or what it was; which version that is, is said.
+
+    Raises:
+        InputError: `as_of` is no version, date or time.
+        StoreError: there is no such store, or no such version any more.
+    """
+    from geocmer.history import parse
+    from geocmer.store import Store
+
+    store = Store.open(path, parse(as_of)) if as_of is not None else Store.open(path)
+    if store.past:
+        say(f"reading version {store.past}")
+    return store
 
 
 def gsd_of(text: str | None) -> tuple[float | None, float | None] | None:

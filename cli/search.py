@@ -16,6 +16,7 @@ from .console import say
 from .options import (
     STORE,
     AdapterDir,
+    AsOf,
     Bbox,
     Category,
     Device,
@@ -32,6 +33,7 @@ from .options import (
     day,
     encoder_of,
     gsd_of,
+    open_store,
     region_of,
 )
 
@@ -69,6 +71,7 @@ def search(
     until: Until = None,
     gsd: Gsd = None,
     where: Where = None,
+    as_of: AsOf = None,
     like: Annotated[
         list[str] | None, typer.Option(help="Look for what an image file or a tile (its id) shows.")
     ] = None,
@@ -123,7 +126,6 @@ def search(
     from geocmer.query import Query, parse
     from geocmer.question import ask
     from geocmer.search import search as run
-    from geocmer.store import Store
 
     words = text or []
     alone = len(words) == 1 and not (like or minus or more or less)  # relations are read in a text that stands alone
@@ -139,7 +141,7 @@ def search(
         "k": None if everything else k,
         "min_score": min_score,
     }
-    db = Store.open(store)
+    db = open_store(store, as_of)
     encoder = encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
     answer: Answer | Related

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .errors import StoreError
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, scenes_schema, tiles_schema
 
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLES = ("tiles", "scenes")
-FRAGMENT_ROWS = 131_072
-"""Fragments this large are left alone by upkeep, so that a small addition never rewrites a large store."""
-LOOSE_FRAGMENTS = 16
-"""Upkeep merges small fragments once there are more than this."""
-KEEP = timedelta(hours=1)
-"""Superseded versions younger than this are kept: a reader may still be in one."""
+LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))
+"""How many fragments of at least and of less than so many rows upkeep leaves: more are merged. In two levels, so that a
+row is rewritten about twice on its way into a large fragment, and not each time that some more are added."""
+DELETED = 0.1
+"""Upkeep rewrites fragments once this share of their rows is deleted or replaced."""
 
 
 def find(path: str) -> Any:
@@ -86,16 +86,35 @@ def set_metadata(path: str, table: Any, values: dict[str, str | None]) -> None:
         table.to_lance().update_schema_metadata(values)
 
 
-def tidy(table: Any) -> None:
+def tidy(path: str, table: Any) -> None:
     """Merge small fragments, bring indices up to date, clear versions that nobody reads any more.
 
     Another writer may commit first, and then this gives up: nothing is lost, and the next call does the work.
     """
     with suppress(OSError, RuntimeError):
-        if table.stats()["fragment_stats"]["num_small_fragments"] > LOOSE_FRAGMENTS:
-            table.to_lance().optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+        for _, rows, _ in LEVELS:
+            if rows in due(table):
+                table.to_lance().optimize.compact_files(target_rows_per_fragment=rows)
         table.to_lance().optimize.optimize_indices()
-        table.cleanup_old_versions(KEEP)
+        history.clear(table, Path(path) / f"{table.name}.lance" if is_local(path) else None)
+
+
+def due(table: Any) -> list[int]:
+    """The levels at which fragments are to be merged: too many are small, or they hold what is no longer read."""
+    dataset = table.to_lance()
+    fragments = [fragment.metadata for fragment in dataset.get_fragments()]
+    sizes = [fragment.physical_rows for fragment in fragments]
+    levels = [most for least, most, loose in LEVELS if sum(least <= size < most for size in sizes) > loose]
+    live = _field_ids(dataset.lance_schema.fields())
+    stale = [fragment for fragment in fragments if any(not live.issuperset(file.fields) for file in fragment.files)]
+    dropped = sum(fragment.physical_rows < LEVELS[-1][1] for fragment in stale) > 1  # one alone is not rewritten
+    deleted = sum(fragment.num_deletions for fragment in fragments) > DELETED * sum(sizes)
+    return [*levels, LEVELS[-1][1]] if dropped or deleted else levels
+
+
+def _field_ids(fields: list[Any]) -> set[int]:
+    """Of columns and what is nested in them; a data file that has others holds columns that were dropped."""
+    return {field.id() for field in fields}.union(*(_field_ids(field.children()) for field in fields))
 
 
 @contextmanager

@@ -163,8 +163,11 @@ def fresh(snapshot: Snapshot) -> Sidecar | None:
 
 
 def build(snapshot: Snapshot) -> Sidecar | None:
-    """Make the sidecar of a version, and clear those of others. None where none can be: nothing depends on it."""
-    if not is_local(snapshot.path) or snapshot.encoder is None or not snapshot.count():
+    """Make the sidecar of a version, and clear those of others. None where none can be: nothing depends on it.
+
+    None is made of an earlier version: it would take the place of the newest one's.
+    """
+    if snapshot.past or not is_local(snapshot.path) or snapshot.encoder is None or not snapshot.count():
         return None
     place = Path(snapshot.path) / FOLDER
     folder = place / _name(snapshot)

@@ -31,6 +31,7 @@ class Snapshot:
         version: of the `tiles` table.
         encoder: the encoder whose vectors answer, or None while nothing is embedded.
         uris: scene id -> where the scene was read.
+        past: whether this is an earlier version, read on purpose, and not the newest.
         cache: what others derive from this version and wish to keep as long as it.
     """
 
@@ -39,6 +40,7 @@ class Snapshot:
     version: int
     encoder: EncoderInfo | None
     uris: dict[str, str] = field(repr=False)
+    past: bool = False
     cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def answering(self, fingerprint: str | None = None) -> EncoderInfo:

@@ -7,6 +7,7 @@ answer lies in the metadata of the `tiles` table: a re-embedding takes effect in
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import database
+from . import database, history
 from .errors import StoreError
+from .history import Version
 from .schema import SceneRow, TileRow, scene_row, scenes_table, tiles_schema, tiles_table
 from .snapshot import Snapshot
 from .vectors import EncoderInfo, vector_array, vector_field
@@ -44,23 +46,36 @@ class TileKey:
 
 
 class Store:
-    """A store that exists. `Store.open`, `Store.create` and `Store.open_or_create` make one."""
+    """A store that exists. `Store.open`, `Store.create` and `Store.open_or_create` make one.
 
-    def __init__(self, path: str) -> None:
+    Attributes:
+        past: the earlier version of the tiles that this reads, if it was opened so; then it cannot be written.
+    """
+
+    def __init__(self, path: str, as_of: int | dt.datetime | None = None) -> None:
         self.path = path
+        self.past: Version | None = None
         self._database = database.find(path)
         with database.spoken(path, "read"):
             self._tiles, self._scenes = (self._database.open_table(name) for name in database.TABLES)
         self._snapshot: tuple[int, int, Snapshot] | None = None
+        if as_of is not None:
+            self._go_back(as_of)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, as_of: int | dt.datetime | None = None) -> Self:
         """Open a store.
 
+        Args:
+            path: folder or object store.
+            as_of: read it as it was: the number of a version (`versions`), or a moment with a time zone, which means
+                the newest version at or before it.
+
         Raises:
-            StoreError: there is none at `path`, it is not a store or half made, or it has another schema version.
+            StoreError: there is none at `path`, it is not a store or half made, it has another schema version, or the
+                version can no longer be read.
         """
-        return cls(str(path))
+        return cls(str(path), as_of)
 
     @classmethod
     def create(cls, path: str | Path) -> Self:
@@ -99,9 +114,15 @@ class Store:
                     versions[0],
                     self._encoder(table, CURRENT),
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
+                    self.past is not None,
                 )
                 self._snapshot = (*versions, snapshot)
         return self._snapshot[2]
+
+    def versions(self) -> list[Version]:
+        """The versions of the tiles that can be read, oldest first; upkeep clears others."""
+        with database.spoken(self.path, "read"):
+            return history.versions(self._tiles)
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that are in the store, embedded or not."""
@@ -156,7 +177,7 @@ class Store:
             raise ValueError("call begin(encoder) before adding vectors")
         column = vector_array(vectors, info) if vectors is not None and info is not None else None
         table = tiles_table(rows, column, info).take(np.sort(first))
-        return database.upsert(self.path, self._tiles, table, insert=True) if rows else 0
+        return database.upsert(self.path, self._to_write(self._tiles), table, insert=True) if rows else 0
 
     def set_categories(
         self,
@@ -177,11 +198,12 @@ class Store:
         ]
         schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-        database.upsert(self.path, self._tiles, pa.Table.from_arrays(arrays, schema=schema), update=True)
+        table = pa.Table.from_arrays(arrays, schema=schema)
+        database.upsert(self.path, self._to_write(self._tiles), table, update=True)
 
     def add_scene(self, row: SceneRow) -> None:
         """Record a scene, to be called after its last tile; a scene of the same id is replaced."""
-        database.upsert(self.path, self._scenes, scenes_table([row]), insert=True, update=True)
+        database.upsert(self.path, self._to_write(self._scenes), scenes_table([row]), insert=True, update=True)
 
     # -- vectors -------------------------------------------------------------------------------------------------------
 
@@ -227,7 +249,8 @@ class Store:
 
         schema = pa.schema([tiles_schema().field("id"), vector_field(info)])
         arrays = [pa.array(list(ids), pa.string()), vector_array(vectors, info)]
-        database.upsert(self.path, self._tiles, pa.Table.from_arrays(arrays, schema=schema), update=True)
+        table = pa.Table.from_arrays(arrays, schema=schema)
+        database.upsert(self.path, self._to_write(self._tiles), table, update=True)
 
     def switch(self, info: EncoderInfo) -> None:
         """Let an encoder's vectors answer from now on, in one commit, and drop the old ones.
@@ -238,6 +261,7 @@ class Store:
         old = self.encoder
         if old == info:
             return
+        table = self._to_write(self._tiles)
         lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
         if lacking:
             raise StoreError(
@@ -245,7 +269,7 @@ class Store:
                 f"run `geocmer embed --model {info.model} --store {self.path}` again"
             )
         with database.spoken(self.path, "write"):
-            database.set_metadata(self.path, self._tiles, {CURRENT: info.to_json(), COMING: None})
+            database.set_metadata(self.path, table, {CURRENT: info.to_json(), COMING: None})
             self._drop_vectors_but({info.column})
 
     def reembed(self, info: EncoderInfo, encode: Callable[[list[TileKey]], NDArray[np.floating[Any]]]) -> int:
@@ -264,6 +288,8 @@ class Store:
             self.set_vectors(info, [key.id for key in keys], encode(keys))
             made += len(keys)
         self.switch(info)
+        if made:
+            self.upkeep()
         return made
 
     def upkeep(self) -> None:
@@ -271,7 +297,7 @@ class Store:
         from lancedb.index import BTree
 
         for table in (self._tiles, self._scenes):
-            database.tidy(table)
+            database.tidy(self.path, self._to_write(table))
         if self.count() >= INDEX_ROWS:
             there = [index.columns for index in self._tiles.list_indices()]
             for name in ("xmin", "ymin"):  # not xmax, ymax: measured to make the same filter slower
@@ -284,13 +310,35 @@ class Store:
 
         column = self.snapshot().answering().column
         with database.spoken(self.path, "write"):
-            self._tiles.create_index(column, config=IvfRq(distance_type="dot"), replace=True)
+            self._to_write(self._tiles).create_index(column, config=IvfRq(distance_type="dot"), replace=True)
         return column
 
     def keep(self, key: str, text: str) -> None:
         """Keep a note in the metadata of the tiles, in place of an older one."""
         with database.spoken(self.path, "write"):
-            database.set_metadata(self.path, self._tiles, {key: text})
+            database.set_metadata(self.path, self._to_write(self._tiles), {key: text})
+
+    def _go_back(self, as_of: int | dt.datetime) -> None:
+        """Read earlier versions from now on: of the tiles, and of the scenes as they were at the same moment."""
+        tiles = self.versions()
+        self.past = history.find(tiles, as_of, self.path)
+        moment = history.last_moment(tiles, as_of) if isinstance(as_of, int) else as_of
+        with database.spoken(self.path, "read"):
+            scenes = history.versions(self._scenes)
+            before = [version for version in scenes if version.time <= moment] or scenes[:1]
+            try:
+                self._tiles.checkout(self.past.number)
+                self._scenes.checkout(before[-1].number)
+            except ValueError as error:
+                raise StoreError(
+                    f"version {self.past} of {self.path} was cleared just now by upkeep; see `geocmer info`"
+                ) from error
+
+    def _to_write(self, table: Any) -> Any:
+        """A table, refused if this reads an earlier version."""
+        if self.past is not None:
+            raise StoreError(f"the store {self.path} is read as of version {self.past}; open it anew to write to it")
+        return table
 
     def _read(self, table: Any, columns: list[str] | None = None, where: str | None = None) -> pa.Table:
         """Rows of the newest version; `where` is SQL text, made by LanceDB's expressions if users' words are in it."""
@@ -311,6 +359,7 @@ class Store:
         current = self.encoder
         if info in (current, self.coming):
             return
+        self._to_write(self._tiles)
         with database.spoken(self.path, "write"):
             self._drop_vectors_but({current.column, info.column} if current else {info.column})  # of an abandoned one
             if info.column not in self._tiles.schema.names:

@@ -164,6 +164,29 @@ def test_info_says_what_a_store_holds(run: Run, tmp_path: Path, scene: Path) -> 
     assert 45 < south < north < 46
 
 
+def test_a_store_is_read_as_of_a_version(run: Run, tmp_path: Path, scene: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "tiles.csv"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    run("tile", scene, "--size", 16, "--no-embed", "--store", store)
+    newest, *_, oldest = json.loads(run("info", "--store", store, "--json")[1])["versions"]
+    assert (newest["tiles"], oldest["tiles"]) == (6 + 24, 0)
+    then = next(v for v in json.loads(run("info", "--store", store)[1])["versions"] if v["tiles"] == 6)
+    code, out, err = run("info", "--as-of", then["version"], "--store", store, "--json")
+    assert (code, err) == (0, f"reading version {then['version']} of {then['time']}\n")
+    facts = json.loads(out)
+    assert (facts["tiles"], len(facts["scenes"])) == (6, 1)
+    assert facts["versions"][0] == newest
+    code, _, err = run("export", "-o", file, "--as-of", then["version"], "--store", store)
+    assert (code, len(file.read_text().splitlines())) == (0, 1 + 6)
+    assert "6 tiles written" in err
+    for command in (["search", "x"], ["info"], ["export", "-o", file]):
+        assert run(*command, "--as-of", 99, "--store", store)[0] == 1
+        code, _, err = run(*command, "--as-of", "2001-01-01", "--store", store)
+        assert code == 1
+        assert f"the oldest is {oldest['version']} of {oldest['time']}" in err
+        assert "'lately' is neither" in run(*command, "--as-of", "lately", "--store", store)[2]
+
+
 def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path) -> None:
     store, file = tmp_path / "store", tmp_path / "tiles Ü.geojson"
     run("tile", scene, "--size", 32, "--no-embed", "--store", store)

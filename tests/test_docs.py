@@ -47,6 +47,7 @@ FLOW = [
         "schema",
         "cuts",
         "blocks",
+        "history",
         "database",
         "snapshot",
         "store",

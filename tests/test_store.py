@@ -412,7 +412,7 @@ def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch:
         store.add_tiles([tile(n, west=n / 10)], unit(60)[n : n + 1])
     before, reader = contents(store), search(store, unit(1)[0], k=None)
     store.upkeep()
-    assert store.snapshot().table.stats()["fragment_stats"]["num_fragments"] <= database.LOOSE_FRAGMENTS
+    assert store.snapshot().table.stats()["fragment_stats"]["num_fragments"] <= database.LEVELS[0][2]
     assert sorted(index.columns[0] for index in store._tiles.list_indices()) == ["xmin", "ymin"]
     assert contents(store) == before
     assert len(list(reader)) == 60, "a reader in the version before goes on"
