@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
 
 SIDE = 48
 """Cells along each side of the region's bounds: they cost as much as 2,000 extents that are looked at one by one."""
@@ -17,7 +18,7 @@ _ROUNDING = 1e-9
 class Cells:
     """The cells of a region that has an area, none of it beyond 180 degrees."""
 
-    def __init__(self, region: shapely.Geometry) -> None:
+    def __init__(self, region: Polygon | MultiPolygon) -> None:
         west, south, east, north = region.bounds
         self._west, self._south = west, south
         self._across, self._up = (east - west) / SIDE, (north - south) / SIDE
@@ -26,9 +27,8 @@ class Cells:
         x1, y1 = np.meshgrid(x[1:], y[1:], indexing="ij")
         boxes = shapely.box(x0, y0, x1, y1)
         shapely.prepare(region)
-        inside = shapely.contains_properly(region, boxes)
-        touched = inside.copy()
-        touched[~inside] = shapely.intersects(region, boxes[~inside])
+        inside = np.asarray(shapely.contains_properly(region, boxes))
+        touched = np.asarray(shapely.intersects(region, boxes))
         self._not_inside, self._touched = _sums(~inside), _sums(touched)
 
     def settle(self, extents: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -40,10 +40,12 @@ class Cells:
         return bounded & (_within(self._not_inside, *span) == 0), _within(self._touched, *span) == 0
 
     def _column(self, x: NDArray[np.float64], sign: int) -> NDArray[np.intp]:
-        return np.floor((x - self._west) / self._across + sign * _ROUNDING).astype(np.intp)
+        columns: NDArray[np.intp] = np.floor((x - self._west) / self._across + sign * _ROUNDING).astype(np.intp)
+        return columns
 
     def _row(self, y: NDArray[np.float64], sign: int) -> NDArray[np.intp]:
-        return np.floor((y - self._south) / self._up + sign * _ROUNDING).astype(np.intp)
+        rows: NDArray[np.intp] = np.floor((y - self._south) / self._up + sign * _ROUNDING).astype(np.intp)
+        return rows
 
 
 def _sums(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
