@@ -54,9 +54,7 @@ class Caps:
     def around(cls, extents: Floats) -> Self:
         """Circles around unwrapped extents (n, 4): xmin, ymin, xmax, ymax in degrees."""
         west, south, east, north = extents.T
-        lon, lat = (west + east) / 2, (south + north) / 2
-        polar = east - west > 180
-        lat = np.where(polar, np.where(lat < 0, -90.0, 90.0), lat)
+        lon, lat = centres(extents).T
         middle, half = np.radians(lat), np.radians((east - west) / 2)
         # Along a meridian less than 90 degrees away, a corner is farther than anything between the corners.
         cosines = [
@@ -66,7 +64,7 @@ class Caps:
         radii = np.arccos(np.clip(np.minimum(*cosines), -1, 1)) + 1e-7  # arccos near 1 is good to 1e-8
         turned = np.radians(lon)
         xyz = np.column_stack([np.cos(middle) * np.cos(turned), np.cos(middle) * np.sin(turned), np.sin(middle)])
-        return cls(np.column_stack([(lon + 180) % 360 - 180, lat]), xyz, radii)
+        return cls(np.column_stack([lon, lat]), xyz, radii)
 
     def take(self, rows: NDArray[np.intp]) -> Caps:
         """Some of them."""
@@ -83,6 +81,14 @@ def gaps(chords: Floats, radii: Floats) -> Floats:
     angles = 2 * np.arcsin(np.clip(chords / 2, 0, 1))
     result: Floats = LEAST * np.maximum(angles - radii, 0)
     return result
+
+
+def centres(extents: Floats) -> Floats:
+    """Longitude and latitude (n, 2) of the middle of unwrapped extents (n, 4); the pole for one around it."""
+    west, south, east, north = extents.T
+    lon, lat = (west + east) / 2, (south + north) / 2
+    lat = np.where(east - west > 180, np.where(lat < 0, -90.0, 90.0), lat)
+    return np.column_stack([(lon + 180) % 360 - 180, lat])
 
 
 def bearings(start: Floats, end: Floats) -> Floats:

@@ -17,19 +17,22 @@ and the weight of a partner d metres away
 
 So a score rises with every p it asks for, falls with every p it forbids, and never rises with a distance. The distance
 is that of the footprints (`geodesy.distances`), for `in` the gap between their circles, which is a little less. A tile
-may be its own partner, except for a direction: one picture can show both.
+may be its own partner: one picture can show both. Not so for a direction, where no tile of the same place
+(`places.same`) counts either: nothing lies north of itself, also where two scenes show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .forest import Forest
-from .geodesy import Caps, bearings, distances
+from .geodesy import bearings, centres, distances
+from .places import same
 from .query import Clause, Kind
 
 Floats = NDArray[np.float64]
@@ -52,9 +55,12 @@ AZIMUTHS = {
 SECTOR = 45.0
 """Degrees to either side of a direction: north, east, south and west share the circle, and so do the four between."""
 BLOCK = 64
-"""Tiles taken up first, few because nothing can be left out yet; each block is twice the one before."""
+"""Tiles taken up first, few because nothing can be left out yet; each block is twice the one before, ..."""
+LARGEST = 65_536
+"""... up to this, so that memory stays flat if all are asked for."""
 
 Footprints = Callable[[Rows], NDArray[np.object_]]
+Names = Callable[[Rows], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,71 +100,96 @@ def in_sector(clause: Clause, azimuths: Floats) -> NDArray[np.bool_]:
 
 
 def join(
-    caps: Caps,
+    extents: Floats,
     footprints: Footprints,
     subject: Floats,
     clauses: Sequence[tuple[Clause, Floats]],
     k: int | None,
     wanted: NDArray[np.bool_] | None = None,
     min_score: float = 0.0,
+    names: Names = np.asarray,
 ) -> Ranked:
-    """The k tiles with the highest scores above 0; of equal ones those that come first.
+    """The k tiles with the highest scores above 0; of equal ones, and of equal partners, those whose names come first.
 
     Tiles are taken up in the order of an upper bound of their score, until the next bound is below the k-th best score.
 
     Args:
-        caps: circles around the n tiles.
+        extents: (n, 4) of the n tiles, unwrapped.
         footprints: outlines of the tiles in these rows.
         subject: (n,) p of the first concept.
         clauses: each with (n,) p of its concept.
         k: how many at most; None for all.
         wanted: (n,) True for tiles that may be hits; any tile may be a partner. None: all.
         min_score: the least score.
+        names: of the tiles in these rows, comparable and all different; the row itself, if nothing else is known.
     """
     power = 1 / (1 + len(clauses))
     tops = [np.full(len(subject), p.max(initial=0)) if not c.negated else _best_left(c, p) for c, p in clauses]
     bound = subject * np.prod(tops, axis=0) if tops else subject.copy()
     rows = np.flatnonzero(bound > 0 if wanted is None else wanted & (bound > 0))
-    rows = rows[np.argsort(-bound[rows], kind="stable")]
-    forests = [Forest(caps, p) for _, p in clauses]
-    best = _Best(k, len(clauses), max(min_score, 0.0) ** (1 / power))
+    forests = [Forest(extents, p) for _, p in clauses]
+    best = _Best(k, len(clauses), power, min_score, names)
     best.floor = max(best.floor, _sure(subject, clauses, rows, k))
+    rows = rows[bound[rows] >= best.floor * (1 - 1e-9)]  # sorting a million takes longer than all the rest
+    rows = rows[np.argsort(-bound[rows], kind="stable")]
     start, size = 0, BLOCK
     while start < len(rows) and bound[rows[start]] >= best.floor * (1 - 1e-9):
         block = rows[start : start + size]
         block = block[bound[block] >= best.floor * (1 - 1e-9)]
         value, partners = bound[block], np.full((len(block), len(clauses)), -1, np.intp)
+        exact = subject[block]  # not by way of the bound, whose rounding would set equal tiles apart
         for number, (clause, p) in enumerate(clauses):
             others = value / np.maximum(tops[number][block], 1e-300)
             least = best.floor * (1 - 1e-9) / np.maximum(others, 1e-300)
-            found, partners[:, number] = _clause(clause, p, block, least, caps, forests[number], footprints)
-            value = others * found
+            tiles = _Tiles(extents, footprints, names, p, forests[number])
+            found, partners[:, number] = _clause(clause, tiles, block, least)
+            value, exact = others * found, exact * found
             kept = value > 0
-            block, value, partners = block[kept], value[kept], partners[kept]
-        best.offer(block, value, partners)
-        start, size = start + size, size * 2
-    return Ranked(best.rows, best.values**power, best.partners, min(start, len(rows)))
+            block, value, exact, partners = block[kept], value[kept], exact[kept], partners[kept]
+        best.offer(block, exact, partners)
+        start, size = start + size, min(size * 2, LARGEST)
+    best.sort()
+    return Ranked(best.rows, best.scores, best.partners, min(start, len(rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiles:
+    """What a clause looks at: the tiles' places, their names, and how well they show its concept."""
+
+    extents: Floats
+    footprints: Footprints
+    names: Names
+    p: Floats
+    forest: Forest
 
 
 class _Best:
-    """The best tiles so far, by the product of their factors."""
+    """The best tiles so far; `floor` is the product of factors that the next one needs at least."""
 
-    def __init__(self, k: int | None, clauses: int, floor: float) -> None:
-        self._k = k
-        self._least = floor
-        self.floor = floor
-        self.rows, self.values = np.empty(0, np.intp), np.empty(0)
+    def __init__(self, k: int | None, clauses: int, power: float, min_score: float, names: Names) -> None:
+        self._k, self._power, self._names = k, power, names
+        self._least = self.floor = max(min_score, 0.0) ** (1 / power)
+        self.rows, self.scores = np.empty(0, np.intp), np.empty(0)
         self.partners = np.empty((0, clauses), np.intp)
 
     def offer(self, rows: Rows, values: Floats, partners: Rows) -> None:
         kept = values >= self._least
         rows, values, partners = rows[kept], values[kept], partners[kept]
-        self.rows, self.values = np.concatenate([self.rows, rows]), np.concatenate([self.values, values])
+        self.rows = np.concatenate([self.rows, rows])
+        self.scores = np.concatenate([self.scores, values**self._power])
         self.partners = np.concatenate([self.partners, partners])
-        order = np.lexsort((self.rows, -self.values))[: self._k]
-        self.rows, self.values, self.partners = self.rows[order], self.values[order], self.partners[order]
-        if len(order) == self._k:
-            self.floor = max(self.floor, float(self.values[-1]))
+        if self._k is not None:
+            self.sort()
+            if len(self.rows) == self._k:
+                self.floor = max(self.floor, float(self.scores[-1]) ** (1 / self._power))
+
+    def sort(self) -> None:
+        order = np.argsort(-self.scores, kind="stable")
+        equal = np.diff(self.scores[order], prepend=np.nan, append=np.nan) == 0
+        at = np.flatnonzero(equal[:-1] | equal[1:])  # names are read where scores are equal, and only there
+        order[at] = order[at][np.lexsort((self._names(self.rows[order[at]]), -self.scores[order[at]]))]
+        order = order[: self._k]
+        self.rows, self.scores, self.partners = self.rows[order], self.scores[order], self.partners[order]
 
 
 def _best_left(clause: Clause, p: Floats) -> Floats:
@@ -175,61 +206,65 @@ def _sure(subject: Floats, clauses: Sequence[tuple[Clause, Floats]], rows: Rows,
     return float(np.partition(values, -k)[-k])
 
 
-def _clause(
-    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: Forest, footprints: Footprints
-) -> tuple[Floats, Rows]:
+def _clause(clause: Clause, tiles: _Tiles, hits: Rows, least: Floats) -> tuple[Floats, Rows]:
     """What a clause gives to tiles, and who gave it; 0 where it is less than the `least` that matters."""
     if clause.kind is Kind.IN:
-        value, partners = _surroundings(clause, p, hits, forest)
+        value, partners = _surroundings(clause, tiles, hits)
     else:
-        value, partners = _nearest_best(clause, p, hits, least, caps, forest, footprints)
+        value, partners = _nearest_best(clause, tiles, hits, least)
     if clause.negated:
         value, partners = 1 - value, np.full(len(hits), -1, np.intp)
     return np.where(value >= least, value, 0), partners
 
 
-def _surroundings(clause: Clause, p: Floats, hits: Rows, forest: Forest) -> tuple[Floats, Rows]:
+def _surroundings(clause: Clause, tiles: _Tiles, hits: Rows) -> tuple[Floats, Rows]:
     """The weighted mean of p around tiles, and the tile that adds most to it."""
     above, below, most = np.zeros(len(hits)), np.zeros(len(hits)), np.full(len(hits), -1.0)
     partners = hits.copy()
-    for hit, other, gap in forest.pairs(hits, 0.0, reach(clause)):
+    for hit, other, gap in tiles.forest.pairs(hits, 0.0, reach(clause)):
         w = weight(clause, gap)
-        share = w * p[other]
+        share = w * tiles.p[other]
         above += np.bincount(hit, share, len(hits))
         below += np.bincount(hit, w, len(hits))
         np.maximum.at(most, hit, share)
-        leads = share == most[hit]
+        leads = np.flatnonzero(share == most[hit])
+        if len(leads) > len(np.unique(hit[leads])):
+            leads = leads[np.argsort(tiles.names(other[leads]), kind="stable")[::-1]]  # the last one written stays
         partners[hit[leads]] = other[leads]
     return above / np.maximum(below, 1e-300), partners
 
 
-def _nearest_best(
-    clause: Clause, p: Floats, hits: Rows, least: Floats, caps: Caps, forest: Forest, footprints: Footprints
-) -> tuple[Floats, Rows]:
+def _nearest_best(clause: Clause, tiles: _Tiles, hits: Rows, least: Floats) -> tuple[Floats, Rows]:
     """The most that a partner gives to tiles, and which one; perhaps too little where that cannot matter.
 
     Pairs are tried in the order of an upper bound, p times the weight of the gap between the circles, until for every
     tile the next bound is no better than what was found.
     """
-    directed = clause.kind in AZIMUTHS
+    directed, p = clause.kind in AZIMUTHS, tiles.p
     best, partners = (np.zeros(len(hits)), np.full(len(hits), -1)) if directed else (p[hits].copy(), hits.copy())
     # A positive clause needs `least` of f; a negated one is lost as soon as its partner leaves less than that.
     floor, ceiling = (best, 1 - least) if clause.negated else (least, np.full(len(hits), np.inf))
-    for pairs in forest.pairs(hits, float(floor.min(initial=np.inf)), reach(clause)):
+    for pairs in tiles.forest.pairs(hits, float(floor.min(initial=np.inf)), reach(clause)):
         hit, other, gap = pairs
         bound = p[other] * weight(clause, gap)
         open_ = (bound > best[hit]) & (bound >= floor[hit]) & (best[hit] <= ceiling[hit])
         hit, other, bound = hit[open_], other[open_], bound[open_]
         if directed:
-            here, there = caps.lonlat[hits[hit]], caps.lonlat[other]
+            here, there = centres(tiles.extents[hits[hit]]), centres(tiles.extents[other])
             open_ = (here != there).any(axis=1) & in_sector(clause, bearings(there, here))
             hit, other, bound = hit[open_], other[open_], bound[open_]
         order = np.lexsort((-bound, hit))
+        if ((np.diff(hit[order]) == 0) & (np.diff(bound[order]) == 0)).any():
+            order = np.lexsort((tiles.names(other), -bound, hit))
         hit, other, bound = hit[order], other[order], bound[order]
         while len(hit):
             first = np.unique(hit, return_index=True)[1]
-            metres = distances(footprints(hits[hit[first]]), footprints(other[first]))
+            shapes, others = tiles.footprints(hits[hit[first]]), tiles.footprints(other[first])
+            metres = distances(shapes, others)
             value = p[other[first]] * weight(clause, metres)
+            if directed:
+                touching = np.flatnonzero(metres == 0)
+                value[touching[same(shapes[touching], others[touching])]] = 0
             better = value > best[hit[first]]
             best[hit[first[better]]], partners[hit[first[better]]] = value[better], other[first[better]]
             open_ = (bound > best[hit]) & (best[hit] <= ceiling[hit])

@@ -7,7 +7,8 @@ are of one scene: neighbours that a stride of half a tile lays over each other (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import shapely
@@ -23,6 +24,46 @@ OVERLAP = 0.3
 """From this intersection over union on, two footprints are one place."""
 PAGE = 4096
 """Footprints held at once."""
+
+Found = TypeVar("Found")
+
+
+def thin(
+    snapshot: Snapshot,
+    rank: Callable[[int | None], tuple[NDArray[np.uint64], Found]],
+    k: int | None,
+    places: Literal["best", "newest"] | None,
+) -> tuple[Found, NDArray[np.intp], int]:
+    """The k best hits of a ranking, one for each place.
+
+    Args:
+        snapshot: where the rows are.
+        rank: how many hits at most, None for all -> their row ids, best first, and what else is known of them. Asked
+            again for more as long as too many of them show the same places.
+        k: how many places at most; None for all.
+        places: which hit of a place, see `distinct`; None keeps all hits.
+
+    Returns:
+        What is known of the hits of the last ranking, which of them are kept, and how many are left out above the last.
+    """
+    most = k if places is None or k is None else None if places == "newest" else 4 * k
+    while True:
+        rowids, found = rank(most)
+        if places is None:
+            return found, np.arange(len(rowids)), 0
+        kept = np.flatnonzero(distinct(snapshot, rowids, places == "newest"))[:k]
+        if most is None or k is None or len(kept) == k or len(rowids) < most:
+            hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
+            return found, kept, hidden
+        most *= 4
+
+
+def same(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which pairs of footprints, WGS84 and cut at the antimeridian, are one place."""
+    a, b = _flat_shapes(first), _flat_shapes(second)
+    shared = shapely.area(shapely.intersection(a, b))
+    alike: NDArray[np.bool_] = shared >= OVERLAP * (shapely.area(a) + shapely.area(b) - shared)
+    return alike
 
 
 def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
@@ -97,7 +138,10 @@ def _flat(extents: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _footprints(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> NDArray[np.object_]:
     """Footprints in longitude and sine of latitude."""
-    shapes = shapely.from_wkb(snapshot.take(rowids, ["geometry"])["geometry"].to_numpy())
+    return _flat_shapes(shapely.from_wkb(snapshot.take(rowids, ["geometry"])["geometry"].to_numpy()))
+
+
+def _flat_shapes(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     flat: NDArray[np.object_] = shapely.transform(
         shapes, lambda xy: np.column_stack([xy[:, 0], np.sin(np.radians(xy[:, 1]))])
     )

@@ -5,48 +5,54 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from .calibration import Calibration, background, probability
+from .errors import InputError
 from .filters import Filter
-from .geodesy import Caps, bearings, distances, line
+from .geodesy import bearings, centres, distances, line
 from .geometry import BBox, Region
-from .join import join
+from .join import Ranked, join
 from .partner import Partner
+from .places import thin
 from .query import Query
-from .ranking import dots
-from .schema import EXTENT
-from .search import Answer, Hit, Plan, search
+from .scan import Scan, scan
+from .search import PAGE, Answer, Hit, Plan
+from .shares import Shares
 from .snapshot import Snapshot
 from .store import Store
-from .vectors import EncoderInfo, halves
 
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-SAMPLE = 64
-"""Tiles of each batch of a scan that the calibration looks at."""
-
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Hits of a relation, best first; as `search.Answer`."""
+    """Hits of a relation, best first, as `search.Answer`: iterate to stream them, partners too are made by the page.
+
+    Attributes:
+        plan: how they were found.
+        found: the hits without their partners.
+        partners: makes those of the hits with these ranks, counted from 0.
+    """
 
     plan: Plan
     found: Answer = field(repr=False)
-    partners: tuple[tuple[Partner, ...], ...] = field(repr=False)
+    partners: Callable[[slice], list[tuple[Partner, ...]]] = field(repr=False)
 
     def __len__(self) -> int:
-        return len(self.partners)
+        return len(self.found)
 
     def __iter__(self) -> Iterator[Hit]:
-        for hit, partners in zip(self.found, self.partners, strict=True):
-            yield replace(hit, partners=partners)
+        hits = iter(self.found)
+        for start in range(0, len(self), PAGE):
+            for partners in self.partners(slice(start, start + PAGE)):
+                yield replace(next(hits), partners=partners)
 
     @property
     def hits(self) -> list[Hit]:
@@ -68,8 +74,9 @@ def relate(
     fingerprint: str | None = None,
     gsd: tuple[float | None, float | None] | None = None,
     where: str | None = None,
+    places: Literal["best", "newest"] | None = None,
 ) -> Related:
-    """The `k` tiles that meet the relations of a query best, exactly.
+    """The `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
     Region and category are conditions on the hits; their partners may be any tiles, so that nothing is lost at the edge
     of a region. Dates are conditions on both. A hit's score is `join`'s, 0..1; a tile without a partner is no hit, so
@@ -88,109 +95,72 @@ def relate(
         fingerprint: of the encoder; refused if it is not the store's.
         gsd: finest and coarsest ground resolution of the hits, metres.
         where: a condition on the land cover of the hits, see `Shares`.
+        places: keep one hit for each place, as `search` does; partners are any tiles, of the hit's place too.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: conditions that contradict each other.
+        InputError: `k` < 1, conditions that contradict each other or name a class that no tile has.
     """
+    if k is not None and k < 1:
+        raise InputError(f"k is {k}; ask for at least 1 hit")
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
-    info = snapshot.answering(fingerprint)
+    snapshot.answering(fingerprint)
     vectors = encode([*background(), *query.concepts])
     others, concepts = vectors[: len(background())], vectors[len(background()) :]
-    period = Filter(None, None, since, until)
-    rowids, extents, scores, sample = _scan(snapshot, info, period, others, concepts)
-    calibration = Calibration.of(others, sample)
-    p = [probability(column / calibration.spread) for column in scores.T]
-    wanted = None
-    conditions: dict[str, Any] = {"region": region, "category": category, "gsd": gsd, "where": where}
-    if any(condition is not None for condition in conditions.values()):
-        matching = search(store, concepts[0], since=since, until=until, k=None, **conditions)
-        wanted = np.isin(rowids, matching.rowids)
-    caps = Caps.around(extents)
-    places = _Places(snapshot, rowids)
-    ranked = join(
-        caps, places.footprints, p[0], list(zip(query.clauses, p[1:], strict=True)), k, wanted, min_score or 0.0
-    )
+    known = scan(snapshot, Filter(None, None, since, until), concepts.astype(np.float64) - others.mean(axis=0))
+    calibration = Calibration.of(others, known.sample)
+    p = [probability(products / calibration.spread) for products in known.products]
+    clauses = list(zip(query.clauses, p[1:], strict=True))
+    matching, unembedded = known.matching(wanted)
+
+    def rank(most: int | None) -> tuple[NDArray[np.uint64], Ranked]:
+        least = min_score or 0.0
+        found = join(
+            known.extents, known.footprints, p[0], clauses, most, matching, least, lambda rows: known.ids[rows]
+        )
+        return known.rowids[found.rows], found
+
+    ranked, kept, hidden = thin(snapshot, rank, k, places)
+    rows, partnered = ranked.rows[kept], ranked.partners[kept]
     plan = Plan(
-        method="scan, then a join by upper bounds",
+        method=f"{known.method}, then a join by upper bounds",
         exact=True,
         tiles=snapshot.count(),
-        scanned=len(rowids),
-        matched=len(rowids) if wanted is None else int(wanted.sum()),
-        unembedded=0,
+        scanned=known.read,
+        matched=int(matching.sum()),
+        unembedded=unembedded,
+        hidden=hidden,
     )
-    asked = [(number, clause) for number, clause in enumerate(query.clauses) if not clause.negated]
-    columns = [
-        _partners(str(clause), ranked.rows, ranked.partners[:, number], p[number + 1], caps, places)
-        for number, clause in asked
-    ]
-    partners = tuple(zip(*columns, strict=True)) if columns else ((),) * len(ranked.rows)
-    return Related(plan, Answer(plan, snapshot, rowids[ranked.rows], ranked.scores), partners)
+
+    def partners(some: slice) -> list[tuple[Partner, ...]]:
+        columns = [
+            _partners(str(clause), rows[some], partnered[some, number], shown, known, snapshot)
+            for number, (clause, shown) in enumerate(clauses)
+            if not clause.negated
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(rows[some])
+
+    return Related(plan, Answer(plan, snapshot, known.rowids[rows], ranked.scores[kept]), partners)
 
 
-def _scan(
-    snapshot: Snapshot,
-    info: EncoderInfo,
-    period: Filter,
-    others: NDArray[np.floating[Any]],
-    concepts: NDArray[np.floating[Any]],
-) -> tuple[NDArray[np.uint64], Floats, Floats, NDArray[np.float16]]:
-    """Of every embedded tile: row id, extent, products with the concepts' directions; and a sample of vectors."""
-    column = info.column
-    directions = (concepts - others.mean(axis=0)).astype(np.float32)
-    rowids, extents, scores = [np.empty(0, np.uint64)], [np.empty((0, 4))], [np.empty((0, len(concepts)))]
-    sample = [np.empty((0, info.dim), np.float16)]
-    for batch in snapshot.scan([column, *EXTENT], period.where(lambda: snapshot.reach)):
-        vectors, embedded = halves(batch[column])
-        rows = np.flatnonzero(embedded)
-        vectors = vectors if len(rows) == len(vectors) else vectors[rows]
-        rowids.append(batch["_rowid"].to_numpy()[rows])
-        extents.append(np.column_stack([batch[name].to_numpy()[rows] for name in EXTENT]))
-        scores.append(np.column_stack([dots(vectors, direction) for direction in directions]).astype(np.float64))
-        sample.append(vectors[:: max(len(vectors) // SAMPLE, 1)].copy())
-    return np.concatenate(rowids), np.concatenate(extents), np.concatenate(scores), np.concatenate(sample)
-
-
-class _Places:
-    """Ids and footprints of rows, each read once."""
-
-    def __init__(self, snapshot: Snapshot, rowids: NDArray[np.uint64]) -> None:
-        self._snapshot, self._rowids = snapshot, rowids
-        self._known: dict[int, Any] = {}
-
-    def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        missing = np.array(sorted(set(rows.tolist()) - self._known.keys()), np.intp)
-        if len(missing):
-            table = self._snapshot.take(self._rowids[missing], ["geometry"])
-            shapes = shapely.from_wkb(table["geometry"].to_numpy())
-            self._known.update(zip(missing.tolist(), shapes, strict=True))
-        found = np.empty(len(rows), object)
-        found[:] = [self._known[row] for row in rows.tolist()]
-        return found
-
-    def ids(self, rows: Rows) -> list[str]:
-        ids: list[str] = self._snapshot.take(self._rowids[rows], ["id"])["id"].to_pylist() if len(rows) else []
-        return ids
-
-
-def _partners(relation: str, hits: Rows, others: Rows, p: Floats, caps: Caps, places: _Places) -> list[Partner]:
+def _partners(relation: str, hits: Rows, others: Rows, p: Floats, known: Scan, snapshot: Snapshot) -> list[Partner]:
     """The partners of hits under one clause."""
     if not len(hits):
         return []
-    here, there = caps.lonlat[hits], caps.lonlat[others]
-    shapes = places.footprints(others)
-    metres, azimuths = distances(places.footprints(hits), shapes), bearings(there, here)
+    here, there = centres(known.extents[hits]), centres(known.extents[others])
+    metres, azimuths = distances(known.footprints(hits), known.footprints(others)), bearings(there, here)
     unique, at = np.unique(others, return_inverse=True)
-    ids = places.ids(unique)
+    shapes = shapely.from_wkb(snapshot.take(known.rowids[unique], ["geometry"])["geometry"].to_numpy())
     return [
         Partner(
             relation=relation,
-            id=ids[at[n]],
+            id=known.ids[other].decode(),
             score=float(p[other]),
             distance_m=float(metres[n]),
             bearing=None if other == hits[n] else float(azimuths[n]),
-            geometry=shapes[n],
+            geometry=shapes[at[n]],
             line=None if other == hits[n] else line(here[n], there[n]),
         )
         for n, other in enumerate(others)

@@ -21,7 +21,7 @@ from .geometry import BBox, Region
 from .ivf import Ivf
 from .matches import matches
 from .partner import Partner
-from .places import distinct
+from .places import thin
 from .ranking import Best, dots
 from .shares import Shares
 from .sidecar import Sidecar
@@ -193,25 +193,22 @@ def search(
     query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
     if index is not None and (k is None or places == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
-    copy = None if index else _sidecar(snapshot, wanted)
-    most = k if places is None or k is None else None if places == "newest" else 4 * k
-    while True:
+    copy = None if index else sidecar_for(snapshot, wanted)
+
+    def rank(most: int | None) -> tuple[NDArray[np.uint64], Answer]:
         best = Best(query, most, min_score)
         if index is not None and most is not None:
             plan = _rank_near(snapshot, wanted, weights, best, index, most)
         else:
             plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
         rowids, scores = best.ranked()
-        if places is None:
-            return Answer(plan, snapshot, rowids, scores)
-        kept = np.flatnonzero(distinct(snapshot, rowids, places == "newest"))[:k]
-        if most is None or k is None or len(kept) == k or len(rowids) < most:
-            hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
-            return Answer(replace(plan, hidden=hidden), snapshot, rowids[kept], scores[kept])
-        most *= 4
+        return rowids, Answer(plan, snapshot, rowids, scores)
+
+    found, kept, hidden = thin(snapshot, rank, k, places)
+    return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
 
 
-def _sidecar(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
+def sidecar_for(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
     """The sidecar, if it is there or pays: made once, it saves every wide search from then on."""
     copy = sidecar.fresh(snapshot)
     if copy is None and snapshot.count() >= WIDE and snapshot.count(wanted.where(lambda: snapshot.reach)) >= WIDE:

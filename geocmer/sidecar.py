@@ -106,8 +106,18 @@ class Sidecar:
             labels = wanted.shares.labels(self.classes)
             rows = rows[wanted.shares.holds(partial(self._share, rows, labels))]
         if area is not None:
-            rows = rows[inside(area, self.extents[rows], partial(self._footprints, rows))]
+            rows = rows[inside(area, self.extents[rows], lambda some: self.footprints(rows[some]))]
         return rows, scanned
+
+    def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
+        """Footprints of these rows; from the store only where a footprint is not its extent."""
+        found = np.empty(len(rows), object)
+        plain = self.boxes[rows]
+        found[plain] = shapely.box(*self.extents[rows[plain]].T)
+        if not plain.all():
+            table = self.snapshot.take(self.rowids[rows[~plain]], ["geometry"])
+            found[~plain] = shapely.from_wkb(table["geometry"].to_numpy())
+        return found
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:
@@ -122,17 +132,6 @@ class Sidecar:
         for west, south, east, north in boxes(area, float(xmax.max(initial=-180))):
             near |= (xmin <= east) & (xmax >= west) & (ymin <= north) & (ymax >= south)
         return near
-
-    def _footprints(self, rows: NDArray[np.intp], some: NDArray[np.intp]) -> NDArray[np.object_]:
-        """Footprints of `rows[some]`; from the store only where a footprint is not its extent."""
-        chosen = rows[some]
-        found = np.empty(len(chosen), object)
-        plain = self.boxes[chosen]
-        found[plain] = shapely.box(*self.extents[chosen[plain]].T)
-        if not plain.all():
-            table = self.snapshot.take(self.rowids[chosen[~plain]], ["geometry"])
-            found[~plain] = shapely.from_wkb(table["geometry"].to_numpy())
-        return found
 
     @cached_property
     def _columns(self) -> dict[frozenset[str], NDArray[np.float64]]:

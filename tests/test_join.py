@@ -5,12 +5,13 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Geod
+from pyproj import Geod, Transformer
 from synthetic import footprint
 
 from geocmer.calibration import Calibration, background, probability
 from geocmer.geodesy import Caps, distances, gaps
 from geocmer.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
+from geocmer.places import OVERLAP, same
 from geocmer.query import Clause, Kind
 from geocmer.schema import extents
 
@@ -28,13 +29,19 @@ def _world() -> np.ndarray:
 
 
 WORLD = _world()
-CAPS = Caps.around(extents(WORLD))
+EXTENTS = extents(WORLD)
+CAPS = Caps.around(EXTENTS)
 N = len(WORLD)
 ONE, TWO = (grid.ravel() for grid in np.meshgrid(range(N), range(N), indexing="ij"))
 METRES = distances(WORLD[ONE], WORLD[TWO]).reshape(N, N)
 GAPS = gaps(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(N, N)
 AZIMUTH = (np.array(GEOD.inv(*CAPS.lonlat[TWO].T, *CAPS.lonlat[ONE].T)[0]) % 360).reshape(N, N)
 APART = (CAPS.lonlat[ONE] != CAPS.lonlat[TWO]).any(axis=1).reshape(N, N)
+EVEN = shapely.transform(  # in a projection that keeps areas
+    WORLD, lambda xy: np.column_stack(Transformer.from_crs(4326, 6933, always_xy=True).transform(*xy.T))
+)
+SHARED = shapely.area(shapely.intersection(EVEN[ONE], EVEN[TWO]))
+OVERLAPS = (SHARED / (shapely.area(EVEN)[ONE] + shapely.area(EVEN)[TWO] - SHARED)).reshape(N, N)
 
 
 def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) -> np.ndarray:
@@ -52,6 +59,7 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) 
             if clause.kind in AZIMUTHS:
                 off = np.abs((AZIMUTH - AZIMUTHS[clause.kind] + 180) % 360 - 180)
                 w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind]) % 360 == 315)) * APART
+                w = w * (OVERLAPS < OVERLAP)  # a place is not north of itself
             value = (w * p).max(axis=1)
         product *= 1 - value if clause.negated else value
     return product ** (1 / (1 + len(clauses)))
@@ -75,18 +83,24 @@ def clauses(draw: st.DrawFn) -> Clause:
 @settings(max_examples=60, deadline=None)
 def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     rng = np.random.default_rng(seed)
-    subject = rng.random(N) ** 4
+    subject = rng.integers(0, 5, N) / 4.0  # so that many tie
     scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
     wanted = rng.random(N) < 0.8
+    names = rng.permutation(N)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.join.BLOCK", block)
         patch.setattr("geocmer.forest.PAIRS", 50 if block == 16 else 2_000_000)
-        ranked = join(CAPS, WORLD.take, subject, scored, k, wanted, min_score)
+        ranked = join(EXTENTS, WORLD.take, subject, scored, k, wanted, min_score, names.__getitem__)
     true = _brute_force(subject, scored) * wanted
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
     assert ranked.scores == pytest.approx(expected, rel=1e-9)
     assert true[ranked.rows] == pytest.approx(ranked.scores, rel=1e-9)
     assert len(set(ranked.rows)) == len(ranked.rows)
+    apart = np.diff(ranked.scores) < 0
+    assert (apart | (np.diff(names[ranked.rows]) > 0)).all(), "equal ones by name"
+    if not any(clause.kind is Kind.IN for clause in asked) and len(ranked.rows) == k:
+        last = np.flatnonzero((true == ranked.scores[-1]) & ~np.isin(np.arange(N), ranked.rows))
+        assert (names[last] > names[ranked.rows[-1]]).all(), "at the end too"
     for number, (clause, p) in enumerate(scored):
         if clause.negated:
             assert (ranked.partners[:, number] == -1).all()
@@ -104,7 +118,7 @@ def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind
     subject, p = rng.random(N), rng.random(N) * 0.8
 
     def scores(subject: np.ndarray, p: np.ndarray) -> np.ndarray:
-        ranked = join(CAPS, WORLD.take, subject, [(clause, p)], None)
+        ranked = join(EXTENTS, WORLD.take, subject, [(clause, p)], None)
         found = np.zeros(N)
         found[ranked.rows] = ranked.scores
         return found
@@ -135,12 +149,53 @@ def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
     assert in_sector(Clause(Kind.NORTH, "b"), np.array([0.0, 44.9, 315.0, 45.0, 180.0])).tolist() == [1, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("k", [3, None])
+def test_where_all_is_equal_names_decide_and_not_the_storage(kind, k) -> None:
+    """Four rows of tiles, 100 km apart and all alike, in two orders of storage."""
+    row = np.array([shapely.box(x / 100, y, (x + 1) / 100, y + 0.01) for y in range(4) for x in range(9)], dtype=object)
+    found = []
+    for order in (np.arange(36), np.random.default_rng(1).permutation(36)):
+        clause, shapes = Clause(kind, "b", 1500.0 if kind is Kind.WITHIN else None), row[order]
+        one = np.full(36, 0.5)
+        ranked = join(extents(shapes), shapes.take, one, [(clause, one)], k, names=order.__getitem__)
+        found.append([(order[a], order[b]) for a, b in zip(ranked.rows, ranked.partners[:, 0], strict=True)])
+    assert found[0] == found[1]
+    if kind in (Kind.NEAR, Kind.NEXT, Kind.WITHIN):
+        assert found[0] == [(n, n) for n in range(36)][:k], "of equal partners a tile itself comes first"
+    if kind in (Kind.EAST, Kind.WEST):
+        step = -1 if kind is Kind.EAST else 1
+        ends = [n for n in range(36) if 0 <= n % 9 + step < 9]
+        assert found[0] == [(n, n + step) for n in ends][:k], "the nearest"
+
+
+def test_one_place_is_not_north_of_itself() -> None:
+    """Two scenes that are 100 m apart show the same tiles; a third tile lies 2 km to the north."""
+    low, moved, high = (
+        shapely.box(0, 0, 0.01, 0.01),
+        shapely.box(0, 0.001, 0.01, 0.011),
+        shapely.box(0, 0.03, 0.01, 0.04),
+    )
+    shapes = np.array([low, moved, high], dtype=object)
+    subject, p = np.array([0.0, 0.9, 0.8]), np.array([0.9, 0.0, 0.0])
+    north, near = (
+        join(extents(shapes), shapes.take, subject, [(Clause(k, "b"), p)], 5) for k in (Kind.NORTH, Kind.NEAR)
+    )
+    assert (north.rows.tolist(), north.partners.tolist()) == ([2], [[0]])
+    assert (near.rows.tolist(), near.partners.tolist()) == ([1, 2], [[0], [0]]), "but it may be near itself"
+
+
+def test_one_place_is_told_by_the_overlap() -> None:
+    assert np.abs(OVERLAPS - OVERLAP).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert (same(WORLD[ONE], WORLD[TWO]) == (OVERLAPS.ravel() >= OVERLAP)).all()
+
+
 def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
-    assert len(join(CAPS.take(np.arange(0)), WORLD.take, np.empty(0), [], 5).rows) == 0
+    assert len(join(EXTENTS[:0], WORLD.take, np.empty(0), [], 5).rows) == 0
     grid = np.array([shapely.box(x / 100, y / 100, (x + 1) / 100, (y + 1) / 100) for x in range(60) for y in range(60)])
     rng = np.random.default_rng(0)
     subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
-    ranked = join(Caps.around(extents(grid)), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
+    ranked = join(extents(grid), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
     assert ranked.seen < 1000
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import InputError
+from ..relate import Related
 from ..search import Answer, Hit
 from ..snapshot import Snapshot
 from .options import Options
@@ -51,10 +52,10 @@ def write(
     """Write hits to a file, whole or not at all: a failure leaves an existing file as it was.
 
     Args:
-        hits: any number, none included; an `Answer` is written a page at a time.
+        hits: any number, none included; an `Answer` or `Related` is written a page at a time.
         path: its suffix tells the format: see `FORMATS`.
         title: what the hits are, for people: the words that were searched for.
-        source: the store that answered, at its version; an `Answer` knows its own.
+        source: the store that answered, at its version; an answer knows its own.
         thumbnails: write the pictures too: as bytes in tables, as `data:` addresses in text.
         style: write a QGIS style beside the file, under its name with the suffix `.qml`.
 
@@ -75,8 +76,8 @@ def write(
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
-    if source is None and isinstance(hits, Answer):
-        source = hits.snapshot
+    if source is None and isinstance(hits, Answer | Related):
+        source = (hits.found if isinstance(hits, Related) else hits).snapshot
     stream = Stream(hits)
     try:
         # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
