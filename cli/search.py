@@ -140,6 +140,7 @@ def search(
         "where": where,
         "k": None if everything else k,
         "min_score": min_score,
+        "places": None if all_dates else keep.value,
     }
     db = open_store(store, as_of)
     encoder = encoder_of(db, model, adapter, device)
@@ -164,7 +165,6 @@ def search(
             ask(db, encoder, texts, like=like or [], minus=minus or [], more=more or [], less=less or []),
             **asked,
             weights=weights,
-            places=None if all_dates else keep.value,
             index=_index(db, encoder) if approximate else None,
         )
     if explain:

@@ -196,6 +196,40 @@ def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path)
     assert len(json.loads(file.read_text())["features"]) == 6
 
 
+def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(run: Run, tmp_path: Path) -> None:
+    """Two scenes of one place, six tiles of 320 m each."""
+    store, file = tmp_path / "store", tmp_path / "hits.geojson"
+    scenes = [raster(tmp_path / f"{seed}.tif", noise(3, 64, 96, seed=seed)) for seed in (1, 2)]
+    assert run("tile", *scenes, "--size", 32, "--store", store, "--device", "cpu")[0] == 0
+    asked = ("--store", store, "--device", "cpu")
+
+    code, out, err = run("search", "airport near river", "--json", *asked)
+    assert code == 0
+    assert "read as: airport near river" in err
+    hits = [json.loads(line) for line in out.splitlines()]
+    assert 1 <= len(hits) <= 6
+    assert f"{12 - len(hits)} hits that show the same places are hidden; see them with --all-dates" in err
+    assert [hit["rank"] for hit in hits] == [*range(1, len(hits) + 1)]
+    assert all(0 < hit["score"] < 1 and hit["partners"][0]["relation"] == "near river" for hit in hits)
+    code, out, err = run("search", "airport near river", "--json", "--all", "--all-dates", "--explain", *asked)
+    assert len(out.splitlines()) == 12
+    assert "hidden" not in err
+    assert "LanceDB scan, then a join by upper bounds, exact" in err
+
+    code, out, err = run("search", "airport within 5 km north of river", "--all-dates", "-o", file, *asked)
+    assert (code, out) == (0, "")
+    assert "6 hits written" in err, "the northern row of both scenes"
+    features = json.loads(file.read_text())["features"]
+    tiles = {one["id"]: one["geometry"] for one in features if one["geometry"]["type"] == "Polygon"}
+    lines = [one for one in features if one["geometry"]["type"] == "LineString"]
+    assert len(tiles) == len(lines) == 6
+    for line in lines:
+        (_, north), *_, (_, south) = line["geometry"]["coordinates"]
+        assert north > south
+        assert line["properties"]["hit"] in tiles
+        assert line["properties"]["distance_m"] == 0, "the tiles touch"
+
+
 def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Store, "open", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
