@@ -48,6 +48,11 @@ class Related:
     def __len__(self) -> int:
         return len(self.found)
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was read."""
+        return self.found.snapshot
+
     def __iter__(self) -> Iterator[Hit]:
         hits = iter(self.found)
         for start in range(0, len(self), PAGE):

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from ..relate import Related
-from ..search import Answer, Hit
+from ..search import Hit
 from ..snapshot import Snapshot
 from .options import Options
 from .page import page
@@ -76,8 +75,8 @@ def write(
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
-    if source is None and isinstance(hits, Answer | Related):
-        source = (hits.found if isinstance(hits, Related) else hits).snapshot
+    if source is None:  # an answer knows it; of a relation too, whose module is slow to import
+        source = getattr(hits, "snapshot", None)
     stream = Stream(hits)
     try:
         # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
