@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ TABLES = ("tiles", "scenes")
 LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))
 """How many fragments of at least and of less than so many rows upkeep leaves: more are merged. In two levels, so that a
 row is rewritten about twice on its way into a large fragment, and not each time that some more are added."""
+LEFT, FOREVER = timedelta(days=7), timedelta(days=36_500)
+"""A data file this old that no version holds was left by a write that never ended: LanceDB's own measure."""
 DELETED = 0.1
 """Upkeep rewrites fragments once this share of their rows is deleted or replaced."""
 
@@ -110,6 +113,40 @@ def due(table: Any) -> list[int]:
     dropped = sum(fragment.physical_rows < LEVELS[-1][1] for fragment in stale) > 1  # one alone is not rewritten
     deleted = sum(fragment.num_deletions for fragment in fragments) > DELETED * sum(sizes)
     return [*levels, LEVELS[-1][1]] if dropped or deleted else levels
+
+
+@dataclass(frozen=True, slots=True)
+class Untidy:
+    """What is to be done to a table.
+
+    Attributes:
+        fragments: how many there are, 0 if none are to be merged.
+        versions: numbers of those that can be cleared.
+        leftovers: data files that no version holds, a week old and more.
+    """
+
+    fragments: int
+    versions: list[int]
+    leftovers: list[Path]
+
+
+def untidy(path: str, table: Any) -> Untidy:
+    """What `tidy` and `sweep` would do; leftovers and weight are looked at only in a local folder."""
+    folder = Path(path) / f"{table.name}.lance" if is_local(path) else None
+    there, now = history.versions(table), datetime.now(UTC)
+    old = {*history.superseded(there, now), *history.overweight(table, there, folder, now)}
+    leftovers: list[Path] = []
+    if folder is not None:
+        held = history.files(table, there)
+        aged = now.timestamp() - LEFT.total_seconds()
+        data = sorted((folder / "data").glob("*.lance"))
+        leftovers = [file for file in data if file.name not in held and file.stat().st_mtime < aged]
+    return Untidy(len(table.to_lance().get_fragments()) if due(table) else 0, sorted(old), leftovers)
+
+
+def sweep(table: Any) -> None:
+    """Remove the leftovers of a table; LanceDB spares what is younger than a week. No version is cleared."""
+    table.to_lance().cleanup_old_versions(older_than=FOREVER)
 
 
 def _field_ids(fields: list[Any]) -> set[int]:

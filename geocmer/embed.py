@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -59,16 +60,14 @@ class Encoder:
         """
         from .adapter import Adapter
 
-        folder = Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
+        folder = _folder(model, adapter)
         backbone = Backbone.load(model, device)
         if folder is None:
             dim = backbone.text(["probe"]).pooled.shape[-1]
             return cls(backbone, None, "", backbone.fingerprint, dim)
         loaded = Adapter.load(folder, backbone)
-        digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
-        digest.update(backbone.fingerprint.encode())
         name = "" if folder == default_adapter() else str(folder.resolve())
-        return cls(backbone, loaded, name, digest.hexdigest(), loaded.cfg.dim)
+        return cls(backbone, loaded, name, _fingerprint(folder, backbone.fingerprint), loaded.cfg.dim)
 
     @classmethod
     def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
@@ -118,6 +117,33 @@ class Encoder:
         unique, at = np.unique(texts, return_inverse=True)  # equal captions get bit-equal scores: ties stay ties
         said = np.concatenate([self.encode_texts(unique[i : i + 256].tolist()) for i in range(0, len(unique), 256)])
         return (np.concatenate(vectors) @ said.T)[:, at], owner
+
+
+def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None) -> str | None:
+    """The fingerprint that `Encoder.load` would find, from the adapter's files alone; None where there is no adapter.
+
+    An adapter names the towers it belongs to, and loading refuses others.
+
+    Raises:
+        ModelError: the adapter cannot be read.
+    """
+    folder = _folder(model, adapter)
+    if folder is None:
+        return None
+    try:
+        return _fingerprint(folder, json.loads((folder / "config.json").read_text("utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"adapter {folder} cannot be read ({error}); put it back, or train it again") from error
+
+
+def _folder(model: str, adapter: str | Path | None) -> Path | None:
+    return Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
+
+
+def _fingerprint(folder: Path, towers: str) -> str:
+    digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
+    digest.update(towers.encode())
+    return digest.hexdigest()
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -166,6 +166,17 @@ def overweight(table: Any, there: Sequence[Version], folder: Path | None, now: d
     return []
 
 
+def files(table: Any, there: Sequence[Version]) -> set[str]:
+    """Names of the data files that any of the versions holds. One that another process clears meanwhile holds none."""
+    dataset, names = table.to_lance(), set()
+    for version in there:
+        try:
+            names |= set(_files(dataset, version.number))
+        except (ValueError, OSError):
+            continue
+    return names
+
+
 def _files(dataset: Any, number: int) -> dict[str, int]:
     """Name -> bytes of the data files of a version."""
     fragments = dataset.checkout_version(number).get_fragments()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +124,8 @@ def ingest(
             {"cover": land_cover.hash if land_cover else None, "rules": repr(rules), "min_valid": options.min_valid}
         )
         if done is not None and _same(done, settings, land_cover):
+            if not Path(done.uri).is_file():  # it was moved: its tiles are the same, and are cut from here from now on
+                store.add_scene(replace(done, uri=str(Path(path).resolve())))
             return Ingested(
                 str(path), Account(**json.loads(done.account)), _complete(store, encoder, name), (scene.bands_note,)
             )

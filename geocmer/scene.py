@@ -149,9 +149,8 @@ class Scene:
 
     @cached_property
     def content_hash(self) -> str:
-        """blake2b-128 of the file's bytes, 32 hex digits."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        """See `content_hash`."""
+        return content_hash(self.path)
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None, resampling: Resampling = Resampling.average
@@ -203,6 +202,12 @@ class Scene:
             raise InputError(f"scene {self.path} has no valid pixel (nodata {self.nodata}); check its nodata value")
         low, high = np.percentile(array[:, valid].astype(np.float64), percentiles, axis=1)
         return Stretch(tuple(low.tolist()), tuple(high.tolist()))
+
+
+def content_hash(path: Path) -> str:
+    """blake2b-128 of a file's bytes, 32 hex digits: the whole file is read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def parse_bands(text: str) -> tuple[int, ...]:

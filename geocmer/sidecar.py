@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ FOLDER = "sidecar"
 """Inside a store."""
 BLOCK = 512
 """Rows whose extents are bounded together: a region is compared with blocks first. Stored rows lie scene by scene."""
+MAKING = 3600.0
+"""Seconds: a draft that was begun so long ago is not being made any more."""
 NEVER = np.iinfo(np.int64).min
 """Stands for "no time"."""
 ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -188,11 +191,20 @@ def build(snapshot: Snapshot) -> Sidecar | None:
 
 
 def stale(snapshot: Snapshot) -> list[Path]:
-    """Sidecars, whole or half made, of other versions."""
+    """Sidecars of other versions, damaged ones, and those that nobody goes on making."""
     place = Path(snapshot.path) / FOLDER
     if not is_local(snapshot.path) or not place.is_dir():
         return []
-    return [folder for folder in sorted(place.iterdir()) if folder.name != _name(snapshot)]
+    whole = fresh(snapshot)
+    others = [folder for folder in sorted(place.iterdir()) if whole is None or folder != whole.folder]
+    return [folder for folder in others if not (folder.name.startswith(".") and _is_young(folder))]
+
+
+def _is_young(draft: Path) -> bool:
+    try:
+        return draft.stat().st_mtime > time.time() - MAKING
+    except FileNotFoundError:  # it has just become whole
+        return True
 
 
 def _name(snapshot: Snapshot) -> str:

@@ -243,12 +243,16 @@ class Store:
         keys = [TileKey(**record) for record in table.to_pylist()]
         yield from (keys[start : start + batch] for start in range(0, len(keys), batch))
 
-    def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]]) -> None:
-        """Give tiles that are there their (n, dim) unit vectors of an encoder that was announced by `begin`."""
+    def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]] | None) -> None:
+        """Give tiles that are there their (n, dim) unit vectors of an encoder that was announced by `begin`.
+
+        None takes their vectors out, as if they had never been embedded.
+        """
         import pyarrow as pa
 
         schema = pa.schema([tiles_schema().field("id"), vector_field(info)])
-        arrays = [pa.array(list(ids), pa.string()), vector_array(vectors, info)]
+        column = vector_array(vectors, info) if vectors is not None else pa.nulls(len(ids), schema.field(1).type)
+        arrays = [pa.array(list(ids), pa.string()), column]
         table = pa.Table.from_arrays(arrays, schema=schema)
         database.upsert(self.path, self._to_write(self._tiles), table, update=True)
 
@@ -298,11 +302,40 @@ class Store:
 
         for table in (self._tiles, self._scenes):
             database.tidy(self.path, self._to_write(table))
-        if self.count() >= INDEX_ROWS:
-            there = [index.columns for index in self._tiles.list_indices()]
-            for name in ("xmin", "ymin"):  # not xmax, ymax: measured to make the same filter slower
-                if [name] not in there:
-                    self._tiles.create_index(name, config=BTree())
+        for name, behind in self.unindexed().items():
+            if behind is None:
+                self._tiles.create_index(name, config=BTree())
+
+    def unindexed(self) -> dict[str, int | None]:
+        """For each column that should have an index: the tiles that are not in it yet, None where there is none."""
+        if self.count() < INDEX_ROWS:
+            return {}
+        with database.spoken(self.path, "read"):
+            there = {index.columns[0]: index.num_unindexed_rows for index in self._tiles.list_indices()}
+        return {name: there.get(name) for name in ("xmin", "ymin")}  # not xmax, ymax: they make the same filter slower
+
+    def untidy(self) -> dict[str, database.Untidy]:
+        """What `upkeep` would do to each table, and `sweep`."""
+        with database.spoken(self.path, "read"):
+            return {table.name: database.untidy(self.path, table) for table in (self._tiles, self._scenes)}
+
+    def sweep(self) -> None:
+        """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
+        for table in (self._tiles, self._scenes):
+            with database.spoken(self.path, "write"):
+                database.sweep(self._to_write(table))
+
+    def remove_doubles(self, rows: Sequence[tuple[str, int]]) -> None:
+        """Remove rows, each given as (id, row id), whose id another row has too.
+
+        A row goes only if both still agree, so that one row of each id is left whatever happened meanwhile.
+        """
+        from lancedb.expr import col, lit
+
+        for start in range(0, len(rows), 500):
+            pairs = [f"({(col('id') == lit(name)).to_sql()} AND _rowid = {row})" for name, row in rows[start:][:500]]
+            with database.spoken(self.path, "write"):
+                self._to_write(self._tiles).delete(" OR ".join(pairs))
 
     def index_vectors(self) -> str:
         """Make, or make anew, the approximate index of the vectors that answer (see `ivf`). Returns their column."""

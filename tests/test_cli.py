@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import contents, noise, raster
+from synthetic import ENCODER, contents, noise, raster, unit
 
-from geocmer import __version__
+from geocmer import __version__, sidecar
 from geocmer.errors import GeocmerError
 from geocmer.store import Store
 
@@ -185,6 +185,32 @@ def test_a_store_is_read_as_of_a_version(run: Run, tmp_path: Path, scene: Path) 
         assert code == 1
         assert f"the oldest is {oldest['version']} of {oldest['time']}" in err
         assert "'lately' is neither" in run(*command, "--as-of", "lately", "--store", store)[2]
+
+
+def test_doctor_says_what_is_wrong_and_exits_1_while_something_is(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    assert run("doctor", "--store", store)[0] == 1
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    code, out, err = run("doctor", "--store", store)
+    assert code == 1
+    (line,) = out.splitlines()
+    finding = json.loads(line)
+    assert (finding["kind"], finding["count"], finding["mended"]) == ("unembedded", 6, False)
+    assert finding["remedy"] == f"geocmer embed --store {store}"
+    assert err.splitlines()[-1].endswith("1 findings, 0 mended, 1 remain")
+    db = Store.open(store)
+    db.reembed(ENCODER, lambda keys: unit(len(keys)))
+    code, out, err = run("doctor", "--store", store, "--quick")
+    assert (code, out) == (0, "")
+    assert f"store {store} is sound: 6 tiles, 1 scenes" in err
+    sidecar.build(db.snapshot())
+    db.set_categories([contents(db)[0]["id"]], ["lake"], [None], [None])
+    assert run("doctor", "--store", store)[0] == 1
+    code, out, err = run("doctor", "--mend", "--store", store, "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, [f["mended"] for f in found]) == (0, [True] * len(found))
+    assert "stale sidecar" in {f["kind"] for f in found}
+    assert not list((store / "sidecar").iterdir())
 
 
 def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path) -> None:

@@ -70,6 +70,8 @@ FLOW = [
         "partner",
         "ivf",
         "search",
+        "census",
+        "doctor",
         "tuning",
         "scan",
         "relate",
@@ -127,7 +129,7 @@ def test_every_command_shows_an_example() -> None:
     from typer.main import get_command
 
     root: Any = get_command(_command().load().__globals__["app"])
-    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info"}
+    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info", "doctor"}
     for name, command in root.commands.items():
         assert f"Example: geocmer {name}" in command.help
 
@@ -155,7 +157,9 @@ def _commands_in_docs() -> list[str]:
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if page.name != "cli.md":
             found += re.findall(
-                r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info) .*)$", page.read_text(), re.M
+                r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info|doctor) .*)$",
+                page.read_text(),
+                re.M,
             )
     return found
 

@@ -1,0 +1,56 @@
+"""`geocmer doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from .console import progress, say
+from .options import STORE, Json, StoreDir
+
+
+def command() -> Callable[..., None]:
+    """The function Typer makes a command of."""
+    return doctor
+
+
+def doctor(
+    store: StoreDir = STORE,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend what can be made again.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not read the scenes to see whether they have changed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look a store over: what is missing, unfinished, damaged or in the way, and what mends it.
+
+    With --mend it tidies up and takes out what is wrong and can be made again; pixels and models are left to the
+    commands it names, and nothing that only you have is ever removed. Exit 0: sound, or all was mended; 1: something
+    remains.
+
+    Example: geocmer doctor --store geocmer-store
+    """
+    from geocmer.doctor import doctor as look_over
+    from geocmer.store import Store
+
+    db = Store.open(store)
+    with progress("scenes") as bar:
+        report = look_over(db, mend, quick, bar)
+    for finding in report.findings:
+        if as_json or not sys.stdout.isatty():
+            print(json.dumps(finding.to_json()))
+        else:
+            print("\n".join(finding.lines()))
+    for note in report.notes:
+        say(f"note: {note}")
+    left = sum(not finding.mended for finding in report.findings)
+    if report.findings:
+        say(f"store {store}: {len(report.findings)} findings, {len(report.findings) - left} mended, {left} remain")
+    else:
+        say(f"store {store} is sound: {db.count()} tiles, {len(db.scenes())} scenes")
+    if left:
+        raise typer.Exit(1)
