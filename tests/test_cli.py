@@ -222,8 +222,11 @@ def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path)
     assert len(json.loads(file.read_text())["features"]) == 6
 
 
-def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(run: Run, tmp_path: Path) -> None:
+def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two scenes of one place, six tiles of 320 m each."""
+    monkeypatch.chdir(tmp_path)  # --explain draws into a folder beside
     store, file = tmp_path / "store", tmp_path / "hits.geojson"
     scenes = [raster(tmp_path / f"{seed}.tif", noise(3, 64, 96, seed=seed)) for seed in (1, 2)]
     assert run("tile", *scenes, "--size", 32, "--store", store, "--device", "cpu")[0] == 0
