@@ -8,7 +8,7 @@ are of one scene: neighbours that a stride of half a tile lays over each other (
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import shapely
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from .schema import EXTENT
 from .snapshot import Snapshot
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 OVERLAP = 0.3
 """From this intersection over union on, two footprints are one place."""
 PAGE = 4096
 """Footprints held at once."""
+STRIP = 32_768
+"""Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 
 Found = TypeVar("Found")
 
@@ -79,8 +78,8 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     kept = np.ones(len(rowids), bool)
     if len(rowids) < 2:
         return kept
-    table = snapshot.take(rowids, [*EXTENT, "datetime"])
-    first, second, most = _pairs(_flat(np.column_stack([table[name].to_numpy() for name in EXTENT])))
+    extents, times = _extents_and_times(snapshot, rowids)
+    first, second, most = _pairs(_flat(extents))
     near = np.unique(np.concatenate([first, second]))
     areas = np.zeros(len(rowids))
     for start in range(0, len(near), PAGE):
@@ -88,7 +87,7 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
         areas[some] = shapely.area(_footprints(snapshot, rowids[some]))
     may = most >= OVERLAP / (1 + OVERLAP) * (areas[first] + areas[second]) * (1 - 1e-9)
     first, second = first[may], second[may]
-    rank = _preference(table) if newest else np.arange(len(rowids))
+    rank = _preference(times) if newest else np.arange(len(rowids))
     edges = []
     for start in range(0, len(first), PAGE):
         a, b = first[start : start + PAGE], second[start : start + PAGE]
@@ -106,9 +105,23 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     return kept
 
 
-def _preference(table: pa.Table) -> NDArray[np.intp]:
+def _extents_and_times(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Unwrapped extents (n, 4), and microseconds since 1970 or the least number for no time.
+
+    In storage order and some at a time, which LanceDB reads several times faster and at a tenth of the memory.
+    """
+    extents, times = np.empty((len(rowids), 4)), np.empty(len(rowids), np.int64)
+    order = np.argsort(rowids)
+    for start in range(0, len(order), STRIP):
+        some = order[start : start + STRIP]
+        table = snapshot.take(rowids[some], [*EXTENT, "datetime"])
+        extents[some] = np.column_stack([table[name].to_numpy() for name in EXTENT])
+        times[some] = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()
+    return extents, times
+
+
+def _preference(times: NDArray[np.int64]) -> NDArray[np.intp]:
     """Rank of each hit, 0 for the newest."""
-    times = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()
     order = np.lexsort((np.arange(len(times)), -times.astype(np.float64)))
     rank = np.empty(len(times), np.intp)
     rank[order] = np.arange(len(times))
@@ -123,11 +136,25 @@ def _pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.i
     across = np.flatnonzero(extents[:, 2] > 180)
     owner = np.concatenate([np.arange(len(extents)), across])
     boxes = np.concatenate([extents, extents[across] - [360, 0, 360, 0]])
-    a, b = shapely.STRtree(shapely.box(*boxes.T)).query(shapely.box(*boxes.T))
-    sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
-    keep = (owner[a] < owner[b]) & (sides > 0).all(axis=1)
-    pairs, at = np.unique(np.column_stack([owner[a], owner[b]])[keep], axis=0, return_inverse=True)
-    return pairs[:, 0], pairs[:, 1], np.bincount(at.ravel(), sides[keep].prod(axis=1), len(pairs)).astype(float)
+    order = np.argsort(boxes[:, 1], kind="stable")
+    first, second, areas = [np.empty(0, np.intp)], [np.empty(0, np.intp)], [np.empty(0)]
+    for start in range(0, len(boxes), STRIP):  # from south to north; a box meets those of its strip and of some beyond
+        mine = order[start : start + STRIP]
+        end = int(np.searchsorted(boxes[order, 1], boxes[mine, 3].max()))
+        tree = shapely.STRtree(shapely.box(*boxes[mine].T))
+        for other in range(start, end, STRIP):
+            theirs = order[other : min(other + STRIP, end)]
+            b, a = tree.query(shapely.box(*boxes[theirs].T))
+            later = other + b > start + a  # each pair once
+            a, b = mine[a[later]], theirs[b[later]]
+            sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
+            keep = (owner[a] != owner[b]) & (sides > 0).all(axis=1)
+            first.append(np.minimum(owner[a], owner[b])[keep])
+            second.append(np.maximum(owner[a], owner[b])[keep])
+            areas.append(sides[keep].prod(axis=1))
+    codes = np.concatenate(first) * len(extents) + np.concatenate(second)
+    pairs, at = np.unique(codes, return_inverse=True)
+    return pairs // len(extents), pairs % len(extents), np.bincount(at, np.concatenate(areas), len(pairs)).astype(float)
 
 
 def _flat(extents: NDArray[np.float64]) -> NDArray[np.float64]:

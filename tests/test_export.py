@@ -22,7 +22,7 @@ import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import NASTY, footprint, tile
+from synthetic import ENCODER, NASTY, footprint, tile
 
 from geocmer.errors import InputError, StoreError
 from geocmer.export import COLUMNS, FORMATS, write
@@ -30,6 +30,7 @@ from geocmer.export.stream import BATCH
 from geocmer.geometry import footprint as ground
 from geocmer.partner import Partner
 from geocmer.search import Hit
+from geocmer.snapshot import Snapshot
 
 TABLES = [suffix for suffix in FORMATS if suffix not in (".html", ".stac.parquet")]
 """What other programs read as a table; the map page and STAC have tests of their own."""
@@ -194,7 +195,7 @@ def test_every_format_tells_the_same(drawn: list[tuple[shapely.Geometry, float |
                 assert -90 <= one.bounds[1] <= one.bounds[3] <= 90
 
 
-@pytest.mark.parametrize("suffix", TABLES)
+@pytest.mark.parametrize("suffix", [*TABLES, ".stac.parquet"])
 def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> None:
     alive: set[int] = set()
     most = 0
@@ -208,7 +209,8 @@ def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> Non
             most = max(most, len(alive))
             yield replace(HITS[2], id=f"{number:032x}", rank=number, geometry=geometry)
 
-    assert write(flowing(), tmp_path / f"hits{suffix}") == 3 * BATCH
+    source = Snapshot("my store", None, 7, ENCODER, {})
+    assert write(flowing(), tmp_path / f"hits{suffix}", source=source) == 3 * BATCH
     assert most <= 2 * BATCH, "at flat memory: a batch, and the next one that is being made"
 
 
