@@ -25,8 +25,9 @@ KEPT = dt.timedelta(days=30)
 """The store can be read as it was at any moment of these, steps of a run left out, if there is space."""
 MOST = 100
 """Versions kept beyond the grace: each is a file that a listing reads."""
-SPARE = 0.5
-"""All that is not in the newest version may weigh this share of it; beyond, the oldest versions go first."""
+SPARE = 0.4
+"""All that is not in the newest version may weigh this share of it; beyond, the oldest versions go first. So a store
+stays within 1.5 times its rows, manifests and indices included."""
 
 
 @dataclass(frozen=True, slots=True)

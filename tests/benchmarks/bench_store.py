@@ -101,7 +101,7 @@ def bulk(folder: Path, tiles: int) -> None:
     db = Store.create(folder)
     db.begin(INFO)
     print("\n| tiles there | tiles/s | Arrow table | vectors | merge_insert |\n|---|---|---|---|---|")
-    step = max(tiles // 5, SCENE)
+    step, whole = max(tiles // 5, SCENE), 0.0
     for first in range(0, tiles, step):
         SPENT.clear()
         spent, added = 0.0, 0
@@ -111,11 +111,12 @@ def bulk(folder: Path, tiles: int) -> None:
                 began = time.perf_counter()
                 added += db.add_tiles(rows, vectors)
                 spent += time.perf_counter() - began
+        whole += spent
         parts = " | ".join(f"{SPENT[name] / spent:.0%}" for name in ("tiles_table", "vector_array", "upsert"))
         print(f"| {first} | {added / spent:.0f} | {parts} |", flush=True)
     began = time.perf_counter()
     db.upkeep()
-    print(f"\nupkeep after it: {time.perf_counter() - began:.1f} s")
+    print(f"\nin all {db.count() / whole:.0f} tiles/s; upkeep after it: {time.perf_counter() - began:.1f} s")
 
 
 def main() -> None:
