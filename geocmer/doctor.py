@@ -6,6 +6,7 @@ that is none, or the second copy of a row. What takes pixels or a model is left 
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from .census import Census
 from .embed import expected_fingerprint
 from .errors import ModelError, StoreError
 from .scene import content_hash
+from .schema import SceneRow
 from .search import WIDE
 from .store import Store
 
@@ -229,7 +231,8 @@ def _size(store: Store) -> Iterator[Finding]:
 
 def _sources(store: Store, quick: bool, progress: Progress | None) -> Iterator[Finding]:
     """Scenes whose file is gone or has changed. Several grids over one file count once."""
-    hashes = {scene.uri: scene.content_hash for scene in store.scenes()}
+    rows = {scene.uri: scene for scene in store.scenes()}
+    hashes = {uri: scene.content_hash for uri, scene in rows.items()}
     gone = [uri for uri in hashes if not Path(uri).is_file()]
     changed: list[str] = []
     unread: list[str] = []
@@ -241,15 +244,26 @@ def _sources(store: Store, quick: bool, progress: Progress | None) -> Iterator[F
             unread.append(f"{uri} ({error.strerror})")
         if progress:
             progress(done, len(hashes))
-    again = f"geocmer tile NEW_PLACE{_at(store)}"
+    again = f"geocmer tile NEW_PLACE{_options(rows[gone[0]])}{_at(store)}" if gone else ""
     for kind, what, uris, remedy in (
-        ("missing scene", "scenes are no longer where they were", gone, f"put it back, or tell its new place: {again}"),
+        ("missing scene", "scenes are no longer where they were", gone, f"put it back, or say where it is: {again}"),
         ("changed scene", "scenes are not what they were", changed,
          "put the old file back (its tiles still answer), or tile the new one into a new store"),
         ("unreadable scene", "scenes cannot be read", unread, "check the disk and the permissions"),
     ):  # fmt: skip
         if uris:
             yield Finding(kind, what, len(uris), uris[0], remedy)
+
+
+def _options(scene: SceneRow) -> str:
+    """Those of `geocmer tile` that a scene was tiled with."""
+    grid, settings = json.loads(scene.grid), json.loads(scene.landcover or "{}")
+    options = {"size": grid["size"], "stride": grid["stride"], "bands": ",".join(map(str, scene.bands))}
+    if grid["scale"] != 1:
+        options["gsd"] = grid["gsd"]
+    if "min_valid" in settings:
+        options["min-valid"] = settings["min_valid"]
+    return "".join(f" --{name} {value}" for name, value in options.items())
 
 
 def _at(store: Store) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -284,7 +285,12 @@ def _lost(store: Store) -> None:
         (_half_embedded, "unembedded", 4, "geocmer embed --store "),
         (_not_tiled_to_its_end, "unfinished", 2, "geocmer tile SCENE --size 64 --store "),
         (_on_the_way, "re-embedding", 7, "geocmer embed --model fake-2 --adapter '/an adapter' --store "),
-        (_scene_moved, "missing scene", 1, "geocmer tile NEW_PLACE --store "),
+        (
+            _scene_moved,
+            "missing scene",
+            1,
+            "geocmer tile NEW_PLACE --size 32 --stride 32 --bands 1,2,3 --min-valid 0.5 --store ",
+        ),
         (_scene_changed, "changed scene", 1, "put the old file back"),
         (_damaged, "unreadable", 1, "backup"),
         (_lost, "unreadable", 1, "backup"),
@@ -316,6 +322,21 @@ def test_a_moved_scene_is_found_again_by_tiling_it_there(store: Store) -> None:
     assert doctor(store).sound
     assert contents(store) == before
     assert str(moved) in store.snapshot().uris.values()
+
+
+def test_the_command_for_a_moved_scene_works_as_it_is_written(tmp_path: Path) -> None:
+    db = Store.create(tmp_path / "it's")
+    scene = raster(tmp_path / "scene.tif", noise(3, 100, 90))
+    ingest(scene, db, None, TileOptions(32, 17, (3, 1, 2), gsd=13.7, min_valid=0.3))
+    before = contents(db)
+    scene.rename(tmp_path / "moved.tif")
+    (finding,) = [found for found in doctor(db).findings if found.kind == "missing scene"]
+    _, *args = shlex.split(finding.remedy[finding.remedy.index("geocmer tile") :])
+    args[args.index("NEW_PLACE")] = str(tmp_path / "moved.tif")
+    subprocess.run([sys.executable, "-m", "geocmer_cli.main", *args, "--no-embed"], check=True)
+    assert [found.kind for found in doctor(db).findings] == ["unembedded"]
+    assert contents(db) == before
+    assert len(db.scenes()) == 1
 
 
 def test_a_scene_that_cannot_be_read_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
