@@ -55,6 +55,7 @@ class Towers(Protocol):
     def text(self, tokens: torch.Tensor, taps: int) -> tuple[torch.Tensor, Sequence[torch.Tensor], torch.Tensor]: ...  # noqa: D102
     def tokenize(self, texts: Sequence[str]) -> torch.Tensor: ...  # noqa: D102
     def whole(self) -> Any: ...  # noqa: D102
+    def release(self) -> None: ...  # noqa: D102
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -118,6 +119,10 @@ class Backbone:
     def whole(self) -> Any:
         """The towers as one module with `encode_image` and `encode_text`: to be copied, never trained in place."""
         return self._towers.whole()
+
+    def release(self) -> None:
+        """Free the memory of the towers, until they are used again: training on cached features needs none of it."""
+        self._towers.release()
 
     def image(self, pixels: NDArray[np.uint8]) -> Features:
         """Features of uint8 RGB pictures (n, height, width, 3), resized to the tower's input where they differ."""

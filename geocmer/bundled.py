@@ -77,6 +77,11 @@ class Bundled:
         """Both towers as one module with `encode_image` and `encode_text`, of weights of its own, to be trained."""
         return _Pair(_efficientnet(self._name, self._weights), MiniLM.load(self._text)).to(self._device)
 
+    def release(self) -> None:
+        """Free the memory of both; they are built again when they are used again."""
+        for tower in ("_trunk", "_bert"):
+            self.__dict__.pop(tower, None)
+
     @cached_property
     def _trunk(self) -> Any:
         trunk = _folded(_efficientnet(self._name, self._weights)).to(self._device)

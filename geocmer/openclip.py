@@ -32,8 +32,8 @@ class OpenClip:
                  device: torch.device, *, aligned: bool = True) -> None:  # fmt: skip
         self.size, self.mean, self.std, self.aligned = size, tuple(mean), tuple(std), aligned
         self._tokenizer, self._device = tokenizer, device
-        self._model = model.to(device).eval().requires_grad_(False)
-        self._model.visual = self._model.visual.to(memory_format=torch.channels_last)
+        self._spec: str | None = None
+        self._frozen: Any = self._freeze(model)
 
     @classmethod
     def load(cls, spec: str, device: torch.device) -> OpenClip:
@@ -45,7 +45,9 @@ class OpenClip:
         model, tokenizer = _load(spec)
         cfg = dict(model.visual.preprocess_cfg)
         size = cfg["size"][0] if isinstance(cfg["size"], (tuple, list)) else cfg["size"]
-        return cls(model, tokenizer, int(size), cfg["mean"], cfg["std"], device)
+        towers = cls(model, tokenizer, int(size), cfg["mean"], cfg["std"], device)
+        towers._spec = spec
+        return towers
 
     def fingerprint(self) -> str:
         """32 hex digits over the weights and the preprocessing."""
@@ -76,6 +78,22 @@ class OpenClip:
     def tokenize(self, texts: Sequence[str]) -> Tensor:
         """Tokens (n, length)."""
         return self._tokenizer(list(texts)).to(self._device)
+
+    def release(self) -> None:
+        """Free the memory of a model that was loaded by name; it is loaded again when it is used again."""
+        if self._spec:
+            self._frozen = None
+
+    @property
+    def _model(self) -> Any:
+        if self._frozen is None and self._spec:
+            self._frozen = self._freeze(_load(self._spec)[0])
+        return self._frozen
+
+    def _freeze(self, model: Any) -> Any:
+        model = model.to(self._device).eval().requires_grad_(False)
+        model.visual = model.visual.to(memory_format=torch.channels_last)
+        return model
 
     def whole(self) -> Any:
         """The model with `encode_image` and `encode_text`: to be copied, never trained in place."""

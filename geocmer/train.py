@@ -169,8 +169,11 @@ def train(
         text_id = np.unique([c.lower() for c in captions], return_inverse=True)[1].reshape(-1)
         per_image = _caption_ranges(owner, len(train_set))
 
+        shape = _shape(backbone, cfg)
+        if cache:
+            backbone.release()
         torch.manual_seed(cfg.seed)
-        adapter = Adapter(_shape(backbone, cfg)).to(backbone.device)
+        adapter = Adapter(shape).to(backbone.device)
         if cfg.method == "linear":
             _only_projections(adapter)
         averaged = copy.deepcopy(adapter).requires_grad_(False)

@@ -61,6 +61,19 @@ def test_the_bundled_image_tower_is_the_network_of_its_file() -> None:
         torch.testing.assert_close(both.encode_text(tokens), towers.text(tokens, 1)[0], rtol=0, atol=2e-5)
 
 
+def test_released_towers_are_built_again_when_they_are_used() -> None:
+    towers = Bundled(BEST, torch.device("cpu"))
+    tokens = towers.tokenize(["a lake"])
+    with torch.inference_mode():
+        before = towers.text(tokens, 1)[0]
+        towers.release()
+        assert "_bert" not in vars(towers)
+        torch.testing.assert_close(towers.text(tokens, 1)[0], before, rtol=0, atol=0)
+    unnamed = tiny_clip()
+    unnamed.release()  # cannot be loaded again, so it is kept
+    assert unnamed.text(["a lake"]).pooled.shape == (1, 16)
+
+
 def test_words_alone_import_neither_timm_nor_open_clip() -> None:
     code = (
         "import sys; from geocmer.embed import Encoder; v = Encoder.load(device='cpu').encode_texts(['a lake']);"

@@ -15,6 +15,7 @@ from geocmer.errors import FingerprintError, ModelError
 from geocmer.export import write
 from geocmer.geometry import BBox
 from geocmer.ingest import TileOptions, ingest, reembed
+from geocmer.openclip import OpenClip
 from geocmer.search import search
 from geocmer.store import Store
 
@@ -88,6 +89,16 @@ def test_a_model_of_ones_own_goes_all_the_way(own: Encoder, scene: Path, tmp_pat
     assert store.encoder is not None
     again = Encoder.of_store(store.encoder.model, store.encoder.adapter, "cpu")
     store.check(again.fingerprint)
+
+
+def test_a_released_model_is_loaded_again_when_it_is_used(own_model: str) -> None:
+    towers = OpenClip.load(own_model, torch.device("cpu"))
+    tokens = towers.tokenize(["a lake"])
+    with torch.inference_mode():
+        before = towers.text(tokens, 1)[0]
+        towers.release()
+        assert vars(towers)["_frozen"] is None
+        torch.testing.assert_close(towers.text(tokens, 1)[0], before, rtol=0, atol=0)
 
 
 def test_the_bundled_model_goes_all_the_way_and_another_is_refused(

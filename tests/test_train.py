@@ -31,6 +31,10 @@ class TinyBackbone:
 
     def __init__(self) -> None:
         self.pictures = 0
+        self.released = -1
+
+    def release(self) -> None:
+        self.released = self.pictures
 
     def image(self, pixels: np.ndarray) -> Features:
         self.pictures += len(pixels)
@@ -96,6 +100,14 @@ def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path) 
     train(pairs, backbone, tmp_path / "cut", CFG, cache=cache)  # type: ignore[arg-type]
     for name in ("model.safetensors", "metrics.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_towers_are_released_once_their_features_are_kept(pairs: PairSet, tmp_path: Path) -> None:
+    cached, live = TinyBackbone(), TinyBackbone()
+    train(pairs, cached, tmp_path / "cached", CFG, cache=tmp_path / "cache")  # type: ignore[arg-type]
+    assert cached.released == cached.pictures > 0  # and were not needed again
+    train(pairs, live, tmp_path / "live", CFG)  # type: ignore[arg-type]
+    assert live.released == -1
 
 
 def test_a_run_with_other_settings_is_not_resumed(pairs: PairSet, tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         seen = to(features.batch(np.zeros_like(rows), rows), towers.device)
         return loss(seen, to(spoken.batch(spoken.rows(texts)), towers.device))
 
-    return cached_loss, adapter, [towers.whole()]
+    towers.whole().to("meta")  # released once the features are kept, as `train` does
+    return cached_loss, adapter, []
 
 
 def _plain(said: Features) -> Features:
