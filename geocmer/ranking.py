@@ -39,6 +39,11 @@ class Best:
         self._least = self._floor
         self.clear()
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether everything is kept that is good enough."""
+        return self._k is None
+
     def clear(self) -> None:
         """Forget what was offered."""
         self._floor = self._least

@@ -94,17 +94,23 @@ def scan(snapshot: Snapshot, period: Filter, queries: Floats) -> Scan:
 def _from_sidecar(copy: Sidecar, period: Filter, queries: Floats) -> Scan:
     found, _ = copy.select(period)
     rows = found[copy.embedded[found]]
-    if len(rows) >= MANY:
-        from .kernel import exact_products
-
-        products = exact_products(copy.vectors, rows, queries)
-    else:
-        products = exact_dots(copy.vectors[rows], queries)
     whole = len(rows) == len(copy.ids)  # then nothing needs copying
     ids, extents = (copy.ids, copy.extents) if whole else (copy.ids[rows], copy.extents[rows])
     lots = _lots(ids)
-    drawn = np.flatnonzero(lots <= _most(len(found)))
-    drawn = drawn[np.argsort(lots[drawn], kind="stable")]
+    chosen = np.flatnonzero(lots <= _most(len(found)))
+    products = [np.empty((len(queries), 0))]
+    drawn = [np.empty((0, queries.shape[1]), np.float16)]
+    start = 0
+    for some in copy.pieces(rows):
+        if len(rows) >= MANY:
+            from .kernel import exact_products
+
+            products.append(exact_products(copy.vectors, some, queries))
+        else:
+            products.append(exact_dots(copy.vectors[some], queries))
+        within = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(some))]
+        drawn.append(copy.vectors[rows[within]])
+        start += len(some)
 
     def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
         matching, _ = copy.select(wanted)
@@ -116,8 +122,8 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Floats) -> Scan:
         rowids=copy.rowids if whole else copy.rowids[rows],
         ids=ids,
         extents=extents,
-        products=products,
-        sample=copy.vectors[rows[drawn]],
+        products=np.concatenate(products, axis=1),
+        sample=np.concatenate(drawn)[np.argsort(lots[chosen], kind="stable")],
         read=len(found),
         method="sidecar scan",
         _read_shapes=lambda some: copy.footprints(rows[some]),
@@ -135,7 +141,7 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
         vectors, embedded = halves(batch[info.column])
         if not embedded.all():
             vectors, batch = vectors[embedded], batch.filter(embedded)  # noqa: PLW2901
-        rowids.append(batch["_rowid"].to_numpy())
+        rowids.append(batch["_rowid"].to_numpy().copy())  # a view would keep the whole batch
         ids.append(np.array(batch["id"].to_pylist(), "S32"))
         extents.append(np.column_stack([batch[name].to_numpy() for name in EXTENT]))
         products.append(exact_dots(vectors, queries))
@@ -152,7 +158,7 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
     def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
         if wanted == period:
             return np.ones(len(every), bool), read - len(every)
-        found = [batch["_rowid"].to_numpy() for _, batch in matches(snapshot, wanted, ("id",))]
+        found = [batch["_rowid"].to_numpy().copy() for _, batch in matches(snapshot, wanted, ("id",))]
         matching = np.concatenate([np.empty(0, np.uint64), *found])
         mask = np.isin(every, matching)
         return mask, len(matching) - int(mask.sum())

@@ -256,7 +256,13 @@ def _rank(
 def _rank_copy(copy: Sidecar, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
     """The same from the sidecar."""
     found, scanned = copy.select(wanted)
-    rows = found[copy.embedded[found]]
+    embedded = found[copy.embedded[found]]
+    for rows in copy.pieces(embedded) if best.keeps_all else [embedded]:
+        _consider(copy, rows, weights, best)
+    return Plan("sidecar scan", True, len(copy.ids), scanned, len(embedded), len(found) - len(embedded))
+
+
+def _consider(copy: Sidecar, rows: NDArray[np.intp], weights: Mapping[str | None, float] | None, best: Best) -> None:
     if len(rows) >= MANY:
         from .kernel import products
 
@@ -273,7 +279,6 @@ def _rank_copy(copy: Sidecar, wanted: Filter, weights: Mapping[str | None, float
         lambda some: copy.ids[rows[some]],
         offsets,
     )
-    return Plan("sidecar scan", True, len(copy.ids), scanned, len(rows), len(found) - len(rows))
 
 
 def everything(

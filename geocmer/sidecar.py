@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -35,6 +37,8 @@ BLOCK = 512
 """Rows whose extents are bounded together: a region is compared with blocks first. Stored rows lie scene by scene."""
 MAKING = 3600.0
 """Seconds: a draft that was begun so long ago is not being made any more."""
+PIECE = 131_072
+"""Rows whose vectors are mapped at once, 100 MB at 384 numbers, where all are kept that are read."""
 NEVER = np.iinfo(np.int64).min
 """Stands for "no time"."""
 ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -121,6 +125,17 @@ class Sidecar:
             table = self.snapshot.take(self.rowids[rows[~plain]], ["geometry"])
             found[~plain] = shapely.from_wkb(table["geometry"].to_numpy())
         return found
+
+    def pieces(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """The same rows, some at a time; behind each lot the vectors are unmapped, so that memory stays flat.
+
+        The system would take back what is mapped only when it must, and count it as the process's until then.
+        """
+        advise = getattr(getattr(self.vectors.base, "_mmap", None), "madvise", None)
+        for start in range(0, len(rows), PIECE):
+            yield rows[start : start + PIECE]
+            if advise is not None and hasattr(mmap, "MADV_DONTNEED"):  # not so on Windows
+                advise(mmap.MADV_DONTNEED)
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:
@@ -234,37 +249,41 @@ def _fill(snapshot: Snapshot, folder: Path) -> None:
     if snapshot.encoder is None:
         raise ValueError("a store without vectors has no sidecar")
     rows, column = snapshot.count(), snapshot.encoder.column
-    create: Callable[..., Any] = partial(np.lib.format.open_memmap, mode="w+")
-    arrays = {name: create(folder / f"{name}.npy", dtype=t, shape=(rows, *axes)) for name, (t, axes) in ARRAYS.items()}
-    arrays["vectors"] = create(folder / "vectors.npy", dtype="f2", shape=(rows, snapshot.encoder.dim))
+    arrays = {name: np.empty((rows, *axes), t) for name, (t, axes) in ARRAYS.items()}
     names: dict[str | None, int] = {}
     classes: dict[str, int] = {}
     cover: list[tuple[NDArray[Any], ...]] = []
     read = ["id", *EXTENT, "geometry", "datetime", "gsd", "category", "labels", "fractions", column]
     at = 0
-    for batch in snapshot.scan(read):
-        part = slice(at, at + batch.num_rows)
-        vectors, embedded = halves(batch[column])
-        arrays["vectors"][part] = np.where(embedded[:, None], vectors, np.float16(0))
-        arrays["embedded"][part] = embedded
-        arrays["rowids"][part] = batch["_rowid"].to_numpy()
-        arrays["ids"][part] = np.array(batch["id"].to_pylist(), "S32")
-        extents = np.column_stack([batch[name].to_numpy() for name in EXTENT])
-        arrays["extents"][part] = extents
-        arrays["boxes"][part] = _are_boxes(batch["geometry"].to_numpy(zero_copy_only=False), extents)
-        arrays["covered"][part] = np.asarray(batch["labels"].is_valid())
-        arrays["categories"][part] = _codes(batch["category"], names)
-        arrays["times"][part] = batch["datetime"].cast("int64").fill_null(NEVER).to_numpy()
-        arrays["gsd"][part] = batch["gsd"].to_numpy()
-        owner = at + pc.list_parent_indices(batch["labels"]).to_numpy()
-        cover.append((owner, _codes(batch["labels"].flatten(), classes), batch["fractions"].flatten().to_numpy()))
-        at += batch.num_rows
+    with (folder / "vectors.npy").open("wb") as file:  # not through a memory map, which would hold them all
+        shape = {"descr": "<f2", "fortran_order": False, "shape": (rows, snapshot.encoder.dim)}
+        np.lib.format.write_array_header_1_0(file, shape)
+        for batch in snapshot.scan(read):
+            part = slice(at, at + batch.num_rows)
+            vectors, embedded = halves(batch[column])
+            file.write(np.where(embedded[:, None], vectors, np.float16(0)))
+            arrays["embedded"][part] = embedded
+            arrays["rowids"][part] = batch["_rowid"].to_numpy()
+            arrays["ids"][part] = np.array(batch["id"].to_pylist(), "S32")
+            extents = np.column_stack([batch[name].to_numpy() for name in EXTENT])
+            arrays["extents"][part] = extents
+            arrays["boxes"][part] = _are_boxes(batch["geometry"].to_numpy(zero_copy_only=False), extents)
+            arrays["covered"][part] = np.asarray(batch["labels"].is_valid())
+            arrays["categories"][part] = _codes(batch["category"], names)
+            arrays["times"][part] = batch["datetime"].cast("int64").fill_null(NEVER).to_numpy()
+            arrays["gsd"][part] = batch["gsd"].to_numpy()
+            owner = at + pc.list_parent_indices(batch["labels"]).to_numpy()
+            shares = batch["fractions"].flatten().to_numpy().copy()  # a view would keep the whole batch
+            cover.append((owner, _codes(batch["labels"].flatten(), classes), shares))
+            at += batch.num_rows
+        file.flush()
+        os.fsync(file.fileno())
     last = len(names)
     arrays["categories"][arrays["categories"] < 0] = last
     for name, parts in zip(("rows", "codes", "shares"), zip(*cover, strict=True), strict=True):
         np.save(folder / f"cover_{name}.npy", np.concatenate(parts))
-    for array in arrays.values():
-        array.flush()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
     (folder / "names.json").write_text(json.dumps([*names, None]), "utf-8")
     (folder / "classes.json").write_text(json.dumps([*classes]), "utf-8")
 

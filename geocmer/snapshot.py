@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BATCH = 8192
 """Rows held in memory at once while scanning."""
+AHEAD = 32 * 2**20
+"""Bytes that Lance reads ahead of them; left to itself it takes 140 MB more, and is no faster."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ class Snapshot:
 
     def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
-        query = self.table.search().select(list(columns)).with_row_id(True)
-        yield from (query.where(where) if where else query).to_batches(BATCH)
+        scanner = self.table.to_lance().scanner(
+            columns=list(columns), filter=where, with_row_id=True, batch_size=BATCH, io_buffer_size=AHEAD
+        )
+        yield from scanner.to_batches()
 
     def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
         """Rows by `_rowid`, in the order asked for (LanceDB alone returns them in storage order)."""

@@ -184,6 +184,7 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     shutil.copytree(world.path, path)
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.sidecar.PIECE", 40)
         patch.setattr("geocmer.scan.MANY", 50)
         assert sidecar.build(store.snapshot()) is not None
         yield store

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
 import math
 import operator
 import shutil
+import weakref
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -20,7 +24,9 @@ from geocmer.filters import Filter, inside
 from geocmer.geometry import BBox, Region
 from geocmer.places import OVERLAP
 from geocmer.ranking import Best, dots
+from geocmer.scan import scan
 from geocmer.search import everything, search
+from geocmer.snapshot import Snapshot
 from geocmer.store import Store, TileRow
 
 # -- a world of tiles, and what brute force finds in it ---------------------------------------------------------------
@@ -82,6 +88,7 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.sidecar.BLOCK", 7)
+        patch.setattr("geocmer.sidecar.PIECE", 80)
         patch.setattr("geocmer.search.MANY", 50)
         assert sidecar.build(store.snapshot()) is not None
         yield store
@@ -344,6 +351,44 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
     assert len(answer.hits) == 9, "who began to read before goes on"
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: sidecar.build(store.snapshot()),
+        lambda store: search(store, unit(1)[0], k=None, category="wood"),
+        lambda store: scan(store.snapshot(), Filter(), unit(2).astype(float)).matching(Filter(category="wood")),
+        lambda store: sum(1 for _ in everything(store)),
+    ],
+    ids=["sidecar", "search", "scan", "everything"],
+)
+def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read) -> None:
+    """What is kept of a batch is a copy: a view of one column would keep the vectors beside it in memory."""
+    rows = [tile(n, west=n / 10, fractions={"water": n / 64}, category="wood") for n in range(60)]
+    store = filled(tmp_path / "store", rows, unit(60))
+    alive: list[weakref.ref] = []
+    plain = Snapshot.scan
+
+    def watched(snapshot: Snapshot, *asked: object) -> Iterator[pa.RecordBatch]:
+        """Batches whose columns all lie in one block of memory, as they do when Lance has read them."""
+        for batch in plain(snapshot, *asked):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, batch.schema) as stream:
+                stream.write_batch(batch)
+            memory = np.frombuffer(sink.getvalue(), np.uint8).copy()
+            alive.append(weakref.ref(memory))
+            block = pa.py_buffer(memory)
+            del memory, batch
+            yield pa.ipc.open_stream(block).read_next_batch()
+            del block
+            gc.collect()
+            assert sum(one() is not None for one in alive) <= 1, "at most the one that the reader still names"
+
+    monkeypatch.setattr(Snapshot, "scan", watched)
+    monkeypatch.setattr("geocmer.snapshot.BATCH", 4)
+    read(store)
+    assert len(alive) >= 15
+
+
 @pytest.mark.parametrize("damage", ["vectors.npy", "names.json", "cover_rows.npy"])
 def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.setattr("geocmer.search.WIDE", 5)
@@ -360,7 +405,7 @@ def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_sidecar_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geocmer.search.WIDE", 5)
     store = filled(tmp_path / "store", [tile(n) for n in range(8)], unit(8))
-    monkeypatch.setattr(np.lib.format, "open_memmap", _full)
+    monkeypatch.setattr(np, "save", _full)
     answer = search(store, unit(1)[0])
     assert answer.plan.method == "LanceDB scan"
     assert len(answer.hits) == 8
