@@ -21,7 +21,7 @@ OVERLAP = 0.3
 """From this intersection over union on, two footprints are one place."""
 PAGE = 4096
 """Footprints held at once."""
-STRIP = 32_768
+STRIP = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 
 Found = TypeVar("Found")

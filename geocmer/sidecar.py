@@ -37,8 +37,8 @@ BLOCK = 512
 """Rows whose extents are bounded together: a region is compared with blocks first. Stored rows lie scene by scene."""
 MAKING = 3600.0
 """Seconds: a draft that was begun so long ago is not being made any more."""
-PIECE = 131_072
-"""Rows whose vectors are mapped at once, 100 MB at 384 numbers, where all are kept that are read."""
+PIECE = 65_536
+"""Rows whose vectors are mapped at once, 50 MB at 384 numbers, where all are kept that are read."""
 NEVER = np.iinfo(np.int64).min
 """Stands for "no time"."""
 ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {

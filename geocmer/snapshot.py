@@ -17,10 +17,10 @@ from .vectors import EncoderInfo
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH = 8192
+BATCH = 2048
 """Rows held in memory at once while scanning."""
-AHEAD = 32 * 2**20
-"""Bytes that Lance reads ahead of them; left to itself it takes 140 MB more, and is no faster."""
+AHEAD = 8 * 2**20
+"""Bytes that Lance reads ahead of them; left to itself it takes 200 MB, and is no faster."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,12 @@ class Snapshot:
     def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
         scanner = self.table.to_lance().scanner(
-            columns=list(columns), filter=where, with_row_id=True, batch_size=BATCH, io_buffer_size=AHEAD
+            columns=list(columns),
+            filter=where,
+            with_row_id=True,
+            batch_size=BATCH,
+            batch_readahead=2,
+            io_buffer_size=AHEAD,
         )
         yield from scanner.to_batches()
 
