@@ -159,7 +159,7 @@ def spoken(path: str, doing: str) -> Iterator[None]:
     """Say in one line what LanceDB and the file system raise: no space, no permission, damaged files."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # Arrow's errors, where rows are streamed, are ValueErrors
         reason = str(error).split(", /")[0].splitlines()[0]  # LanceDB appends the place in its own source
         raise StoreError(f"cannot {doing} the store {path}: {reason}; check the disk, then run it again") from error
 

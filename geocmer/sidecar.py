@@ -261,7 +261,7 @@ def _fill(snapshot: Snapshot, folder: Path) -> None:
         for batch in snapshot.scan(read):
             part = slice(at, at + batch.num_rows)
             vectors, embedded = halves(batch[column])
-            file.write(np.where(embedded[:, None], vectors, np.float16(0)))
+            file.write(np.where(embedded[:, None], vectors, np.float16(0)).astype("<f2").tobytes())
             arrays["embedded"][part] = embedded
             arrays["rowids"][part] = batch["_rowid"].to_numpy()
             arrays["ids"][part] = np.array(batch["id"].to_pylist(), "S32")
