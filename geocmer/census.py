@@ -53,7 +53,7 @@ class Census:
         at = unlike = 0
         with spoken(snapshot.path, "read"):
             for batch in snapshot.scan(["id", "scene_id", *([column] if column else [])]):
-                ids, rowids = np.array(batch["id"].to_pylist(), "S32"), batch["_rowid"].to_numpy()
+                ids, rowids = np.array(batch["id"].to_pylist(), "S32"), batch["_rowid"].to_numpy().copy()
                 owners = [codes.setdefault(name, len(codes)) for name in batch["scene_id"].to_pylist()]
                 embedded = right = np.zeros(len(ids), bool)
                 if column:

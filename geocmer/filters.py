@@ -1,4 +1,4 @@
-"""Which tiles a question is about: a coarse filter that LanceDB can run, and the exact decision."""
+"""Which tiles a question is about: a coarse filter that Lance can run, and the exact decision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import reduce
-from operator import or_
+from operator import and_, or_
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -16,6 +17,9 @@ from .cells import WORTH, Cells
 from .errors import InputError
 from .geometry import BBox, Region
 from .shares import Shares
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 MAX_BOXES = 8
 """A region in more parts than this is prefiltered by one box around them all."""
@@ -65,15 +69,16 @@ class Filter:
         """The region, a box made into one."""
         return Region.from_bbox(self.region) if isinstance(self.region, BBox) else self.region
 
-    def where(self, reach: Callable[[], tuple[float, float, float]]) -> str | None:
-        """The filter as SQL text that lets through every matching tile and, of the others, only some near the region.
+    def where(self, reach: Callable[[], tuple[float, float, float]]) -> pc.Expression | None:
+        """An expression that lets through every matching tile and, of the others, only some near the region.
 
-        Values reach the text through LanceDB's expressions, which quote them; nothing a user wrote is pasted in.
+        No SQL text is made, so nothing that a user wrote is ever parsed.
 
         Args:
             reach: `Snapshot.reach`, asked only if there is a region.
         """
-        from lancedb.expr import col, lit
+        import pyarrow as pa
+        from pyarrow.compute import field
 
         terms = []
         if self.area is not None:
@@ -82,27 +87,27 @@ class Filter:
             for west, south, right, north in boxes(self.area, east):
                 near.append(
                     # The lower bounds of xmin and ymin say nothing new: they let an index on these two find the box.
-                    (col("xmin") >= lit(west - width))
-                    & (col("xmin") <= lit(right))
-                    & (col("ymin") >= lit(south - height))
-                    & (col("ymin") <= lit(north))
-                    & (col("xmax") >= lit(west))
-                    & (col("ymax") >= lit(south))
+                    (field("xmin") >= west - width)
+                    & (field("xmin") <= right)
+                    & (field("ymin") >= south - height)
+                    & (field("ymin") <= north)
+                    & (field("xmax") >= west)
+                    & (field("ymax") >= south)
                 )
             terms.append(reduce(or_, near))
         if self.category is not None:
-            terms.append(col("category") == lit(self.category))
+            terms.append(field("category") == self.category)
         start, end = self.period
         if start:
-            terms.append(col("datetime") >= lit(start))
+            terms.append(field("datetime") >= pa.scalar(start, pa.timestamp("us", "UTC")))
         if end:
-            terms.append(col("datetime") <= lit(end))
+            terms.append(field("datetime") <= pa.scalar(end, pa.timestamp("us", "UTC")))
         finest, coarsest = self.gsd or (None, None)
         if finest is not None:
-            terms.append(col("gsd") >= lit(float(np.float32(finest))))
+            terms.append(field("gsd") >= pa.scalar(finest, pa.float32()))
         if coarsest is not None:
-            terms.append(col("gsd") <= lit(float(np.float32(coarsest))))
-        return " AND ".join(f"({term.to_sql()})" for term in terms) or None
+            terms.append(field("gsd") <= pa.scalar(coarsest, pa.float32()))
+        return reduce(and_, terms) if terms else None
 
 
 def boxes(region: Region, east: float) -> list[tuple[float, float, float, float]]:

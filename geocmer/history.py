@@ -55,11 +55,11 @@ def versions(table: Any) -> list[Version]:
     found = [
         Version(
             number=record["version"],
-            time=record["timestamp"].astimezone(dt.UTC),  # LanceDB gives local time without a zone
+            time=record["timestamp"].astimezone(dt.UTC),  # Lance gives local time without a zone
             rows=int(record["metadata"]["total_rows"]),
             weight=int(record["metadata"]["total_files_size"]),
         )
-        for record in table.list_versions()
+        for record in table.versions()
     ]
     return sorted(found, key=lambda version: version.number)
 
@@ -140,14 +140,14 @@ def clear(table: Any, folder: Path | None, now: dt.datetime | None = None) -> No
     """Clear the versions that nobody reads any more, and the oldest others if they weigh too much.
 
     Args:
-        table: a LanceDB table.
+        table: as pylance has it.
         folder: of the table, to see what it weighs; None where it is no local folder, and then weight counts nothing.
         now: UTC.
     """
     for numbers in (superseded, lambda there, now: overweight(table, there, folder, now)):
         gone = numbers(versions(table), now or dt.datetime.now(dt.UTC))
         if gone:
-            table.to_lance().cleanup_old_versions(versions=gone)
+            table.cleanup_old_versions(versions=gone)
 
 
 def overweight(table: Any, there: Sequence[Version], folder: Path | None, now: dt.datetime) -> list[int]:
@@ -155,11 +155,10 @@ def overweight(table: Any, there: Sequence[Version], folder: Path | None, now: d
     budget = SPARE * there[-1].weight
     if folder is None or len(there) < 2 or _bytes(folder) <= there[-1].weight + budget:
         return []
-    dataset = table.to_lance()
-    held = set(_files(dataset, there[-1].number))
+    held = set(_files(table, there[-1].number))
     extra = 0
     for at in range(len(there) - 2, -1, -1):
-        files = _files(dataset, there[at].number)
+        files = _files(table, there[at].number)
         extra += sum(size for name, size in files.items() if name not in held)
         held |= set(files)
         if extra > budget and now - there[at + 1].time > HASTE:
@@ -169,18 +168,18 @@ def overweight(table: Any, there: Sequence[Version], folder: Path | None, now: d
 
 def files(table: Any, there: Sequence[Version]) -> set[str]:
     """Names of the data files that any of the versions holds. One that another process clears meanwhile holds none."""
-    dataset, names = table.to_lance(), set()
+    names: set[str] = set()
     for version in there:
         try:
-            names |= set(_files(dataset, version.number))
+            names |= set(_files(table, version.number))
         except (ValueError, OSError):
             continue
     return names
 
 
-def _files(dataset: Any, number: int) -> dict[str, int]:
+def _files(table: Any, number: int) -> dict[str, int]:
     """Name -> bytes of the data files of a version."""
-    fragments = dataset.checkout_version(number).get_fragments()
+    fragments = table.checkout_version(number).get_fragments()
     return {file.path: file.file_size_bytes or 0 for fragment in fragments for file in fragment.metadata.files}
 
 

@@ -18,6 +18,7 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 KEY = "geocmer:ivf"
 """In the metadata of the `tiles` table."""
@@ -52,15 +53,17 @@ class Ivf:
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self | None:
         """The index of the vectors that answer, if there is one and it was measured."""
-        text = (snapshot.table.schema.metadata or {}).get(KEY.encode())
+        text = (snapshot.dataset.schema.metadata or {}).get(KEY.encode())
         found = cls(**json.loads(text)) if text else None
         if found is None or snapshot.encoder is None or found.column != snapshot.encoder.column:
             return None
-        return found if any(index.columns == [found.column] for index in snapshot.table.list_indices()) else None
+        return (
+            found if any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices()) else None
+        )
 
     def source(
         self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, whole: bool
-    ) -> Callable[[list[str], str | None], Iterator[pa.RecordBatch]]:
+    ) -> Callable[[list[str], pc.Expression | None], Iterator[pa.RecordBatch]]:
         """Reads, for `matches`, the `limit` rows that seem nearest to a query among those that a filter lets through.
 
         Args:
@@ -70,10 +73,12 @@ class Ivf:
             whole: look into every partition.
         """
 
-        def nearest(columns: list[str], where: str | None) -> Iterator[pa.RecordBatch]:
-            asked = snapshot.table.search(query.astype(np.float32), vector_column_name=self.column).distance_type("dot")
-            asked = asked.nprobes(ALL if whole else self.probes).limit(limit)
-            asked = asked.select([*columns, "_distance"]).with_row_id(True)
-            yield from (asked.where(where, prefilter=True) if where else asked).to_arrow().to_batches()
+        def nearest(columns: list[str], where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+            asked = {"column": self.column, "q": query.astype(np.float32), "k": limit, "metric": "dot"}
+            asked["nprobes"] = ALL if whole else self.probes
+            scanner = snapshot.dataset.scanner(
+                [*columns, "_distance"], filter=where, nearest=asked, prefilter=True, with_row_id=True
+            )
+            yield from scanner.to_batches()
 
         return nearest

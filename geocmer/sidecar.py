@@ -226,7 +226,7 @@ def _name(snapshot: Snapshot) -> str:
     """Hash of the data files and deletions of a version, and of the encoder: equal names mean equal rows."""
     if "name" not in snapshot.cache:
         digest = hashlib.blake2b((snapshot.encoder.fingerprint if snapshot.encoder else "").encode(), digest_size=16)
-        for fragment in snapshot.table.to_lance().get_fragments():
+        for fragment in snapshot.dataset.get_fragments():
             digest.update(json.dumps(fragment.metadata.to_json(), sort_keys=True, default=str).encode())
         snapshot.cache["name"] = digest.hexdigest()
     name: str = snapshot.cache["name"]

@@ -16,6 +16,7 @@ from .vectors import EncoderInfo
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 BATCH = 2048
 """Rows held in memory at once while scanning."""
@@ -29,7 +30,7 @@ class Snapshot:
 
     Attributes:
         path: of the store, for messages.
-        table: a LanceDB table checked out at `version`.
+        dataset: the `tiles` table at `version`, as pylance has it.
         version: of the `tiles` table.
         encoder: the encoder whose vectors answer, or None while nothing is embedded.
         uris: scene id -> where the scene was read.
@@ -38,7 +39,7 @@ class Snapshot:
     """
 
     path: str
-    table: Any = field(repr=False)
+    dataset: Any = field(repr=False)
     version: int
     encoder: EncoderInfo | None
     uris: dict[str, str] = field(repr=False)
@@ -65,13 +66,13 @@ class Snapshot:
             )
         return self.encoder
 
-    def count(self, where: str | None = None) -> int:
-        """Rows that a filter (SQL text, see `Filter.where`) lets through."""
-        return int(self.table.count_rows(where))
+    def count(self, where: pc.Expression | None = None) -> int:
+        """Rows that a filter (see `Filter.where`) lets through."""
+        return int(self.dataset.count_rows(where))
 
-    def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
+    def scan(self, columns: Sequence[str], where: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
         """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
-        scanner = self.table.to_lance().scanner(
+        scanner = self.dataset.scanner(
             columns=list(columns),
             filter=where,
             with_row_id=True,
@@ -82,8 +83,9 @@ class Snapshot:
         yield from scanner.to_batches()
 
     def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
-        """Rows by `_rowid`, in the order asked for (LanceDB alone returns them in storage order)."""
-        found = self.table.take_row_ids(rowids.tolist()).select(list(columns)).with_row_id().to_arrow()
+        """Rows by `_rowid`, in the order asked for (Lance alone returns them in storage order)."""
+        among = f"_rowid IN ({', '.join(map(str, rowids.tolist()))})" if len(rowids) else "false"
+        found = self.dataset.scanner(list(columns), filter=among, with_row_id=True).to_table()
         stored = found["_rowid"].to_numpy()
         order = np.argsort(stored)
         return found.take(order[np.searchsorted(stored, rowids, sorter=order)])

@@ -1,4 +1,4 @@
-"""The store: a LanceDB database of tiles, their vectors and their scenes. All writing to LanceDB happens here.
+"""The store: a LanceDB database of tiles, their vectors and their scenes. All writing to it happens here.
 
 Every write is one atomic commit, keyed by a tile's id, and adds nothing that is already there: an interrupted run is
 mended by running it again, and two runs beside each other never double a row. The pointer to the encoder whose vectors
@@ -25,6 +25,7 @@ from .vectors import EncoderInfo, vector_array, vector_field
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 __all__ = ["EncoderInfo", "SceneRow", "Store", "TileKey", "TileRow"]
 
@@ -55,9 +56,9 @@ class Store:
     def __init__(self, path: str, as_of: int | dt.datetime | None = None) -> None:
         self.path = path
         self.past: Version | None = None
-        self._database = database.find(path)
-        with database.spoken(path, "read"):
-            self._tiles, self._scenes = (self._database.open_table(name) for name in database.TABLES)
+        database.check(path)
+        self._datasets: dict[str, Any] = {}
+        self._tables: dict[str, Any] = {}
         self._snapshot: tuple[int, int, Snapshot] | None = None
         if as_of is not None:
             self._go_back(as_of)
@@ -103,16 +104,15 @@ class Store:
     def snapshot(self) -> Snapshot:
         """The newest version of the tiles, to read from."""
         with database.spoken(self.path, "read"):
-            versions = self._tiles.version, self._scenes.version
+            tiles, scenes = (self._dataset(name) for name in database.TABLES)
+            versions = tiles.version, scenes.version
             if self._snapshot is None or self._snapshot[:2] != versions:
-                table = self._database.open_table("tiles")
-                table.checkout(versions[0])
-                uris = self._read(self._scenes, ["id", "uri"])
+                uris = scenes.to_table(["id", "uri"])
                 snapshot = Snapshot(
                     self.path,
-                    table,
+                    tiles,
                     versions[0],
-                    self._encoder(table, CURRENT),
+                    _encoder(tiles, CURRENT),
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
                     self.past is not None,
                 )
@@ -122,16 +122,16 @@ class Store:
     def versions(self) -> list[Version]:
         """The versions of the tiles that can be read, oldest first; upkeep clears others."""
         with database.spoken(self.path, "read"):
-            return history.versions(self._tiles)
+            return history.versions(self._dataset("tiles"))
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that are in the store, embedded or not."""
-        from lancedb.expr import col
+        from pyarrow.compute import field
 
         found: set[str] = set()
         for start in range(0, len(ids), 10_000):
-            where = col("id").isin(list(ids[start : start + 10_000])).to_sql()
-            found.update(self._read(self._tiles, ["id"], where)["id"].to_pylist())
+            where = field("id").isin(list(ids[start : start + 10_000]))
+            found.update(self._read("tiles", ["id"], where)["id"].to_pylist())
         return found
 
     def count(self) -> int:
@@ -140,20 +140,20 @@ class Store:
 
     def categories(self) -> dict[str, int]:
         """Tiles of each category, most frequent first; tiles without one are left out."""
-        column = self._read(self._tiles, ["category"])["category"].drop_null()
+        column = self._read("tiles", ["category"])["category"].drop_null()
         counts = {str(entry["values"]): int(entry["counts"]) for entry in column.value_counts().to_pylist()}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def scene(self, scene_id: str) -> SceneRow | None:
         """A scene, if all its tiles are in the store."""
-        from lancedb.expr import col, lit
+        from pyarrow.compute import field
 
-        records = self._read(self._scenes, None, (col("id") == lit(scene_id)).to_sql()).to_pylist()
+        records = self._read("scenes", None, field("id") == scene_id).to_pylist()
         return scene_row(records[0]) if records else None
 
     def scenes(self) -> list[SceneRow]:
         """Every complete scene, in the order of completion."""
-        rows = [scene_row(record) for record in self._read(self._scenes).to_pylist()]
+        rows = [scene_row(record) for record in self._read("scenes").to_pylist()]
         return sorted(rows, key=lambda row: (row.created_at, row.id))
 
     # -- tiles and scenes ----------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Store:
             raise ValueError("call begin(encoder) before adding vectors")
         column = vector_array(vectors, info) if vectors is not None and info is not None else None
         table = tiles_table(rows, column, info).take(np.sort(first))
-        return database.upsert(self.path, self._to_write(self._tiles), table, insert=True) if rows else 0
+        return database.upsert(self.path, self._table("tiles"), table, insert=True) if rows else 0
 
     def set_categories(
         self,
@@ -199,23 +199,23 @@ class Store:
         schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        database.upsert(self.path, self._to_write(self._tiles), table, update=True)
+        database.upsert(self.path, self._table("tiles"), table, update=True)
 
     def add_scene(self, row: SceneRow) -> None:
         """Record a scene, to be called after its last tile; a scene of the same id is replaced."""
-        database.upsert(self.path, self._to_write(self._scenes), scenes_table([row]), insert=True, update=True)
+        database.upsert(self.path, self._table("scenes"), scenes_table([row]), insert=True, update=True)
 
     # -- vectors -------------------------------------------------------------------------------------------------------
 
     @property
     def encoder(self) -> EncoderInfo | None:
         """The encoder whose vectors answer queries; None while the store has none."""
-        return self._encoder(self._tiles, CURRENT)
+        return _encoder(self._dataset("tiles"), CURRENT)
 
     @property
     def coming(self) -> EncoderInfo | None:
         """The encoder that an unfinished re-embedding is on the way to."""
-        return self._encoder(self._tiles, COMING)
+        return _encoder(self._dataset("tiles"), COMING)
 
     def check(self, fingerprint: str) -> None:
         """Refuse another encoder than the one the store was built with.
@@ -239,7 +239,7 @@ class Store:
     def missing(self, info: EncoderInfo, batch: int = 4096) -> Iterator[list[TileKey]]:
         """The tiles that have no vector of an encoder yet, in storage order, which keeps a scene's tiles together."""
         names = ["id", "scene_id", "row", "col", "size"]
-        table = self._read(self._tiles, names, f"{info.column} IS NULL")
+        table = self._read("tiles", names, f"{info.column} IS NULL")
         keys = [TileKey(**record) for record in table.to_pylist()]
         yield from (keys[start : start + batch] for start in range(0, len(keys), batch))
 
@@ -254,7 +254,7 @@ class Store:
         column = vector_array(vectors, info) if vectors is not None else pa.nulls(len(ids), schema.field(1).type)
         arrays = [pa.array(list(ids), pa.string()), column]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        database.upsert(self.path, self._to_write(self._tiles), table, update=True)
+        database.upsert(self.path, self._table("tiles"), table, update=True)
 
     def switch(self, info: EncoderInfo) -> None:
         """Let an encoder's vectors answer from now on, in one commit, and drop the old ones.
@@ -265,7 +265,7 @@ class Store:
         old = self.encoder
         if old == info:
             return
-        table = self._to_write(self._tiles)
+        self._table("tiles")
         lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
         if lacking:
             raise StoreError(
@@ -273,7 +273,7 @@ class Store:
                 f"run `geocmer embed --model {info.model} --store {self.path}` again"
             )
         with database.spoken(self.path, "write"):
-            database.set_metadata(self.path, table, {CURRENT: info.to_json(), COMING: None})
+            database.set_metadata(self.path, "tiles", {CURRENT: info.to_json(), COMING: None})
             self._drop_vectors_but({info.column})
 
     def reembed(self, info: EncoderInfo, encode: Callable[[list[TileKey]], NDArray[np.floating[Any]]]) -> int:
@@ -300,30 +300,33 @@ class Store:
         """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
         from lancedb.index import BTree
 
-        for table in (self._tiles, self._scenes):
-            database.tidy(self.path, self._to_write(table))
+        self._table("tiles")
+        for name in database.TABLES:
+            database.tidy(self.path, name)
         for name, behind in self.unindexed().items():
             if behind is None:
-                self._tiles.create_index(name, config=BTree())
+                self._table("tiles").create_index(name, config=BTree())
 
     def unindexed(self) -> dict[str, int | None]:
         """For each column that should have an index: the tiles that are not in it yet, None where there is none."""
         if self.count() < INDEX_ROWS:
             return {}
         with database.spoken(self.path, "read"):
-            there = {index.columns[0]: index.num_unindexed_rows for index in self._tiles.list_indices()}
+            tiles = self._dataset("tiles")
+            rows = tiles.count_rows()
+            there = {index.field_names[0]: rows - index.num_rows_indexed for index in tiles.describe_indices()}
         return {name: there.get(name) for name in ("xmin", "ymin")}  # not xmax, ymax: they make the same filter slower
 
     def untidy(self) -> dict[str, database.Untidy]:
         """What `upkeep` would do to each table, and `sweep`."""
         with database.spoken(self.path, "read"):
-            return {table.name: database.untidy(self.path, table) for table in (self._tiles, self._scenes)}
+            return {name: database.untidy(self.path, name) for name in database.TABLES}
 
     def sweep(self) -> None:
         """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
-        for table in (self._tiles, self._scenes):
-            with database.spoken(self.path, "write"):
-                database.sweep(self._to_write(table))
+        self._table("tiles")
+        for name in database.TABLES:
+            database.sweep(self.path, name)
 
     def remove_doubles(self, rows: Sequence[tuple[str, int]]) -> None:
         """Remove rows, each given as (id, row id), whose id another row has too.
@@ -335,7 +338,7 @@ class Store:
         for start in range(0, len(rows), 500):
             pairs = [f"({(col('id') == lit(name)).to_sql()} AND _rowid = {row})" for name, row in rows[start:][:500]]
             with database.spoken(self.path, "write"):
-                self._to_write(self._tiles).delete(" OR ".join(pairs))
+                self._table("tiles").delete(" OR ".join(pairs))
 
     def index_vectors(self) -> str:
         """Make, or make anew, the approximate index of the vectors that answer (see `ivf`). Returns their column."""
@@ -343,13 +346,14 @@ class Store:
 
         column = self.snapshot().answering().column
         with database.spoken(self.path, "write"):
-            self._to_write(self._tiles).create_index(column, config=IvfRq(distance_type="dot"), replace=True)
+            self._table("tiles").create_index(column, config=IvfRq(distance_type="dot"), replace=True)
         return column
 
     def keep(self, key: str, text: str) -> None:
         """Keep a note in the metadata of the tiles, in place of an older one."""
         with database.spoken(self.path, "write"):
-            database.set_metadata(self.path, self._to_write(self._tiles), {key: text})
+            self._table("tiles")
+            database.set_metadata(self.path, "tiles", {key: text})
 
     def _go_back(self, as_of: int | dt.datetime) -> None:
         """Read earlier versions from now on: of the tiles, and of the scenes as they were at the same moment."""
@@ -357,49 +361,59 @@ class Store:
         self.past = history.find(tiles, as_of, self.path)
         moment = history.last_moment(tiles, as_of) if isinstance(as_of, int) else as_of
         with database.spoken(self.path, "read"):
-            scenes = history.versions(self._scenes)
+            scenes = history.versions(self._dataset("scenes"))
             before = [version for version in scenes if version.time <= moment] or scenes[:1]
             try:
-                self._tiles.checkout(self.past.number)
-                self._scenes.checkout(before[-1].number)
-            except ValueError as error:
+                for name, number in zip(database.TABLES, (self.past.number, before[-1].number), strict=True):
+                    self._datasets[name] = database.dataset(self.path, name, number)
+            except StoreError as error:
                 raise StoreError(
                     f"version {self.past} of {self.path} was cleared just now by upkeep; see `geocmer info`"
                 ) from error
 
-    def _to_write(self, table: Any) -> Any:
-        """A table, refused if this reads an earlier version."""
+    def _dataset(self, name: str) -> Any:
+        """A table to read from: its newest version, or the earlier one that was asked for."""
+        with database.spoken(self.path, "read"):
+            found = self._datasets.get(name)
+            if found is None or (self.past is None and found.latest_version != found.version):
+                found = self._datasets[name] = database.dataset(self.path, name)
+            return found
+
+    def _table(self, name: str) -> Any:
+        """A table to write to, refused if this reads an earlier version."""
         if self.past is not None:
             raise StoreError(f"the store {self.path} is read as of version {self.past}; open it anew to write to it")
-        return table
+        if name not in self._tables:
+            self._tables[name] = database.table(self.path, name)
+        return self._tables[name]
 
-    def _read(self, table: Any, columns: list[str] | None = None, where: str | None = None) -> pa.Table:
-        """Rows of the newest version; `where` is SQL text, made by LanceDB's expressions if users' words are in it."""
+    def _read(self, name: str, columns: list[str] | None = None, where: pc.Expression | str | None = None) -> pa.Table:
+        """Rows of the version that is read; users' words reach a filter as an expression, never as SQL text."""
         with database.spoken(self.path, "read"):
-            query = table.search().select(columns) if columns else table.search()
-            return (query.where(where) if where else query).to_arrow()
+            return self._dataset(name).to_table(columns, filter=where)
 
     def _count(self, where: str | None = None) -> int:
         with database.spoken(self.path, "read"):
-            return int(self._tiles.count_rows(where))
-
-    def _encoder(self, table: Any, key: str) -> EncoderInfo | None:
-        with database.spoken(self.path, "read"):
-            text = (table.schema.metadata or {}).get(key.encode())
-        return EncoderInfo.from_json(text.decode()) if text else None
+            return int(self._dataset("tiles").count_rows(where))
 
     def _begin(self, info: EncoderInfo) -> None:
         current = self.encoder
         if info in (current, self.coming):
             return
-        self._to_write(self._tiles)
+        table = self._table("tiles")
         with database.spoken(self.path, "write"):
             self._drop_vectors_but({current.column, info.column} if current else {info.column})  # of an abandoned one
-            if info.column not in self._tiles.schema.names:
-                self._tiles.add_columns([vector_field(info)])
-            database.set_metadata(self.path, self._tiles, {COMING if current else CURRENT: info.to_json()})
+            if info.column not in table.schema.names:
+                table.add_columns([vector_field(info)])
+            database.set_metadata(self.path, "tiles", {COMING if current else CURRENT: info.to_json()})
 
     def _drop_vectors_but(self, kept: set[str]) -> None:
-        names = [n for n in self._tiles.schema.names if n.startswith("vector_") and n not in kept]
+        table = self._table("tiles")
+        names = [n for n in table.schema.names if n.startswith("vector_") and n not in kept]
         if names:
-            self._tiles.drop_columns(names)
+            table.drop_columns(names)
+
+
+def _encoder(tiles: Any, key: str) -> EncoderInfo | None:
+    text = (tiles.schema.metadata or {}).get(key.encode())
+    return EncoderInfo.from_json(text.decode()) if text else None

@@ -82,7 +82,7 @@ def scene(number: int = 0, **fields: object) -> SceneRow:
 def contents(store: Store) -> list[dict[str, object]]:
     """Everything in the `tiles` table, by id: what two stores must agree in to be equal."""
     snapshot = store.snapshot()
-    names = [name for name in snapshot.table.schema.names if not name.startswith("vector_")]
+    names = [name for name in snapshot.dataset.schema.names if not name.startswith("vector_")]
     names += [store.encoder.column] if store.encoder else []
     records = [record for batch in snapshot.scan(names) for record in batch.to_pylist()]
     for record in records:

@@ -60,7 +60,7 @@ def _put(store: Store, ids: list[str], vectors: np.ndarray) -> None:
     schema = pa.schema([tiles_schema().field("id"), vector_field(ENCODER)])
     halves = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
     rows = pa.Table.from_arrays([pa.array(ids, pa.string()), halves], schema=schema)
-    database.upsert(store.path, store._tiles, rows, update=True)
+    database.upsert(store.path, store._table("tiles"), rows, update=True)
 
 
 def _data(store: Store, table: str = "tiles") -> Path:
@@ -83,19 +83,19 @@ def test_a_sound_store_is_sound_and_stays_as_it_is(store: Store) -> None:
 
 
 def _double(store: Store) -> None:
-    rows = store._tiles.to_arrow().slice(3, 2)
-    store._tiles.add(rows)
-    store._tiles.add(rows.slice(1))
+    rows = store._table("tiles").to_arrow().slice(3, 2)
+    store._table("tiles").add(rows)
+    store._table("tiles").add(rows.slice(1))
 
 
 def _without_index(store: Store) -> None:
-    store._tiles.drop_index("ymin_idx")
+    store._table("tiles").drop_index("ymin_idx")
 
 
 def _behind_the_index(store: Store) -> None:
-    row = store._tiles.to_arrow().slice(0, 1)
-    store._tiles.delete(f"id = '{row['id'][0]}'")
-    store._tiles.add(row)
+    row = store._table("tiles").to_arrow().slice(0, 1)
+    store._table("tiles").delete(f"id = '{row['id'][0]}'")
+    store._table("tiles").add(row)
 
 
 def _leftover(store: Store) -> None:
@@ -204,7 +204,7 @@ def test_old_versions_are_cleared(store: Store, monkeypatch: pytest.MonkeyPatch)
 
 def test_no_row_is_lost_when_doubles_moved_meanwhile(store: Store) -> None:
     _double(store)
-    rows = store._tiles.search().select(["id"]).with_row_id(True).to_arrow().to_pylist()
+    rows = store._table("tiles").search().select(["id"]).with_row_id(True).to_arrow().to_pylist()
     wrong = [(row["id"], other["_rowid"]) for row in rows for other in rows if row["id"] != other["id"]]
     store.remove_doubles(wrong[:600])
     assert store.count() == len(rows), "a row id of another tile removes nothing"
@@ -214,10 +214,10 @@ def test_no_row_is_lost_when_doubles_moved_meanwhile(store: Store) -> None:
 
 
 def test_of_doubles_the_one_with_a_vector_is_kept(store: Store) -> None:
-    row = store._tiles.to_arrow().slice(5, 1)
+    row = store._table("tiles").to_arrow().slice(5, 1)
     name = row["id"][0].as_py()
     store.set_vectors(ENCODER, [name], None)
-    store._tiles.add(row)
+    store._table("tiles").add(row)
     report = doctor(store, mend=True)
     assert {finding.kind for finding in report.findings} >= {"double", "unembedded"}
     assert report.sound

@@ -97,7 +97,7 @@ def test_times_are_utc_wherever_the_machine_stands(tmp_path: Path, monkeypatch: 
     for zone in ("Asia/Tokyo", "America/New_York"):
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        found = history.versions(store._tiles)
+        found = history.versions(store._dataset("tiles"))
         assert [(v.number, v.rows) for v in found] == [(1, 0), (2, 1)]
         assert before - SECOND <= found[0].time <= found[1].time <= datetime.now(UTC) + SECOND
     monkeypatch.undo()
@@ -153,7 +153,7 @@ def test_scenes_are_those_of_the_version_though_later_ones_were_cleared() -> Non
 
 def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
     store, past = _lived(tmp_path / "store")
-    before, versions = contents(store), [len(history.versions(t)) for t in (store._tiles, store._scenes)]
+    before, versions = contents(store), [len(history.versions(t)) for t in map(store._dataset, database.TABLES)]
     then = Store.open(store.path, past[1][0].number)
     for write in (
         lambda: then.add_tiles([tile(50)], unit(1)),
@@ -168,7 +168,7 @@ def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"as of version .* to write to it"):
             write()
     assert contents(store) == before
-    assert versions == [len(history.versions(t)) for t in (store._tiles, store._scenes)]
+    assert versions == [len(history.versions(t)) for t in map(store._dataset, database.TABLES)]
 
 
 def test_the_encoder_of_that_time_answers(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_sidecar_of_the_newest_version_is_neither_used_nor_lost(
 def test_a_version_that_vanishes_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, past = _lived(tmp_path / "store")
     there, number = store.versions(), past[1][0].number
-    store._tiles.to_lance().cleanup_old_versions(versions=[number])
+    store._dataset("tiles").cleanup_old_versions(versions=[number])
     with pytest.raises(StoreError, match=f"no version {number} that can be read"):
         Store.open(store.path, number)
     monkeypatch.setattr(Store, "versions", lambda _: there)
@@ -221,8 +221,8 @@ def _pass_the_grace(store: Store) -> None:
     """Upkeep once nobody reads any version but the newest."""
     store.upkeep()
     later = datetime.now(UTC) + 2 * GRACE
-    for name, table in (("tiles", store._tiles), ("scenes", store._scenes)):
-        history.clear(table, Path(store.path) / f"{name}.lance", later)
+    for name in database.TABLES:
+        history.clear(store._dataset(name), Path(store.path) / f"{name}.lance", later)
 
 
 def _rows(start: int, count: int) -> list:
@@ -240,11 +240,11 @@ def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pyte
             store.upkeep()
     before = contents(store)
     _pass_the_grace(store)
-    table = store.snapshot().table
+    table = store.snapshot().dataset
     assert contents(store) == before
     assert len(before) == 600
-    assert table.stats()["fragment_stats"]["num_fragments"] <= 16 + 8 + 600 // 512
-    assert _weight(tmp_path / "store") <= 1.5 * table.to_arrow().nbytes
+    assert len(table.get_fragments()) <= 16 + 8 + 600 // 512
+    assert _weight(tmp_path / "store") <= 1.5 * table.to_table().nbytes
 
 
 def test_a_reembedding_leaves_no_old_vectors_on_the_disk(tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ def test_a_reembedding_leaves_no_old_vectors_on_the_disk(tmp_path: Path) -> None
     other = type(OTHER)("12" * 16, "fake-4", "", 256)
     store.reembed(other, lambda keys: unit(len(keys), 256, seed=1))
     _pass_the_grace(store)
-    assert store.snapshot().table.to_lance().to_table(["id"]).num_rows == 9000
-    assert _weight(tmp_path / "store") <= 1.5 * store.snapshot().table.to_arrow().nbytes
+    assert store.snapshot().dataset.to_table(["id"]).num_rows == 9000
+    assert _weight(tmp_path / "store") <= 1.5 * store.snapshot().dataset.to_table().nbytes
 
 
 def test_old_versions_go_first_where_they_weigh_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,17 +270,17 @@ def test_old_versions_go_first_where_they_weigh_too_much(tmp_path: Path, monkeyp
         store.set_categories(ids, [word] * 50, [None] * 50, [None] * 50)
 
     replace("a")
-    there, later = history.versions(store._tiles), datetime.now(UTC) + GRACE / 2
+    there, later = history.versions(store._dataset("tiles")), datetime.now(UTC) + GRACE / 2
     assert history.superseded(there, later) == [], "somebody may read any of them"
-    assert history.overweight(store._tiles, there, folder, datetime.now(UTC)) == [], "nor is there any haste"
+    assert history.overweight(store._dataset("tiles"), there, folder, datetime.now(UTC)) == [], "nor is there any haste"
     monkeypatch.setattr(history, "SPARE", 1.5)
-    assert history.overweight(store._tiles, there, folder, later) == [], "one more is not too much"
+    assert history.overweight(store._dataset("tiles"), there, folder, later) == [], "one more is not too much"
     replace("b")
     replace("c")
-    there = history.versions(store._tiles)
-    gone = history.overweight(store._tiles, there, folder, later)
+    there = history.versions(store._dataset("tiles"))
+    gone = history.overweight(store._dataset("tiles"), there, folder, later)
     assert gone == [v.number for v in there if v.number <= there[-3].number], "the oldest, down to what is allowed"
-    history.clear(store._tiles, folder, later)
-    assert [v.number for v in history.versions(store._tiles)] == [v.number for v in there[-2:]]
+    history.clear(store._dataset("tiles"), folder, later)
+    assert [v.number for v in history.versions(store._dataset("tiles"))] == [v.number for v in there[-2:]]
     assert {record["category"] for record in contents(store)} == {"c"}
-    assert history.overweight(store._tiles, there[-2:], None, later) == [], "no folder, no weight"
+    assert history.overweight(store._dataset("tiles"), there[-2:], None, later) == [], "no folder, no weight"

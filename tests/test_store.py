@@ -55,7 +55,7 @@ def _half_made(path: Path) -> None:
 
 
 def _other_schema(path: Path) -> None:
-    Store.create(path)._tiles.to_lance().update_schema_metadata({schema.SCHEMA_KEY: "999"})
+    Store.create(path)._dataset("tiles").update_schema_metadata({schema.SCHEMA_KEY: "999"})
 
 
 def _damaged(path: Path) -> None:
@@ -275,7 +275,7 @@ def test_old_vectors_answer_until_the_new_ones_are_complete(tmp_path: Path) -> N
     assert _reembed(store) == 6, "what was made before the interrupt is not made again"
     assert (store.encoder, store.coming) == (OTHER, None)
     assert [hit.id for hit in search(store, unit(100, OTHER.dim)[7], k=1)] == [tile(7).id]
-    assert ENCODER.column not in store.snapshot().table.schema.names
+    assert ENCODER.column not in store.snapshot().dataset.schema.names
     assert [hit.id for hit in reader] == old, "who began to read before goes on with the old"
 
 
@@ -285,7 +285,7 @@ def test_an_abandoned_reembedding_is_cleared(tmp_path: Path) -> None:
         _reembed(store, 1)
     third = type(OTHER)("ef" * 16, "fake-3", "", 4)
     store.reembed(third, lambda keys: unit(len(keys), 4))
-    names = [name for name in store.snapshot().table.schema.names if name.startswith("vector_")]
+    names = [name for name in store.snapshot().dataset.schema.names if name.startswith("vector_")]
     assert names == [third.column]
 
 
@@ -412,13 +412,13 @@ def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch:
         store.add_tiles([tile(n, west=n / 10)], unit(60)[n : n + 1])
     before, reader = contents(store), search(store, unit(1)[0], k=None)
     store.upkeep()
-    assert store.snapshot().table.stats()["fragment_stats"]["num_fragments"] <= database.LEVELS[0][2]
-    assert sorted(index.columns[0] for index in store._tiles.list_indices()) == ["xmin", "ymin"]
+    assert len(store.snapshot().dataset.get_fragments()) <= database.LEVELS[0][2]
+    assert sorted(index.columns[0] for index in store._table("tiles").list_indices()) == ["xmin", "ymin"]
     assert contents(store) == before
     assert len(list(reader)) == 60, "a reader in the version before goes on"
-    version = store._tiles.version
+    version = store.snapshot().version
     store.upkeep()
-    assert store._tiles.version == version, "nothing to do, nothing written"
+    assert store.snapshot().version == version, "nothing to do, nothing written"
 
 
 def test_failing_writes_are_told_in_one_line(tmp_path: Path) -> None:

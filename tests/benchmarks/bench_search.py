@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import lancedb
 import numpy as np
 import shapely
 
@@ -94,7 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     store = make(args.folder, args.tiles)
-    table = store.snapshot().table
+    table = lancedb.connect(args.folder / "store").open_table("tiles")
     vectors = np.load(args.folder / "vectors.npy", mmap_mode="r").view(np.ndarray)
     numbers = np.arange(args.tiles)
     scene, n = numbers // SCENE, numbers % SCENE
@@ -152,7 +153,7 @@ def main() -> None:
         name: sum(f.stat().st_size for f in (args.folder / "store" / name).rglob("*") if f.is_file())
         for name in ("tiles.lance", "sidecar")
     }
-    print(json.dumps({"bytes": size, "fragments": table.stats()["fragment_stats"]["num_fragments"]}))
+    print(json.dumps({"bytes": size, "fragments": len(store.snapshot().dataset.get_fragments())}))
 
 
 def numpy_search(vectors: np.ndarray, extents: np.ndarray) -> Callable[[Region | None, np.ndarray], list[int]]:

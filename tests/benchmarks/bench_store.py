@@ -53,7 +53,7 @@ def timed(owner: object, *names: str) -> Iterator[None]:
 
 def payload(db: Store) -> int:
     """Bytes of the rows as Arrow holds them, uncompressed: what any store has to keep."""
-    table = db.snapshot().table.to_arrow()
+    table = db.snapshot().dataset.to_table()
     return sum(column.get_total_buffer_size() for column in table.columns)
 
 
@@ -62,11 +62,8 @@ def on_disk(folder: Path) -> int:
 
 
 def say(when: str, db: Store, folder: Path, rows: int) -> None:
-    stats, size = db.snapshot().table.stats()["fragment_stats"], on_disk(folder)
-    print(
-        f"| {when} | {size / 1e6:.0f} MB | {size / rows:.2f} | {stats['num_fragments']} | "
-        f"{len(history.versions(db._tiles))} |"
-    )
+    tiles, size = db.snapshot().dataset, on_disk(folder)
+    print(f"| {when} | {size / 1e6:.0f} MB | {size / rows:.2f} | {len(tiles.get_fragments())} | {len(db.versions())} |")
 
 
 def small_writes(folder: Path, tiles: int) -> None:
