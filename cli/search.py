@@ -38,10 +38,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from geocmer.answer import Answer, Hit
     from geocmer.embed import Encoder
     from geocmer.ivf import Ivf
     from geocmer.relate import Related
-    from geocmer.search import Answer, Hit
     from geocmer.store import Store
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .answer import Hit
 from .cuts import Cutter
 from .embed import Encoder
 from .errors import ModelError
 from .pictures import fit
-from .search import Hit
 from .store import Store
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ of these decide, by the same arithmetic as in an exact search, so a score never 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .matches import Source
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ class Ivf:
             found if any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices()) else None
         )
 
-    def source(
-        self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, whole: bool
-    ) -> Callable[[list[str], pc.Expression | None], Iterator[pa.RecordBatch]]:
+    def source(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, whole: bool) -> Source:
         """Reads, for `matches`, the `limit` rows that seem nearest to a query among those that a filter lets through.
 
         Args:

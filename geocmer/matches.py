@@ -1,10 +1,10 @@
-"""The rows of a store that meet a filter, a batch at a time: LanceDB reads what may match, shapely and numpy decide."""
+"""The rows of a store that meet a filter, a batch at a time: Lance reads what may match, shapely and numpy decide."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
@@ -16,13 +16,17 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
+
+Source: TypeAlias = "Callable[[list[str], pc.Expression | None], Iterator[pa.RecordBatch]]"
+"""Columns and a coarse filter -> rows."""
 
 
 def matches(
     snapshot: Snapshot,
     wanted: Filter,
     columns: Sequence[str],
-    source: Callable[[list[str], str | None], Iterator[pa.RecordBatch]] | None = None,
+    source: Source | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows that truly match, with their `_rowid`; before each batch, how many rows were read for it.
 
@@ -30,7 +34,7 @@ def matches(
         snapshot: the version read.
         wanted: what must hold.
         columns: to read.
-        source: columns and a coarse filter -> rows; by default all rows of the snapshot.
+        source: of the rows; by default all of the snapshot.
 
     Raises:
         InputError: the filter names a land-cover class that no tile has.

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .answer import PAGE, Answer, Hit, Plan
 from .calibration import Calibration, background, probability
 from .errors import InputError
 from .filters import Filter
@@ -21,7 +22,6 @@ from .partner import Partner
 from .places import thin
 from .query import Query
 from .scan import Scan, scan
-from .search import PAGE, Answer, Hit, Plan
 from .shares import Shares
 from .snapshot import Snapshot
 from .store import Store

@@ -68,6 +68,7 @@ FLOW = [
         "forest",
         "join",
         "partner",
+        "answer",
         "ivf",
         "search",
         "census",

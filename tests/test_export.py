@@ -24,12 +24,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import ENCODER, NASTY, footprint, tile
 
+from geocmer.answer import Hit
 from geocmer.errors import InputError, StoreError
 from geocmer.export import COLUMNS, FORMATS, write
 from geocmer.export.stream import BATCH
 from geocmer.geometry import footprint as ground
 from geocmer.partner import Partner
-from geocmer.search import Hit
 from geocmer.snapshot import Snapshot
 
 TABLES = [suffix for suffix in FORMATS if suffix not in (".html", ".stac.parquet")]

@@ -318,7 +318,7 @@ def test_a_sample_does_not_depend_on_how_it_is_read(
 
 def test_partners_are_made_as_the_hits_are_read(world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = relate(world, parse("airport near river"), encode, k=None).hits
-    for name in ("search", "relate"):
+    for name in ("answer", "relate"):
         monkeypatch.setattr(f"geocmer.{name}.PAGE", 7)
     monkeypatch.setattr("geocmer.scan.KEPT", 5)
     assert relate(world, parse("airport near river"), encode, k=None).hits == whole

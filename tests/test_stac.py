@@ -18,9 +18,10 @@ from referencing.jsonschema import DRAFT7
 from synthetic import ENCODER, filled, tile, unit
 from test_export import HITS, hit
 
+from geocmer.answer import Hit
 from geocmer.errors import InputError, StoreError
 from geocmer.export import write
-from geocmer.search import Hit, search
+from geocmer.search import search
 from geocmer.snapshot import Snapshot
 from geocmer.vectors import EncoderInfo
 

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..answer import Hit
 from ..errors import InputError
-from ..search import Hit
 from ..snapshot import Snapshot
 from .options import Options
 from .page import page

@@ -17,8 +17,8 @@ import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from ..answer import Hit
 from ..errors import InputError
-from ..search import Hit
 from .options import Options
 from .record import attributes, data_address, links
 from .stream import Stream

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
+from ..answer import Hit
 from ..errors import InputError
-from ..search import Hit
 from ..snapshot import Snapshot
 from ..vectors import EncoderInfo
 from .options import Options
