@@ -50,6 +50,7 @@ FLOW = [
         "history",
         "database",
         "snapshot",
+        "reader",
         "store",
         "tilepairs",
         "shares",

@@ -162,7 +162,7 @@ def test_what_can_be_made_again_is_mended(
     store: Store, monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: str, count: int, wide: bool
 ) -> None:
     if kind == "index":
-        monkeypatch.setattr("geocmer.store.INDEX_ROWS", 10)
+        monkeypatch.setattr("geocmer.reader.INDEX_ROWS", 10)
     monkeypatch.setattr("geocmer.doctor.WIDE", 1 if wide else 1000)
     monkeypatch.setattr(history, "SPARE", 1e9)
     store.upkeep()

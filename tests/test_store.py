@@ -405,7 +405,7 @@ def test_two_processes_may_make_the_same_store(tmp_path: Path) -> None:
 
 
 def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocmer.store.INDEX_ROWS", 50)
+    monkeypatch.setattr("geocmer.reader.INDEX_ROWS", 50)
     store = Store.create(tmp_path / "store")
     store.begin(ENCODER)
     for n in range(60):
