@@ -41,7 +41,7 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training split.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Pairs per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")] = None,
-    views: Annotated[int | None, typer.Option("--views", help="Flips and quarter turns trained on, 1 to 8.")] = None,
+    views: Annotated[int | None, typer.Option("--views", help="Views of a picture trained on, 1 to 16.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of every random choice. [0]")] = None,
     cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Feature cache [~/.cache/geocmer].")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the image tower anew in every step: slow.")] = False,

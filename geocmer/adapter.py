@@ -3,15 +3,17 @@
 The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea, a focus layer that suppresses
 background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
 that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
-The text side is the same branch over the words of the text tower, padding masked.
+The text side is the same branch over the words of the text tower, padding masked. Several such pairs of branches, each
+trained by itself for its own part of the embedding, are the members of an ensemble (Lakshminarayanan et al., NeurIPS
+2017): narrow ones together are more accurate than a wide one of the same size.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,52 +21,7 @@ from torch.nn.functional import normalize
 
 from .backbone import Backbone, Features
 from .errors import ModelError
-
-_GATE_TEMPERATURE = 0.1
-"""Ladder Side-Tuning's: gate = sigmoid(a / 0.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterConfig:
-    """What an adapter is made of, and the backbone it belongs to."""
-
-    backbone: str
-    """How the backbone is asked for (`--model`)."""
-    fingerprint: str
-    """Fingerprint of that backbone; another one is refused."""
-    image_channels: int
-    text_channels: int
-    tap_channels: tuple[int, ...]
-    """Channels of each image tap; empty for a linear probe on the pooled vector."""
-    text_tap_channels: tuple[int, ...] = ()
-    """Channels of each text tap; empty for a head on the pooled vector alone."""
-    dim: int = 512
-    """Dimensions of the joint embedding."""
-    width: int = 256
-    """Width of the side branch."""
-    heads: int = 8
-    """Heads of the focus layer: as many small targets can be held at once."""
-    dropout: float = 0.1
-    """On the pooled vectors and on the result of a side branch, while training."""
-    token_dropout: float = 0.0
-    """Share of the tokens that a focus layer does not see in a training step: crops and occlusion, at no cost."""
-
-    @classmethod
-    def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:
-        """The configuration that fits a backbone."""
-        import numpy as np
-
-        image = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
-        text = backbone.text(["probe"])
-        fit: dict[str, Any] = {
-            "image_channels": image.pooled.shape[-1],
-            "text_channels": text.pooled.shape[-1],
-            "tap_channels": tuple(tap.shape[-1] for tap in image.taps),
-            "text_tap_channels": tuple(tap.shape[-1] for tap in text.taps),
-        }
-        if backbone.aligned:
-            fit["dim"] = image.pooled.shape[-1]
-        return cls(**{"backbone": backbone.spec, "fingerprint": backbone.fingerprint, **fit, **settings})
+from .shape import GATE_TEMPERATURE, AdapterConfig, read_config
 
 
 class FocusLayer(nn.Module):
@@ -104,8 +61,9 @@ class SideBranch(nn.Module):
 
     def __init__(self, channels: int, taps: tuple[int, ...], cfg: AdapterConfig) -> None:
         super().__init__()
-        self.project = nn.Linear(channels, cfg.dim, bias=False)
-        if channels == cfg.dim:
+        dim = cfg.dim // cfg.members
+        self.project = nn.Linear(channels, dim, bias=False)
+        if channels == dim:
             nn.init.eye_(self.project.weight)  # an untrained adapter returns the backbone's own embedding
         self.start = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, cfg.width), nn.GELU())
         self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads, cfg.token_dropout) for c in taps)
@@ -114,17 +72,17 @@ class SideBranch(nn.Module):
             nn.Sequential(nn.LayerNorm(cfg.width), nn.Linear(cfg.width, cfg.width), nn.GELU()) for _ in taps
         )
         self.drop = nn.Dropout(cfg.dropout)
-        self.up = nn.Linear(cfg.width, cfg.dim)
+        self.up = nn.Linear(cfg.width, dim)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, features: Features) -> tuple[Tensor, list[Tensor]]:
-        """Unit vectors (n, dim), and the focus weights of each tap."""
+        """Unit vectors (n, dim / members), and the focus weights of each tap."""
         state = self.start(self.drop(features.pooled))
         maps = []
         for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
             seen, weights = focus(features.taps[i], state, features.mask)
-            gate = torch.sigmoid(self.gates[i] / _GATE_TEMPERATURE)
+            gate = torch.sigmoid(self.gates[i] / GATE_TEMPERATURE)
             state = gate * state + (1 - gate) * seen
             state = state + mix(state)
             maps.append(weights)
@@ -132,29 +90,37 @@ class SideBranch(nn.Module):
 
 
 class Adapter(nn.Module):
-    """The trainable part: one side branch per tower, and the temperature of the loss."""
+    """The trainable part: each member's side branch per tower, and the temperature of the loss."""
 
     def __init__(self, cfg: AdapterConfig) -> None:
         super().__init__()
         self.cfg = cfg
-        self.image_branch = SideBranch(cfg.image_channels, cfg.tap_channels, cfg)
-        self.text_branch = SideBranch(cfg.text_channels, cfg.text_tap_channels, cfg)
+        self.image_branches, self.text_branches = (
+            nn.ModuleList(SideBranch(channels, taps, cfg) for _ in range(cfg.members))
+            for channels, taps in (
+                (cfg.image_channels, cfg.tap_channels),
+                (cfg.text_channels, cfg.text_tap_channels),
+            )
+        )
         self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
 
     def image(self, features: Features) -> Tensor:
-        """Unit image vectors (n, dim)."""
-        vectors: Tensor = self.image_branch(features)[0]
-        return vectors
+        """Unit image vectors (n, dim): the members' beside each other, so that a cosine is the mean of theirs."""
+        return _join([branch(features)[0] for branch in self.image_branches])
 
     def text(self, features: Features) -> Tensor:
-        """Unit text vectors (n, dim)."""
-        vectors: Tensor = self.text_branch(features)[0]
-        return vectors
+        """Unit text vectors (n, dim), likewise."""
+        return _join([branch(features)[0] for branch in self.text_branches])
+
+    def parts(self, vectors: Tensor) -> Tensor:
+        """Joint vectors (n, dim) -> each member's own unit vectors (members, n, dim / members)."""
+        members = self.cfg.members
+        return vectors.reshape(len(vectors), members, -1).movedim(1, 0) * math.sqrt(members)
 
     def focus_maps(self, features: Features) -> list[Tensor]:
-        """Weight of every token of every tap, (n, heads, tokens) each."""
-        maps: list[Tensor] = self.image_branch(features)[1]
-        return maps
+        """Weight of every token of every tap, (n, members x heads, tokens) each."""
+        every = [branch(features)[1] for branch in self.image_branches]
+        return [torch.cat(maps, 1) for maps in zip(*every, strict=True)]
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` (float16); a name is only taken once its file is whole."""
@@ -196,19 +162,5 @@ class Adapter(nn.Module):
         return adapter.to(backbone.device).eval().requires_grad_(False)
 
 
-def read_config(folder: Path) -> AdapterConfig:
-    """The configuration of a saved adapter.
-
-    Raises:
-        ModelError: there is none, or it cannot be read.
-    """
-    try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels")}
-        return AdapterConfig(**{**raw, **taps})
-    except OSError as error:
-        raise ModelError(
-            f"no adapter at {folder} (config.json is missing); give a folder of `geocmer train`"
-        ) from error
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise ModelError(f"adapter {folder} has no valid config.json ({error}); train it again") from error
+def _join(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts, -1) / math.sqrt(len(parts))

@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from .backbone import TAPS, TEXT_TAPS, Backbone, Features
 from .pairs import PairSet
 
-VIEWS = 8
-"""The symmetries of the square, which an overhead picture admits: four quarter turns, each also mirrored."""
+VIEWS = 16
+"""The symmetries of the square, which an overhead picture admits: four quarter turns, each also mirrored. Then as many
+of a corner of the picture, as if its ground resolution were finer."""
+CORNER = 0.8
+"""Side of a corner, of the picture's."""
 
 _BLOCK = 64
 """Pictures computed between two records of progress."""
@@ -38,9 +41,14 @@ def default_cache() -> Path:
 
 
 def view(pixels: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-    """One of the 8 symmetric views of pictures (n, h, w, 3); view 0 is the picture itself."""
+    """One of the views of square pictures (n, side, side, 3); view 0 is the picture itself, corners are smaller."""
+    if index >= VIEWS // 2:
+        side = pixels.shape[1]
+        kept = round(CORNER * side)
+        top, left = ((side - kept) * at for at in divmod(index % 4, 2))
+        pixels = pixels[:, top : top + kept, left : left + kept]
     turned = np.rot90(pixels, index % 4, axes=(1, 2))
-    return turned[:, :, ::-1] if index >= 4 else turned
+    return turned[:, :, ::-1] if index % 8 >= 4 else turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,18 @@ class LiveImages:
         Raises:
             InputError: a picture cannot be read.
         """
+        import torch
+
         pictures = [self.pairs.pairs[row].picture.pixels(self.backbone.size) for row in rows]
         turned = [view(picture[None], int(v)) for picture, v in zip(pictures, views, strict=True)]
-        return self.backbone.image(np.concatenate(turned))
+        order, found = [], []
+        for side in {picture.shape[1] for picture in turned}:  # pictures of one size at a time
+            at = [i for i, picture in enumerate(turned) if picture.shape[1] == side]
+            order += at
+            found.append(self.backbone.image(np.concatenate([turned[i] for i in at])))
+        back = np.argsort(order)
+        pooled, *taps = (torch.cat(parts)[back] for parts in zip(*((f.pooled, *f.taps) for f in found), strict=True))
+        return Features(pooled, tuple(taps))
 
 
 def bytes_needed(backbone: Backbone, pictures: int) -> int:

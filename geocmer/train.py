@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .adapter import Adapter, AdapterConfig
+from .adapter import Adapter
 from .backbone import Backbone
 from .checkpoint import Checkpoint
 from .distributed import average_gradients, gather, rank, shard, size, wait
@@ -25,6 +25,7 @@ from .labels import augment, variants
 from .losses import Ids, Queue, batch_loss, queue_loss
 from .measure import measure, to
 from .pairs import PairSet
+from .shape import AdapterConfig
 
 METHODS = ("cmer", "linear")
 BASELINES = ("adapter", "lora", "full")
@@ -59,8 +60,8 @@ class TrainConfig:
     """Largest norm of the gradient."""
     average: float = 0.99
     """Decay per step of the running average of the weights, which is what is validated and kept."""
-    views: int = VIEWS
-    """How many of the 8 flips and quarter turns of a picture are trained on."""
+    views: int = 8
+    """How many of the 16 views of a picture are trained on: its flips and quarter turns, then those of its corners."""
     label_share: float = 0.0
     """Share of the captions that are rewritten with their scene category (scene label augmentation)."""
     queue: int = 0
@@ -73,8 +74,11 @@ class TrainConfig:
     """Whether the side branches read the towers' taps; without, they are heads on the pooled vectors alone."""
     dim: int = 512
     """Dimensions of the joint embedding; towers that share a space keep theirs."""
+    members: int = 1
+    """Pairs of side branches that are trained beside each other, each for an equal part of the embedding; towers that
+    share a space have one."""
     width: int = 256
-    """Width of the side branches."""
+    """Width of each side branch."""
     heads: int = 8
     """Heads of each focus layer."""
     dropout: float = 0.3
@@ -90,14 +94,16 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= VIEWS:
             raise InputError(f"views must be 1 to {VIEWS}, not {self.views}")
-        for name, least in (("epochs", 1), ("batch", 2), ("captions", 1), ("queue", 0)):
+        for name, least in (("epochs", 1), ("batch", 2), ("captions", 1), ("queue", 0), ("members", 1), ("heads", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("warmup", "smoothing", "label_share", "queue_start", "dropout", "token_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a share, 0 to 1, not {getattr(self, name)}")
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
+        for name, divisor in (("width", "heads"), ("dim", "members")):
+            whole, part = getattr(self, name), getattr(self, divisor)
+            if whole % part:
+                raise InputError(f"{name} {whole} is not a multiple of {divisor} {part}; change one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,7 @@ def train(
         if cfg.method == "linear":
             _only_projections(adapter)
         averaged = copy.deepcopy(adapter).requires_grad_(False)
-        queue = Queue(cfg.queue, adapter.cfg.dim, backbone.device)
+        queue = Queue(cfg.queue, backbone.device)
         optimiser = torch.optim.AdamW(weight_groups(adapter, cfg), lr=cfg.learning_rate)
         batch = min(cfg.batch, len(train_set))
         steps = len(train_set) // batch
@@ -204,7 +210,7 @@ def train(
                 with torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.device.type == "cuda"):
                     seen = adapter.image(to(images.batch(views[mine], rows[mine]), backbone.device))
                     told = adapter.text(to(texts.batch(spoken), backbone.device))
-                seen, told = gather(seen.float()), gather(told.float())
+                seen, told = adapter.parts(gather(seen.float())), adapter.parts(gather(told.float()))
                 ids = _ids(rows, owner[chosen], text_id[chosen], backbone.device)
                 scale = adapter.log_scale.exp().clamp(max=MAX_SCALE)
                 loss = batch_loss(seen, told, scale, ids, cfg.smoothing)
@@ -212,7 +218,7 @@ def train(
                     if len(queue) and epoch * steps + step >= cfg.queue_start * total:
                         loss = loss + cfg.queue_weight * queue_loss(seen, told, scale, ids, queue, cfg.smoothing)
                     one = slice(None, None, cfg.captions)  # a pair for each picture
-                    queue.push(seen, told[one], ids.owner[one], ids.texts[one])
+                    queue.push(seen, told[:, one], ids.owner[one], ids.texts[one])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 average_gradients(adapter.parameters())
@@ -239,7 +245,7 @@ def train(
 def _shape(backbone: Backbone, cfg: TrainConfig) -> AdapterConfig:
     shape: dict[str, Any] = {name: getattr(cfg, name) for name in ("width", "heads", "dropout", "token_dropout")}
     if not backbone.aligned:
-        shape["dim"] = cfg.dim
+        shape |= {"dim": cfg.dim, "members": 1 if cfg.method == "linear" else cfg.members}
     if cfg.method == "linear" or not cfg.focus:
         shape |= {"tap_channels": (), "text_tap_channels": ()}
     return AdapterConfig.of(backbone, **shape)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from geocmer.adapter import Adapter, AdapterConfig, FocusLayer
+from geocmer.adapter import Adapter, FocusLayer
 from geocmer.backbone import Features
 from geocmer.errors import ModelError
+from geocmer.shape import AdapterConfig
 
 CFG = AdapterConfig(
     "some",
@@ -67,7 +70,7 @@ def test_a_background_token_may_change_without_changing_the_result() -> None:
 
 def test_round_trip_keeps_the_vectors(tmp_path: Path) -> None:
     adapter = Adapter(CFG).eval()
-    torch.nn.init.normal_(adapter.image_branch.up.weight)
+    torch.nn.init.normal_(adapter.image_branches[0].up.weight)
     adapter.save(tmp_path)
     again = Adapter.load(tmp_path, _backbone())
     assert again.cfg == CFG
@@ -104,12 +107,26 @@ def _text(n: int = 8, words: int = 5) -> Features:
     )
 
 
-def _trained() -> Adapter:
+def _trained(cfg: AdapterConfig = CFG) -> Adapter:
     torch.manual_seed(3)
-    adapter = Adapter(CFG).eval()
-    for branch in (adapter.image_branch, adapter.text_branch):
+    adapter = Adapter(cfg).eval()
+    for branch in (*adapter.image_branches, *adapter.text_branches):
         torch.nn.init.normal_(branch.up.weight)
     return adapter
+
+
+def test_a_cosine_is_the_mean_of_the_members_cosines() -> None:
+    adapter = _trained(replace(CFG, members=2))
+    images, texts = adapter.image(_features()), adapter.text(_text())
+    each = [adapter.parts(vectors).numpy() for vectors in (images.detach(), texts.detach())]
+    for vectors in each:
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1, atol=1e-6)
+    alone = [(branch(_features())[0] @ word(_text())[0].T).detach() for branch, word in zip(
+        adapter.image_branches, adapter.text_branches, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(images.detach() @ texts.detach().T, (alone[0] + alone[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(each[0][1] @ each[1][1].T, alone[1], atol=1e-6)
+    maps = adapter.focus_maps(_features())
+    assert all(weights.shape[1] == 2 * CFG.heads for weights in maps)
 
 
 def test_padding_never_changes_a_text() -> None:

@@ -34,6 +34,7 @@ FLOW = [
         "openclip",
         "backbone",
         "features",
+        "shape",
         "adapter",
         "losses",
         "distributed",

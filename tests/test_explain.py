@@ -13,12 +13,13 @@ from affine import Affine
 from PIL import Image
 from tiny import tiny_clip
 
-from geocmer.adapter import Adapter, AdapterConfig
+from geocmer.adapter import Adapter
 from geocmer.embed import Encoder
 from geocmer.errors import ModelError
 from geocmer.explain import explain, focus, heatmap
 from geocmer.ingest import TileOptions, ingest
 from geocmer.search import search
+from geocmer.shape import AdapterConfig
 from geocmer.store import Store
 
 

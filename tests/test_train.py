@@ -15,7 +15,7 @@ from PIL import Image
 from geocmer.backbone import Features
 from geocmer.errors import InputError
 from geocmer.evaluate import recall
-from geocmer.features import VIEWS, image_features, text_features, view
+from geocmer.features import VIEWS, LiveImages, image_features, text_features, view
 from geocmer.measure import measure
 from geocmer.pairs import PairSet, load_pairs
 from geocmer.train import Epoch, TrainConfig, train
@@ -39,6 +39,7 @@ class TinyBackbone:
     def image(self, pixels: np.ndarray) -> Features:
         self.pictures += len(pixels)
         x = torch.from_numpy(np.array(pixels)).float() / 255
+        x = torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), (16, 16)).permute(0, 2, 3, 1)
         quarters = x.unfold(1, 8, 8).unfold(2, 8, 8).mean((-1, -2)).flatten(1, 2)
         return Features(x.mean((1, 2)), (quarters,))
 
@@ -154,11 +155,26 @@ def test_an_interrupted_cache_goes_on_and_ends_the_same(pairs: PairSet, tmp_path
         )
 
 
-def test_the_eight_views_are_the_symmetries_of_the_square() -> None:
-    picture = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    views = {view(picture, i).tobytes() for i in range(VIEWS)}
-    assert len(views) == VIEWS
-    assert view(picture, 0).tobytes() == picture.tobytes()
+def test_the_views_are_the_symmetries_of_the_square_and_of_its_corners() -> None:
+    picture = np.arange(300, dtype=np.uint16).reshape(1, 10, 10, 3)
+    views = [view(picture, i) for i in range(VIEWS)]
+    assert len({seen.tobytes() for seen in views}) == VIEWS
+    assert views[0].tobytes() == picture.tobytes()
+    corners = [picture[:, r : r + 8, c : c + 8] for r in (0, 2) for c in (0, 2)]
+    for index, seen in enumerate(views):
+        whole = picture if index < 8 else corners[index % 4]
+        turned = [np.rot90(whole, n, (1, 2)) for n in range(4)]
+        assert sum(np.array_equal(seen, other) for t in turned for other in (t, t[:, :, ::-1])) == 1
+
+
+def test_live_pictures_of_two_sizes_are_what_the_cache_holds(pairs: PairSet, tmp_path: Path) -> None:
+    backbone = TinyBackbone()
+    rows, views = np.array([3, 0, 5, 2, 1]), np.array([0, 9, 3, 15, 8])
+    live = LiveImages(backbone, pairs).batch(views, rows)  # type: ignore[arg-type]
+    kept = image_features(backbone, pairs, tmp_path, VIEWS).batch(views, rows)  # type: ignore[arg-type]
+    torch.testing.assert_close(live.pooled, kept.pooled, rtol=1e-3, atol=1e-3)
+    for tap, again in zip(live.taps, kept.taps, strict=True):
+        torch.testing.assert_close(tap, again, rtol=1e-3, atol=1e-3)
 
 
 def test_equal_texts_are_one_row_and_words_come_back_as_they_were(tmp_path: Path) -> None:
@@ -236,11 +252,13 @@ def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> Non
     "bad",
     [
         {"method": "magic"},
-        {"views": 9},
+        {"views": 17},
         {"epochs": 0},
         {"label_share": 1.5},
         {"captions": 0},
         {"width": 10, "heads": 3},
+        {"dim": 10, "members": 4},
+        {"members": 0},
     ],
 )
 def test_bad_settings_are_named(bad: dict[str, Any]) -> None:

@@ -26,13 +26,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from geocmer.adapter import Adapter, AdapterConfig
+from geocmer.adapter import Adapter
 from geocmer.backbone import Backbone, Features, choose_device
 from geocmer.baselines import RATES, Baseline, step_loss
 from geocmer.features import ImageFeatures, text_features
 from geocmer.losses import Ids, batch_loss
 from geocmer.measure import to
 from geocmer.openclip import OpenClip
+from geocmer.shape import AdapterConfig
 
 METHODS = ("full", "lora", "adapter", "linear", "cmer", "linear cached", "cmer cached")
 _WORDS = ("many", "buildings", "green", "trees", "around", "playground", "near", "wide", "river", "bridges")
@@ -131,7 +132,8 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     each = torch.arange(batch, device=towers.device)
 
     def loss(seen: Features, said: Features) -> torch.Tensor:
-        return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
+        images, texts = adapter.parts(adapter.image(seen)), adapter.parts(adapter.text(said))
+        return batch_loss(images, texts, adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
         return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.whole()]
