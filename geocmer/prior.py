@@ -17,6 +17,7 @@ from .embed import Encoder
 from .errors import InputError
 from .labels import prompt
 from .pairs import PairSet
+from .words import Words
 
 MODES = ("none", "predicted", "oracle")
 """Label modes of an evaluation, never mixed. `none`: words and pixels alone. `predicted`: the pictures' categories are
@@ -30,12 +31,9 @@ STRENGTH = 0.0
 _WRONG = 0.3
 """Chance taken for a tile's label to be wrong: it bounds what an unlikely category can cost."""
 
-_CLIP_SCALE = 100.0
-"""Inverse temperature of a model without an adapter: where CLIP's training ends."""
-
 
 def category_weights(
-    encoder: Encoder, text: str, categories: Sequence[str], strength: float = STRENGTH
+    encoder: Encoder | Words, text: str, categories: Sequence[str], strength: float = STRENGTH
 ) -> dict[str | None, float]:
     """What a tile of each category gains or loses for a query, in units of the cosine; the likeliest loses nothing.
 
@@ -52,8 +50,8 @@ def category_weights(
     if strength == 0 or not categories:
         return {}
     prompts = encoder.encode_texts([prompt(c) for c in categories])
-    log_p = log_prior(encoder.encode_texts([text]), prompts, scale_of(encoder))[0]
-    gains = strength * (np.append(log_p, -np.log(len(categories))) - log_p.max()) / scale_of(encoder)
+    log_p = log_prior(encoder.encode_texts([text]), prompts, encoder.scale)[0]
+    gains = strength * (np.append(log_p, -np.log(len(categories))) - log_p.max()) / encoder.scale
     return dict(zip([*categories, None], gains.tolist(), strict=True))
 
 
@@ -82,8 +80,8 @@ def labelled(
     prompts = encoder.encode_texts([prompt(str(name)) for name in names])
     unique, at = np.unique(texts, return_inverse=True)
     said = np.concatenate([encoder.encode_texts(unique[i : i + 256].tolist()) for i in range(0, len(unique), 256)])
-    log_p = log_prior(said, prompts, scale_of(encoder))
-    gains = strength * (log_p - log_p.max(axis=1, keepdims=True)) / scale_of(encoder)
+    log_p = log_prior(said, prompts, encoder.scale)
+    gains = strength * (log_p - log_p.max(axis=1, keepdims=True)) / encoder.scale
     predicted = similarity + gains[at][:, label].T.astype(np.float32)
     apart = label[:, None] != label[owner][None, :]
     return {"none": similarity, "predicted": predicted, "oracle": np.where(apart, similarity - 10, similarity)}
@@ -100,11 +98,6 @@ def log_prior(queries: NDArray[np.float32], prompts: NDArray[np.float32], scale:
     p /= p.sum(axis=1, keepdims=True)
     log_p: NDArray[np.float64] = np.log((1 - _WRONG) * p + _WRONG / len(prompts))
     return log_p
-
-
-def scale_of(encoder: Encoder) -> float:
-    """The inverse temperature that the encoder was trained with."""
-    return float(encoder.adapter.log_scale.exp()) if encoder.adapter else _CLIP_SCALE
 
 
 def _check(strength: float) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .pictures import ImageFile
 from .vectors import halves
+from .words import Words
 
 if TYPE_CHECKING:
     from .embed import Encoder
@@ -28,7 +29,7 @@ MORE, LESS, MINUS = 0.75, 0.25, 0.5
 
 def ask(
     store: Store,
-    encoder: Encoder,
+    encoder: Encoder | Words,
     texts: Sequence[str],
     *,
     like: Sequence[str] = (),
@@ -57,6 +58,8 @@ def ask(
     if texts:
         asked.append(encoder.encode_texts(texts).astype(np.float64))
     if files:
+        if isinstance(encoder, Words):
+            raise ValueError("pictures need the image tower; give an Encoder")
         size = encoder.backbone.size
         asked.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
     if tiles:

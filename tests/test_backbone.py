@@ -11,9 +11,10 @@ import torch
 from tiny import tiny_clip
 
 from geocmer.backbone import TAPS, Backbone
-from geocmer.bundled import BEST, TOKENS, Bundled, _efficientnet
+from geocmer.bundled import Bundled, _efficientnet
 from geocmer.errors import ModelError
 from geocmer.features import VIEWS, view
+from geocmer.packages import BEST, TOKENS
 
 
 def test_every_view_of_a_picture_is_taken_as_its_copy_is() -> None:
@@ -29,13 +30,13 @@ def test_the_bundled_text_tower_is_the_bert_of_its_files() -> None:
 
     towers = Bundled(BEST, torch.device("cpu"))
     texts = ["An airport near a river.", "x", "two storage tanks, at the water's edge " * 9, "piste ünter Bäumen"]
-    asked = AutoTokenizer.from_pretrained(towers._text)(
+    asked = AutoTokenizer.from_pretrained(towers.files.text)(
         texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt"
     )
     tokens = towers.tokenize(texts)
     assert (tokens == asked["input_ids"]).all()
     with torch.inference_mode():
-        bert = BertModel.from_pretrained(towers._text, add_pooling_layer=False).eval()
+        bert = BertModel.from_pretrained(towers.files.text, add_pooling_layer=False).eval()
         layers = bert(**asked, output_hidden_states=True).hidden_states[-2:]
         pooled, taps, words = towers.text(tokens, 2)
     for tap, layer in zip(taps, layers, strict=True):
@@ -48,7 +49,7 @@ def test_the_bundled_image_tower_is_the_network_of_its_file() -> None:
     """Folding the norms into the convolutions changes the rounding, and nothing else."""
     towers = Bundled(BEST, torch.device("cpu"))
     x = torch.rand(2, 3, towers.size, towers.size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    whole = _efficientnet(BEST, towers._weights)
+    whole = _efficientnet(BEST, towers.files.image)
     with torch.inference_mode():
         last, maps = whole.forward_intermediates(x, indices=TAPS)
         pooled, taps = towers.image(x, TAPS)

@@ -30,6 +30,7 @@ FLOW = [
         "pairs",
     ],
     *[
+        "packages",
         "bundled",
         "openclip",
         "backbone",
@@ -42,7 +43,7 @@ FLOW = [
         "measure",
         "checkpoint",
     ],
-    *["train", "baselines", "config", "figure", "embed"],
+    *["train", "baselines", "config", "figure", "embed", "words"],
     *[
         "vectors",
         "schema",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from geocmer.errors import InputError
 from geocmer.pairs import Pair, PairSet
@@ -21,7 +19,7 @@ DIRECTIONS = {"water": (1, 0, 0), "forest": (0, 1, 0), "road": (0, 0, 1)}
 class Words:
     """Encodes a text by the class words in it."""
 
-    adapter = SimpleNamespace(log_scale=torch.tensor(10.0).log())
+    scale = 10.0
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         v = np.array([np.sum([d for w, d in DIRECTIONS.items() if w in t] or [(1, 1, 1)], axis=0) for t in texts])
