@@ -4,15 +4,15 @@ The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea
 background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
 that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
 The text side is the same branch over the words of the text tower, padding masked. Several such pairs of branches, each
-trained by itself for its own part of the embedding, are the members of an ensemble (Lakshminarayanan et al., NeurIPS
-2017): narrow ones together are more accurate than a wide one of the same size.
+trained by itself, are the members of an ensemble (Lakshminarayanan et al., NeurIPS 2017). Their vectors beside each
+other are projected on the principal directions of the training pictures and captions: an embedding stays short.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -61,9 +61,8 @@ class SideBranch(nn.Module):
 
     def __init__(self, channels: int, taps: tuple[int, ...], cfg: AdapterConfig) -> None:
         super().__init__()
-        dim = cfg.dim // cfg.members
-        self.project = nn.Linear(channels, dim, bias=False)
-        if channels == dim:
+        self.project = nn.Linear(channels, cfg.part, bias=False)
+        if channels == cfg.part:
             nn.init.eye_(self.project.weight)  # an untrained adapter returns the backbone's own embedding
         self.start = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, cfg.width), nn.GELU())
         self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads, cfg.token_dropout) for c in taps)
@@ -72,12 +71,12 @@ class SideBranch(nn.Module):
             nn.Sequential(nn.LayerNorm(cfg.width), nn.Linear(cfg.width, cfg.width), nn.GELU()) for _ in taps
         )
         self.drop = nn.Dropout(cfg.dropout)
-        self.up = nn.Linear(cfg.width, dim)
+        self.up = nn.Linear(cfg.width, cfg.part)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, features: Features) -> tuple[Tensor, list[Tensor]]:
-        """Unit vectors (n, dim / members), and the focus weights of each tap."""
+        """Unit vectors (n, part), and the focus weights of each tap."""
         state = self.start(self.drop(features.pooled))
         maps = []
         for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
@@ -103,19 +102,36 @@ class Adapter(nn.Module):
             )
         )
         self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
+        whole = cfg.members * cfg.part
+        self.basis: Tensor | None
+        self.register_buffer("basis", torch.zeros(whole, cfg.dim) if whole > cfg.dim else None)
 
     def image(self, features: Features) -> Tensor:
-        """Unit image vectors (n, dim): the members' beside each other, so that a cosine is the mean of theirs."""
-        return _join([branch(features)[0] for branch in self.image_branches])
+        """Unit image vectors (n, dim)."""
+        return self._joint(self.member_images(features))
 
     def text(self, features: Features) -> Tensor:
-        """Unit text vectors (n, dim), likewise."""
-        return _join([branch(features)[0] for branch in self.text_branches])
+        """Unit text vectors (n, dim)."""
+        return self._joint(self.member_texts(features))
 
-    def parts(self, vectors: Tensor) -> Tensor:
-        """Joint vectors (n, dim) -> each member's own unit vectors (members, n, dim / members)."""
-        members = self.cfg.members
-        return vectors.reshape(len(vectors), members, -1).movedim(1, 0) * math.sqrt(members)
+    def member_images(self, features: Features) -> Tensor:
+        """Each member's own unit image vectors, (n, members, part)."""
+        return torch.stack([branch(features)[0] for branch in self.image_branches], 1)
+
+    def member_texts(self, features: Features) -> Tensor:
+        """Each member's own unit text vectors, (n, members, part)."""
+        return torch.stack([branch(features)[0] for branch in self.text_branches], 1)
+
+    def projected(self, basis: Tensor) -> Adapter:
+        """The same adapter with an orthonormal basis (members x part, dim) that its vectors are projected on."""
+        adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.part)).to(basis.device)
+        adapter.load_state_dict({**self.state_dict(), "basis": basis})
+        return adapter
+
+    def _joint(self, members: Tensor) -> Tensor:
+        """The members' vectors beside each other, so that a cosine is the mean of theirs, or projected."""
+        vectors = members.flatten(1) / math.sqrt(self.cfg.members)
+        return vectors if self.basis is None else normalize(vectors @ self.basis, dim=-1)
 
     def focus_maps(self, features: Features) -> list[Tensor]:
         """Weight of every token of every tap, (n, members x heads, tokens) each."""
@@ -160,7 +176,3 @@ class Adapter(nn.Module):
         except (OSError, SafetensorError, RuntimeError) as error:
             raise ModelError(f"adapter {folder} is damaged ({str(error).splitlines()[0]}); train it again") from error
         return adapter.to(backbone.device).eval().requires_grad_(False)
-
-
-def _join(parts: list[Tensor]) -> Tensor:
-    return torch.cat(parts, -1) / math.sqrt(len(parts))

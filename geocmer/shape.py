@@ -33,7 +33,10 @@ class AdapterConfig:
     dim: int = 512
     """Dimensions of the joint embedding."""
     members: int = 1
-    """Pairs of side branches, each of which makes an equal part of the embedding."""
+    """Pairs of side branches, each of which makes an embedding of its own."""
+    branch_dim: int = 0
+    """Dimensions of each member's embedding; 0: of an equal part of the joint one. Where they come to more than `dim`,
+    the joint embedding is their projection."""
     width: int = 256
     """Width of a side branch."""
     heads: int = 8
@@ -43,6 +46,11 @@ class AdapterConfig:
     token_dropout: float = 0.0
     """Share of the tokens that a focus layer does not see in a training step: crops and occlusion, at no cost."""
 
+    @property
+    def part(self) -> int:
+        """Dimensions of a member's embedding."""
+        return self.branch_dim or self.dim // self.members
+
     @classmethod
     def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:
         """The configuration that fits a backbone."""
@@ -50,15 +58,18 @@ class AdapterConfig:
 
         image = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
         text = backbone.text(["probe"])
-        fit: dict[str, Any] = {
+        shape: dict[str, Any] = {
+            "backbone": backbone.spec,
+            "fingerprint": backbone.fingerprint,
             "image_channels": image.pooled.shape[-1],
             "text_channels": text.pooled.shape[-1],
             "tap_channels": tuple(tap.shape[-1] for tap in image.taps),
             "text_tap_channels": tuple(tap.shape[-1] for tap in text.taps),
+            **settings,
         }
-        if backbone.aligned:
-            fit["dim"] = image.pooled.shape[-1]
-        return cls(**{"backbone": backbone.spec, "fingerprint": backbone.fingerprint, **fit, **settings})
+        if backbone.aligned:  # an untrained adapter returns the backbone's own embedding
+            shape |= {"dim": image.pooled.shape[-1], "members": 1, "branch_dim": 0}
+        return cls(**shape)
 
 
 def read_config(folder: Path) -> AdapterConfig:

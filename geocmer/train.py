@@ -23,7 +23,7 @@ from .evaluate import Recall
 from .features import VIEWS, LiveImages, Progress, image_features, text_features
 from .labels import augment, variants
 from .losses import Ids, Queue, batch_loss, queue_loss
-from .measure import measure, to
+from .measure import measure, principal, to
 from .pairs import PairSet
 from .shape import AdapterConfig
 
@@ -72,11 +72,13 @@ class TrainConfig:
     """Share of all steps before the queue's loss begins: embeddings drift fast at first (XBM, CVPR 2020)."""
     focus: bool = True
     """Whether the side branches read the towers' taps; without, they are heads on the pooled vectors alone."""
-    dim: int = 512
-    """Dimensions of the joint embedding; towers that share a space keep theirs."""
-    members: int = 1
-    """Pairs of side branches that are trained beside each other, each for an equal part of the embedding; towers that
-    share a space have one."""
+    members: int = 3
+    """Pairs of side branches that are trained beside each other, an ensemble; towers that share a space have one."""
+    branch_dim: int = 512
+    """Dimensions in which each member is trained."""
+    dim: int = 384
+    """Dimensions of the joint embedding: the principal ones of all members', once they are trained. Towers that share a
+    space keep theirs, and a linear probe has `branch_dim`."""
     width: int = 256
     """Width of each side branch."""
     heads: int = 8
@@ -94,16 +96,17 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= VIEWS:
             raise InputError(f"views must be 1 to {VIEWS}, not {self.views}")
-        for name, least in (("epochs", 1), ("batch", 2), ("captions", 1), ("queue", 0), ("members", 1), ("heads", 1)):
+        least_of = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "heads": 1, "dim": 1}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("warmup", "smoothing", "label_share", "queue_start", "dropout", "token_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a share, 0 to 1, not {getattr(self, name)}")
-        for name, divisor in (("width", "heads"), ("dim", "members")):
-            whole, part = getattr(self, name), getattr(self, divisor)
-            if whole % part:
-                raise InputError(f"{name} {whole} is not a multiple of {divisor} {part}; change one of them")
+        if self.width % self.heads:
+            raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
+        if self.dim > self.members * self.branch_dim:
+            raise InputError(f"dim {self.dim} is more than members x branch_dim, {self.members} x {self.branch_dim}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +211,9 @@ def train(
                 mine = shard(np.arange(len(rows)))
                 spoken = texts.rows(words).reshape(chosen.shape)[mine].reshape(-1)
                 with torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.device.type == "cuda"):
-                    seen = adapter.image(to(images.batch(views[mine], rows[mine]), backbone.device))
-                    told = adapter.text(to(texts.batch(spoken), backbone.device))
-                seen, told = adapter.parts(gather(seen.float())), adapter.parts(gather(told.float()))
+                    seen = adapter.member_images(to(images.batch(views[mine], rows[mine]), backbone.device))
+                    told = adapter.member_texts(to(texts.batch(spoken), backbone.device))
+                seen, told = (gather(vectors.float()).transpose(0, 1) for vectors in (seen, told))
                 ids = _ids(rows, owner[chosen], text_id[chosen], backbone.device)
                 scale = adapter.log_scale.exp().clamp(max=MAX_SCALE)
                 loss = batch_loss(seen, told, scale, ids, cfg.smoothing)
@@ -238,14 +241,18 @@ def train(
                     on_epoch(done)
         wait()
         if rank() == 0:
+            kept = Adapter.load(out, backbone)
+            if cfg.method == "cmer" and not backbone.aligned and kept.cfg.dim > cfg.dim:
+                found = np.unique(texts.rows(captions))
+                kept.projected(principal(kept, images, len(train_set), texts, found, cfg.dim)).save(out)
             run.finish()
     return Adapter.load(out, backbone)
 
 
 def _shape(backbone: Backbone, cfg: TrainConfig) -> AdapterConfig:
     shape: dict[str, Any] = {name: getattr(cfg, name) for name in ("width", "heads", "dropout", "token_dropout")}
-    if not backbone.aligned:
-        shape |= {"dim": cfg.dim, "members": 1 if cfg.method == "linear" else cfg.members}
+    members = 1 if cfg.method == "linear" else cfg.members
+    shape |= {"members": members, "branch_dim": cfg.branch_dim, "dim": members * cfg.branch_dim}
     if cfg.method == "linear" or not cfg.focus:
         shape |= {"tap_channels": (), "text_tap_channels": ()}
     return AdapterConfig.of(backbone, **shape)

@@ -103,7 +103,8 @@ def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, words: F
             state = state + _gelu(_linear(_norm(state, w, f"{at}.mix.{tap}.0"), w, f"{at}.mix.{tap}.1"))
         vector = w[f"{at}.project.weight"] @ pooled + _linear(state, w, f"{at}.up")
         parts.append(unit(vector[None])[0])
-    return np.concatenate(parts)
+    joint = np.concatenate(parts)
+    return joint @ w["basis"] if "basis" in w else joint
 
 
 def _linear(x: Floats, w: Mapping[str, Floats], at: str) -> Floats:

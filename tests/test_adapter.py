@@ -117,16 +117,27 @@ def _trained(cfg: AdapterConfig = CFG) -> Adapter:
 
 def test_a_cosine_is_the_mean_of_the_members_cosines() -> None:
     adapter = _trained(replace(CFG, members=2))
-    images, texts = adapter.image(_features()), adapter.text(_text())
-    each = [adapter.parts(vectors).numpy() for vectors in (images.detach(), texts.detach())]
-    for vectors in each:
-        np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1, atol=1e-6)
-    alone = [(branch(_features())[0] @ word(_text())[0].T).detach() for branch, word in zip(
-        adapter.image_branches, adapter.text_branches, strict=True)]  # fmt: skip
-    np.testing.assert_allclose(images.detach() @ texts.detach().T, (alone[0] + alone[1]) / 2, atol=1e-6)
-    np.testing.assert_allclose(each[0][1] @ each[1][1].T, alone[1], atol=1e-6)
-    maps = adapter.focus_maps(_features())
-    assert all(weights.shape[1] == 2 * CFG.heads for weights in maps)
+    images, texts = (vectors.detach().numpy() for vectors in (adapter.image(_features()), adapter.text(_text())))
+    alone = [
+        (branch(_features())[0] @ word(_text())[0].T).detach().numpy()
+        for branch, word in zip(adapter.image_branches, adapter.text_branches, strict=True)
+    ]
+    np.testing.assert_allclose(images @ texts.T, (alone[0] + alone[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, atol=1e-6)
+    assert all(weights.shape[1] == 2 * CFG.heads for weights in adapter.focus_maps(_features()))
+
+
+def test_a_projected_adapter_is_its_vectors_on_the_basis(tmp_path: Path) -> None:
+    adapter = _trained(replace(CFG, members=2, branch_dim=12, dim=24))
+    basis = torch.linalg.qr(torch.randn(24, 5))[0]
+    short = adapter.projected(basis).eval()
+    expected = adapter.image(_features()).detach().numpy() @ basis.numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(short.image(_features()).detach().numpy(), expected, atol=1e-6)
+    short.save(tmp_path)
+    again = Adapter.load(tmp_path, _backbone())
+    assert (again.cfg.dim, again.cfg.part) == (5, 12)
+    torch.testing.assert_close(again.text(_text()), short.text(_text()), rtol=0, atol=3e-3)
 
 
 def test_padding_never_changes_a_text() -> None:

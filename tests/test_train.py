@@ -75,7 +75,19 @@ def pairs(tmp_path: Path) -> PairSet:
     return load_pairs(tmp_path / "set.json")
 
 
-CFG = TrainConfig(epochs=6, batch=8, dim=8, width=16, heads=2, views=2, learning_rate=1e-2, average=0.5, dropout=0.0)
+CFG = TrainConfig(
+    epochs=6,
+    batch=8,
+    members=2,
+    branch_dim=6,
+    dim=8,
+    width=16,
+    heads=2,
+    views=2,
+    learning_rate=1e-2,
+    average=0.5,
+    dropout=0.0,
+)
 
 
 def test_it_learns_and_reports_each_epoch(pairs: PairSet, tmp_path: Path) -> None:
@@ -101,6 +113,25 @@ def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path) 
     train(pairs, backbone, tmp_path / "cut", CFG, cache=cache)  # type: ignore[arg-type]
     for name in ("model.safetensors", "metrics.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_kept_adapter_is_projected_on_the_principal_directions(pairs: PairSet, tmp_path: Path) -> None:
+    backbone: Any = TinyBackbone()
+    cfg = replace(CFG, epochs=2)
+    kept = train(pairs, backbone, tmp_path / "short", cfg)
+    whole = train(pairs, backbone, tmp_path / "whole", replace(cfg, dim=12))
+    assert (kept.cfg.dim, kept.cfg.part, whole.cfg.dim, whole.basis) == (8, 6, 12, None)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(kept.state_dict()[name], tensor), name
+    train_set = pairs.split("train")
+    pixels = [np.stack([pair.picture.pixels(16)]) for pair in train_set.pairs]
+    seen = torch.cat([whole.image(backbone.image(each)) for each in pixels]).double().numpy()
+    told = whole.text(backbone.text(sorted(set(train_set.captions()[0])))).double().numpy()
+    moments = seen.T @ seen / len(seen) + told.T @ told / len(told)
+    energy = np.linalg.eigvalsh(moments)[::-1]
+    basis = kept.basis.double().numpy()
+    np.testing.assert_allclose(basis.T @ basis, np.eye(8), atol=2e-3)
+    np.testing.assert_allclose(np.diag(basis.T @ moments @ basis), energy[:8], atol=2e-3)
 
 
 def test_towers_are_released_once_their_features_are_kept(pairs: PairSet, tmp_path: Path) -> None:
@@ -257,7 +288,7 @@ def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> Non
         {"label_share": 1.5},
         {"captions": 0},
         {"width": 10, "heads": 3},
-        {"dim": 10, "members": 4},
+        {"dim": 10, "members": 2, "branch_dim": 4},
         {"members": 0},
     ],
 )

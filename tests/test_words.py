@@ -47,13 +47,13 @@ def test_texts_of_all_lengths_are_encoded_as_by_the_towers(encoder: Encoder, wor
         words.encode_texts(["a", " "])
 
 
-@pytest.mark.parametrize(("members", "taps"), [(1, 1), (3, 1), (2, 0)])
-def test_an_adapter_of_ones_own_is_read(encoder: Encoder, tmp_path: Path, members: int, taps: int) -> None:
-    shape = replace(read_config(default_adapter()), dim=24, members=members, width=16, heads=2)
+@pytest.mark.parametrize(("members", "part", "taps"), [(1, 0, 1), (3, 20, 1), (2, 12, 0)])
+def test_an_adapter_of_ones_own_is_read(encoder: Encoder, tmp_path: Path, members: int, part: int, taps: int) -> None:
+    shape = replace(read_config(default_adapter()), dim=24, members=members, branch_dim=part, width=16, heads=2)
     torch.manual_seed(members)
     adapter = Adapter(replace(shape, text_tap_channels=shape.text_tap_channels[:taps])).eval()
-    for parameter in adapter.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+    for tensor in (*adapter.parameters(), *adapter.buffers()):
+        torch.nn.init.normal_(tensor, std=0.3)
     adapter.log_scale.data.fill_(2.5)
     adapter.save(tmp_path)
     own = Encoder.load("bundled", tmp_path, "cpu")

@@ -132,7 +132,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     each = torch.arange(batch, device=towers.device)
 
     def loss(seen: Features, said: Features) -> torch.Tensor:
-        images, texts = adapter.parts(adapter.image(seen)), adapter.parts(adapter.text(said))
+        images, texts = adapter.member_images(seen).transpose(0, 1), adapter.member_texts(said).transpose(0, 1)
         return batch_loss(images, texts, adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
