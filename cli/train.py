@@ -13,6 +13,7 @@ from .options import Device
 
 if TYPE_CHECKING:
     from geocmer.backbone import Backbone
+    from geocmer.evaluate import Recall
     from geocmer.pairs import PairSet
     from geocmer.train import Epoch, TrainConfig
 
@@ -63,10 +64,12 @@ def train(
     from geocmer.config import train_config
     from geocmer.distributed import local_device, process_group, rank
     from geocmer.figure import draw
+    from geocmer.train import member_count
 
     given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
     cfg = train_config(config, {**given, "seed": seed})
     backbone = Backbone.load(model, local_device(device))
+    members = member_count(cfg, backbone)
     with process_group(backbone.device):
         first = rank() == 0
         note = say if first else _nothing
@@ -75,17 +78,22 @@ def train(
         def on_epoch(epoch: Epoch) -> None:
             mark = " *" if epoch.best else ""
             said = f"loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}"
-            note(f"epoch {epoch.number + 1}/{cfg.epochs}  {said}")
+            which = f"member {epoch.member + 1}/{members}  " if members > 1 else ""
+            note(f"{which}epoch {epoch.number + 1}/{cfg.epochs}  {said}")
 
-        _run(data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, cached=not no_cache)
+        def on_whole(recall: Recall) -> None:
+            note(f"all members together: validation mR {recall.mean:.2f}")
+
+        _run(data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, on_whole, cached=not no_cache)
     if first:
-        draw(out / "metrics.jsonl", out / "training.png")
+        for folder in sorted(out.glob("member-*")) or [out]:
+            draw(folder / "metrics.jsonl", folder / "training.png")
         print(out)
 
 
 def _run(
     data: PairSet, backbone: Backbone, out: Path, cfg: TrainConfig, cache: Path | None, note: Callable[[str], None],
-    on_epoch: Callable[[Epoch], None], *, cached: bool,
+    on_epoch: Callable[[Epoch], None], on_whole: Callable[[Recall], None], *, cached: bool,
 ) -> None:  # fmt: skip
     from geocmer.baselines import RATES, train_baseline
     from geocmer.features import bytes_needed, default_cache
@@ -101,7 +109,7 @@ def _run(
     kept = f"features take {bytes_needed(backbone, pictures) / 1e6:,.0f} MB in {cache}" if cache else "no feature cache"
     note(f"{where}; {kept}")
     with progress("features") as bar:
-        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch)
+        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch, on_whole=on_whole)
 
 
 def _nothing(_: str) -> None:

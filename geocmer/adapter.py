@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -108,19 +109,25 @@ class Adapter(nn.Module):
 
     def image(self, features: Features) -> Tensor:
         """Unit image vectors (n, dim)."""
-        return self._joint(self.member_images(features))
+        return self._joint([branch(features)[0] for branch in self.image_branches])
 
     def text(self, features: Features) -> Tensor:
         """Unit text vectors (n, dim)."""
-        return self._joint(self.member_texts(features))
+        return self._joint([branch(features)[0] for branch in self.text_branches])
 
-    def member_images(self, features: Features) -> Tensor:
-        """Each member's own unit image vectors, (n, members, part)."""
-        return torch.stack([branch(features)[0] for branch in self.image_branches], 1)
-
-    def member_texts(self, features: Features) -> Tensor:
-        """Each member's own unit text vectors, (n, members, part)."""
-        return torch.stack([branch(features)[0] for branch in self.text_branches], 1)
+    @classmethod
+    def joined(cls, adapters: Sequence[Adapter]) -> Adapter:
+        """Adapters of one shape as the members of one, whose cosines are the means of theirs."""
+        first, count = adapters[0], len(adapters)
+        if count == 1:
+            return first
+        whole = cls(replace(first.cfg, dim=count * first.cfg.dim, members=count)).to(first.log_scale.device)
+        for member, adapter in enumerate(adapters):
+            whole.image_branches[member].load_state_dict(adapter.image_branches[0].state_dict())
+            whole.text_branches[member].load_state_dict(adapter.text_branches[0].state_dict())
+        scales = torch.stack([adapter.log_scale.detach() for adapter in adapters])
+        whole.log_scale.data.copy_(scales.mean())
+        return whole
 
     def projected(self, basis: Tensor) -> Adapter:
         """The same adapter with an orthonormal basis (members x part, dim) that its vectors are projected on."""
@@ -128,9 +135,9 @@ class Adapter(nn.Module):
         adapter.load_state_dict({**self.state_dict(), "basis": basis})
         return adapter
 
-    def _joint(self, members: Tensor) -> Tensor:
+    def _joint(self, members: list[Tensor]) -> Tensor:
         """The members' vectors beside each other, so that a cosine is the mean of theirs, or projected."""
-        vectors = members.flatten(1) / math.sqrt(self.cfg.members)
+        vectors = torch.cat(members, -1) / math.sqrt(len(members))
         return vectors if self.basis is None else normalize(vectors @ self.basis, dim=-1)
 
     def focus_maps(self, features: Features) -> list[Tensor]:

@@ -24,9 +24,10 @@ from .distributed import size
 from .errors import InputError, ModelError
 from .evaluate import Recall, recall
 from .features import view
+from .fit import MAX_SCALE, Epoch, warmup_cosine, weight_groups
 from .losses import Ids, batch_loss
 from .pairs import PairSet
-from .train import MAX_SCALE, Epoch, TrainConfig, warmup_cosine, weight_groups
+from .settings import TrainConfig
 
 RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 """The methods, and a peak learning rate that suits each: the more is trained, the smaller the step."""
@@ -157,7 +158,7 @@ def train_baseline(
         raise InputError(f"method {cfg.method!r} runs in one process; start it without torchrun")
     train_set, val_set = pairs.split("train"), pairs.split("val")
     torch.manual_seed(cfg.seed)
-    model = Baseline(backbone, cfg.method, cfg.dim).train()
+    model = Baseline(backbone, cfg.method, cfg.branch_dim).train()
     optimiser = torch.optim.AdamW(weight_groups(model, cfg), lr=cfg.learning_rate)
     batch = min(cfg.batch, len(train_set))
     steps = len(train_set) // batch

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from .baselines import RATES
 from .errors import InputError
-from .train import TrainConfig
+from .settings import TrainConfig
 
 
 def train_config(path: Path | None = None, given: Mapping[str, Any] | None = None) -> TrainConfig:

@@ -52,38 +52,35 @@ def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing
     An image with several texts in the batch has the mean over them as its target (SupCon's "out", NeurIPS 2020).
 
     Args:
-        images: unit vectors (n, d), or (members, n, d): then the mean over the members, each by itself.
-        texts: unit vectors (m, d), or (members, m, d).
+        images: unit vectors (n, d).
+        texts: unit vectors (m, d).
         scale: inverse temperature.
         ids: of the n images and m texts.
         smoothing: share of the target spread evenly over the admitted entries.
     """
-    logits, positive, never = scale * images @ texts.mT, ids.positive(), ids.never()
-    return (_nce(logits, positive, never, smoothing) + _nce(logits.mT, positive.T, never.T, smoothing)) / 2
+    logits, positive, never = scale * images @ texts.T, ids.positive(), ids.never()
+    return (_nce(logits, positive, never, smoothing) + _nce(logits.T, positive.T, never.T, smoothing)) / 2
 
 
 class Queue:
     """The last `size` embedded pairs, detached: negatives that cost no forward pass. First in, first out.
 
-    `images` and `texts` are (q, d) or (members, q, d); `owner` and `text_ids` (q,) are their image and text ids.
+    `images` and `texts` are (q, d); `owner` and `text_ids` (q,) are their image and text ids.
     """
 
-    def __init__(self, size: int, device: torch.device | str = "cpu") -> None:
+    def __init__(self, size: int, dim: int, device: torch.device | str = "cpu") -> None:
         self.size = size
-        self.images = self.texts = torch.zeros(0, 0, device=device)
-        self.owner = self.text_ids = torch.zeros(0, dtype=torch.long, device=device)
+        self.images, self.texts = (torch.zeros(0, dim, device=device) for _ in range(2))
+        self.owner, self.text_ids = (torch.zeros(0, dtype=torch.long, device=device) for _ in range(2))
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def push(self, images: Tensor, texts: Tensor, owner: Tensor, text_ids: Tensor) -> None:
-        """Add k pairs, (k, d) or (members, k, d) vectors and (k,) ids; the oldest leave."""
-        if not len(self):
-            self.images, self.texts = images[..., :0, :].detach(), texts[..., :0, :].detach()
-        self.images = torch.cat([self.images, images.detach()], -2)[..., -self.size :, :]
-        self.texts = torch.cat([self.texts, texts.detach()], -2)[..., -self.size :, :]
-        self.owner = torch.cat([self.owner, owner])[-self.size :]
-        self.text_ids = torch.cat([self.text_ids, text_ids])[-self.size :]
+        """Add k pairs, (k, d) vectors and (k,) ids; the oldest leave."""
+        new = {"images": images, "texts": texts, "owner": owner, "text_ids": text_ids}
+        for name, rows in new.items():
+            setattr(self, name, torch.cat([getattr(self, name), rows.detach()])[-self.size :])
 
     def state_dict(self) -> dict[str, Tensor]:
         """What is needed to go on after an interrupt."""
@@ -102,8 +99,8 @@ def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Qu
     Entries of the same image, or with the same caption, are never negatives.
 
     Args:
-        images: as in `batch_loss`.
-        texts: likewise.
+        images: unit vectors (n, d).
+        texts: unit vectors (m, d).
         scale: inverse temperature.
         ids: of the n images and m texts.
         queue: with q pairs.
@@ -114,9 +111,8 @@ def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Qu
     same = (ids.owner[:, None] == queue.owner[None, :]) | (ids.texts[:, None] == queue.text_ids[None, :])
     to_images = torch.cat([never.T, same], 1)
     none = (0, len(queue))
-    all_texts, all_images = torch.cat([texts, queue.texts], -2), torch.cat([images, queue.images], -2)
-    of_images = _nce(scale * images @ all_texts.mT, pad(positive, none), to_texts, smoothing)
-    of_texts = _nce(scale * texts @ all_images.mT, pad(positive.T, none), to_images, smoothing)
+    of_images = _nce(scale * images @ torch.cat([texts, queue.texts]).T, pad(positive, none), to_texts, smoothing)
+    of_texts = _nce(scale * texts @ torch.cat([images, queue.images]).T, pad(positive.T, none), to_images, smoothing)
     return (of_images + of_texts) / 2
 
 

@@ -43,7 +43,7 @@ FLOW = [
         "measure",
         "checkpoint",
     ],
-    *["train", "baselines", "config", "figure", "embed", "words"],
+    *["settings", "fit", "train", "baselines", "config", "figure", "embed", "words"],
     *[
         "vectors",
         "schema",

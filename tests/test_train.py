@@ -93,17 +93,21 @@ CFG = TrainConfig(
 def test_it_learns_and_reports_each_epoch(pairs: PairSet, tmp_path: Path) -> None:
     seen: list[Epoch] = []
     train(pairs, TinyBackbone(), tmp_path / "out", CFG, cache=tmp_path / "cache", on_epoch=seen.append)  # type: ignore[arg-type]
-    assert [e.number for e in seen] == list(range(6))
-    assert seen[-1].loss < seen[0].loss
+    assert [(e.member, e.number) for e in seen] == [(member, n) for member in range(2) for n in range(6)]
+    assert seen[5].loss < seen[0].loss
     assert max(e.val.mean for e in seen) > 70  # two pictures of each colour tie: about 83 is the most
-    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == list(range(6))
-    assert not (tmp_path / "out" / "state.pt").exists()
+    for member in range(2):
+        lines = (tmp_path / "out" / f"member-{member}" / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["epoch"] for line in lines] == list(range(6))
+    whole = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
+    assert (whole["members"], whole["mR"] > 70) == (2, True)
+    assert not list((tmp_path / "out").rglob("state.pt"))
 
 
-def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("member", [0, 1])
+def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path, member: int) -> None:
     def stop(epoch: Epoch) -> None:
-        if epoch.number == 2:
+        if (epoch.member, epoch.number) == (member, 2):
             raise KeyboardInterrupt
 
     cache, backbone = tmp_path / "cache", TinyBackbone()
@@ -111,7 +115,7 @@ def test_interrupted_and_resumed_ends_bit_equal(pairs: PairSet, tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         train(pairs, backbone, tmp_path / "cut", CFG, cache=cache, on_epoch=stop)  # type: ignore[arg-type]
     train(pairs, backbone, tmp_path / "cut", CFG, cache=cache)  # type: ignore[arg-type]
-    for name in ("model.safetensors", "metrics.jsonl"):
+    for name in ("model.safetensors", "metrics.jsonl", "member-0/metrics.jsonl", "member-1/model.safetensors"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -252,7 +256,7 @@ def test_every_part_learns_and_resumes_bit_equal(pairs: PairSet, tmp_path: Path,
     with pytest.raises(KeyboardInterrupt):
         train(pairs, TinyBackbone(), tmp_path / "cut", cfg, cache=tmp_path / "c", on_epoch=stop)  # type: ignore[arg-type]
     train(pairs, TinyBackbone(), tmp_path / "cut", cfg, cache=tmp_path / "c")  # type: ignore[arg-type]
-    for name in ("model.safetensors", "metrics.jsonl"):
+    for name in ("model.safetensors", "metrics.jsonl", "member-0/metrics.jsonl", "member-1/model.safetensors"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 

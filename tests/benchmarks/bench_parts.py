@@ -22,13 +22,14 @@ from geocmer.measure import measure
 from geocmer.pairs import PairSet, load_pairs
 from geocmer.train import TrainConfig, train
 
+ONE = {"members": 1, "dim": 512}
 ROWS: dict[str, dict[str, Any]] = {
     "linear probe": {"method": "linear", "queue": 0, "label_share": 0.0},
-    "heads on pooled vectors": {"focus": False, "queue": 0, "label_share": 0.0},
-    "+ focus layers": {"queue": 0, "label_share": 0.0},
-    "+ focus layers + labels": {"queue": 0, "label_share": 0.3},
-    "+ focus layers + queue": {"queue": 2048, "label_share": 0.0},
-    "all three": {"queue": 2048, "label_share": 0.3},
+    "heads on pooled vectors": {**ONE, "focus": False, "queue": 0, "label_share": 0.0},
+    "+ focus layers": {**ONE, "queue": 0, "label_share": 0.0},
+    "+ focus layers + labels": {**ONE, "queue": 0, "label_share": 0.3},
+    "+ focus layers + queue": {**ONE, "queue": 2048, "label_share": 0.0},
+    "all three": {**ONE, "queue": 2048, "label_share": 0.3},
     "as shipped": {},
 }
 

@@ -132,8 +132,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     each = torch.arange(batch, device=towers.device)
 
     def loss(seen: Features, said: Features) -> torch.Tensor:
-        images, texts = adapter.member_images(seen).transpose(0, 1), adapter.member_texts(said).transpose(0, 1)
-        return batch_loss(images, texts, adapter.log_scale.exp(), Ids(each, each, each), 0.1)
+        return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
         return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.whole()]
