@@ -50,9 +50,9 @@ def train(
 ) -> None:
     """Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.
 
-    The towers stay frozen: their features are computed once and cached. The epoch with the best mR on the `val`
-    split is kept. An interrupted run goes on when started again. `metrics.jsonl` and `training.png` beside the
-    adapter tell how it went.
+    The towers stay frozen: their features are computed once and cached. Of each member of the adapter the epoch
+    with the best mR on the `val` split is kept. An interrupted run goes on when started again. `metrics.jsonl` and
+    `training.png`, beside the adapter or in `member-0` and so on, tell how it went.
 
     Tiles are captioned from their land cover, and validated on in blocks that no training tile touches.
 
