@@ -64,12 +64,12 @@ def train(
     from geocmer.config import train_config
     from geocmer.distributed import local_device, process_group, rank
     from geocmer.figure import draw
-    from geocmer.train import member_count
+    from geocmer.train import member_folders
 
     given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
     cfg = train_config(config, {**given, "seed": seed})
     backbone = Backbone.load(model, local_device(device))
-    members = member_count(cfg, backbone)
+    folders = member_folders(out, cfg, backbone)
     with process_group(backbone.device):
         first = rank() == 0
         note = say if first else _nothing
@@ -78,7 +78,7 @@ def train(
         def on_epoch(epoch: Epoch) -> None:
             mark = " *" if epoch.best else ""
             said = f"loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}"
-            which = f"member {epoch.member + 1}/{members}  " if members > 1 else ""
+            which = f"member {epoch.member + 1}/{len(folders)}  " if len(folders) > 1 else ""
             note(f"{which}epoch {epoch.number + 1}/{cfg.epochs}  {said}")
 
         def on_whole(recall: Recall) -> None:
@@ -86,7 +86,7 @@ def train(
 
         _run(data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, on_whole, cached=not no_cache)
     if first:
-        for folder in sorted(out.glob("member-*")) or [out]:
+        for folder in folders:
             draw(folder / "metrics.jsonl", folder / "training.png")
         print(out)
 

@@ -31,8 +31,8 @@ DELETED = 0.1
 """Upkeep rewrites fragments once this share of their rows is deleted or replaced."""
 
 
-def check(path: str) -> None:
-    """See that there is a store.
+def find(path: str) -> dict[str, Any]:
+    """The tables of a store that exists, by name, to read from.
 
     Raises:
         StoreError: there is none at `path`, it is not a store or half made, or it has another schema version.
@@ -44,10 +44,12 @@ def check(path: str) -> None:
     present = _present(path)
     if not present:
         raise StoreError(f"{path} is not a geocmer store; make one with `geocmer tile SCENE --store NEW_FOLDER`")
-    for name in present:
-        _check_schema(path, name)
+    found = {name: dataset(path, name) for name in present}
+    for table in found.values():
+        _check_schema(path, table)
     if not present >= set(TABLES):
         raise StoreError(f"the store {path} is half made; complete it with `geocmer tile SCENE --store {path}`")
+    return found
 
 
 def dataset(path: str, name: str, version: int | None = None) -> Any:
@@ -207,8 +209,8 @@ def _present(path: str) -> set[str]:
         return set(_connect(path).list_tables().tables) & set(TABLES)
 
 
-def _check_schema(path: str, name: str) -> None:
-    found = (dataset(path, name).schema.metadata or {}).get(SCHEMA_KEY.encode(), b"").decode()
+def _check_schema(path: str, table: Any) -> None:
+    found = (table.schema.metadata or {}).get(SCHEMA_KEY.encode(), b"").decode()
     if not found:
         raise StoreError(f"{path} is a LanceDB database, but not a geocmer store; give --store another folder")
     if found != SCHEMA_VERSION:

@@ -47,8 +47,7 @@ class Reader:
     def __init__(self, path: str, as_of: int | dt.datetime | None = None) -> None:
         self.path = path
         self.past: Version | None = None
-        database.check(path)
-        self._datasets: dict[str, Any] = {}
+        self._datasets = database.find(path)
         self._snapshot: tuple[int, int, Snapshot] | None = None
         if as_of is not None:
             self._go_back(as_of)
@@ -151,11 +150,11 @@ class Reader:
 
     def unindexed(self) -> dict[str, int | None]:
         """For each column that should have an index: the tiles that are not in it yet, None where there is none."""
-        if self.count() < INDEX_ROWS:
+        rows = self.count()
+        if rows < INDEX_ROWS:
             return {}
         with database.spoken(self.path, "read"):
             tiles = self._dataset("tiles")
-            rows = tiles.count_rows()
             there = {index.field_names[0]: rows - index.num_rows_indexed for index in tiles.describe_indices()}
         return {name: there.get(name) for name in ("xmin", "ymin")}  # not xmax, ymax: they make the same filter slower
 
@@ -183,8 +182,8 @@ class Reader:
     def _dataset(self, name: str) -> Any:
         """A table to read from: its newest version, or the earlier one that was asked for."""
         with database.spoken(self.path, "read"):
-            found = self._datasets.get(name)
-            if found is None or (self.past is None and found.latest_version != found.version):
+            found = self._datasets[name]
+            if self.past is None and found.latest_version != found.version:
                 found = self._datasets[name] = database.dataset(self.path, name)
             return found
 

@@ -134,7 +134,7 @@ class Store(Reader):
         old = self.encoder
         if old == info:
             return
-        self._table("tiles")
+        self._refuse_past()
         lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
         if lacking:
             raise StoreError(
@@ -169,7 +169,7 @@ class Store(Reader):
         """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
         from lancedb.index import BTree
 
-        self._table("tiles")
+        self._refuse_past()
         for name in database.TABLES:
             database.tidy(self.path, name)
         for name, behind in self.unindexed().items():
@@ -178,7 +178,7 @@ class Store(Reader):
 
     def sweep(self) -> None:
         """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
-        self._table("tiles")
+        self._refuse_past()
         for name in database.TABLES:
             database.sweep(self.path, name)
 
@@ -206,13 +206,17 @@ class Store(Reader):
     def keep(self, key: str, text: str) -> None:
         """Keep a note in the metadata of the tiles, in place of an older one."""
         with database.spoken(self.path, "write"):
-            self._table("tiles")
+            self._refuse_past()
             database.set_metadata(self.path, "tiles", {key: text})
 
-    def _table(self, name: str) -> Any:
-        """A table to write to, refused if this reads an earlier version."""
+    def _refuse_past(self) -> None:
+        """An earlier version is not written to."""
         if self.past is not None:
             raise StoreError(f"the store {self.path} is read as of version {self.past}; open it anew to write to it")
+
+    def _table(self, name: str) -> Any:
+        """A table to write to."""
+        self._refuse_past()
         if name not in self._tables:
             self._tables[name] = database.table(self.path, name)
         return self._tables[name]

@@ -65,8 +65,8 @@ def train(
     train_set, val_set = pairs.split("train"), pairs.split("val")
     if len(train_set) < 2:
         raise InputError(f"{pairs.name} has {len(train_set)} training image; contrastive training needs at least 2")
-    members = member_count(cfg, backbone)
-    folders = [out / f"member-{m}" for m in range(members)] if members > 1 else [out]
+    folders = member_folders(out, cfg, backbone)
+    members = len(folders)
     with tempfile.TemporaryDirectory(prefix="geocmer-") as temporary:
         data = _material(train_set, val_set, backbone, cfg, cache, Path(temporary), on_features)
         shape = _shape(backbone, cfg)
@@ -94,9 +94,10 @@ def train(
     return Adapter.load(out, backbone)
 
 
-def member_count(cfg: TrainConfig, backbone: Backbone) -> int:
-    """How many members are trained on a backbone."""
-    return 1 if cfg.method != "cmer" or backbone.aligned else cfg.members
+def member_folders(out: Path, cfg: TrainConfig, backbone: Backbone) -> list[Path]:
+    """Where each member that is trained on a backbone goes: one alone to `out` itself."""
+    alone = cfg.method != "cmer" or backbone.aligned or cfg.members == 1
+    return [out] if alone else [out / f"member-{m}" for m in range(cfg.members)]
 
 
 def _material(
