@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,19 @@ Rows = NDArray[np.intp]
 
 PAIRS = 2_000_000
 """Pairs held at once, about 150 MB."""
+GAUGE = 256
+"""Hits whose pairs are counted, to tell how many all have."""
+RUN = 128
+"""Neighbouring rows that are looked at together first. Stored rows lie scene by scene, so most runs are short lines."""
+GLANCES = 8_000_000
+"""Pairs of a hit and a run up to which that pays; more hits than this are near to most runs."""
 
 
 class Forest:
     """k-d trees of the tiles whose p matters, one for each size: a single wide tile must not widen every search."""
 
     def __init__(self, extents: Floats, p: Floats) -> None:
-        """Start without a tree: of a million tiles only those with a p that matters ever get a circle around them.
+        """Start without a tree: of a million tiles only those that matter and lie near ever get a circle around them.
 
         Args:
             extents: (n, 4) unwrapped.
@@ -29,6 +36,7 @@ class Forest:
         """
         self._extents, self._p = extents, p
         self._least, self._count = np.inf, 0
+        self._near = np.zeros(-(-len(p) // RUN), bool)
         self._trees: list[tuple[Rows, Caps, cKDTree]] = []
 
     def pairs(self, hits: Rows, least: float, metres: float) -> Iterator[tuple[Rows, Rows, Floats]]:
@@ -38,8 +46,8 @@ class Forest:
             Positions in `hits`, rows of tiles, the gaps between their circles in metres; all pairs of a hit and a tree
             at once.
         """
-        self._grow(least)
         caps = Caps.around(self._extents[hits])
+        self._grow(least, self._runs(len(hits), caps, metres))
         for mine in _alike(caps):
             widest = float(caps.radii[mine].max())
             for rows, there, tree in self._trees:
@@ -50,13 +58,43 @@ class Forest:
                     near = gap <= metres
                     yield hit[near], rows[other[near]], gap[near]
 
-    def _grow(self, least: float) -> None:
-        """Trees of the rows with p >= least; those of a lower bound will do until half of them are idle."""
-        count = int((self._p >= least).sum())
-        if least >= self._least and 2 * count > self._count:
+    def _runs(self, hits: int, caps: Caps, metres: float) -> NDArray[np.bool_]:
+        """Which runs of rows may have a circle so near to a hit's: by latitude, and by circles around the runs."""
+        around, largest = self._bounds
+        if hits * len(around) > GLANCES:
+            return np.ones(len(around), bool)
+        reach = metres / LEAST + caps.radii.max(initial=0) + largest
+        wide = around[:, 2] - around[:, 0] > 180  # a tile around the pole may be among them
+        runs = Caps.around(around)
+        least = np.cos(np.minimum(reach + np.where(wide, np.pi, runs.radii), np.pi)) - 1e-14
+        south = np.where(wide, -90, around[:, 1]) - np.degrees(reach) - 1e-9
+        north = np.where(wide, 90, around[:, 3]) + np.degrees(reach) + 1e-9
+        found = np.zeros(len(around), bool)
+        for start in range(0, hits, RUN):
+            lat, xyz = caps.lonlat[start : start + RUN, 1:], caps.xyz[start : start + RUN]
+            found |= ((lat >= south) & (lat <= north) & (xyz @ runs.xyz.T >= least)).any(axis=0)
+        return found
+
+    @cached_property
+    def _bounds(self) -> tuple[Floats, Floats]:
+        """Extents (runs, 4) around RUN rows each, and radians (runs,) that no circle around a tile of them exceeds."""
+        starts = np.arange(0, len(self._p), RUN)
+        west, south, east, north = self._extents.T
+        ends = [np.minimum.reduceat(side, starts) for side in (west, south)]
+        ends += [np.maximum.reduceat(side, starts) for side in (east, north)]
+        widest, highest = (np.maximum.reduceat(span, starts) for span in (east - west, north - south))
+        return np.column_stack(ends), np.radians(np.hypot(widest, highest) / 2) + 1e-6
+
+    def _grow(self, least: float, near: NDArray[np.bool_]) -> None:
+        """Trees of the rows near by with p >= least; those of more rows will do until half of them are idle."""
+        wanted = np.repeat(near, RUN)[: len(self._p)] & (self._p >= least)
+        count = int(wanted.sum())
+        if least >= self._least and not (near & ~self._near).any() and 2 * count > self._count:
             return
-        self._least, self._count = least, count
-        rows = np.flatnonzero(self._p >= least)
+        if 2 * count > (every := int((self._p >= least).sum())):
+            near, count, wanted = np.ones_like(near), every, self._p >= least
+        self._least, self._near, self._count = least, near, count
+        rows = np.flatnonzero(wanted)
         caps, self._trees = Caps.around(self._extents[rows]), []
         for alike in _alike(caps):
             chosen = caps.take(alike)
@@ -72,10 +110,13 @@ def _alike(caps: Caps) -> Iterator[Rows]:
 
 def _near(caps: Caps, mine: Rows, tree: cKDTree, chord: float) -> Iterator[tuple[Rows, Rows, Floats]]:
     """Pairs of some of the circles and a tree's whose centres are no farther apart than a chord, and how far."""
-    seeds = cKDTree(caps.xyz[mine])
-    if len(mine) > 1 and seeds.count_neighbors(tree, chord) > PAIRS:
-        for half in np.array_split(mine, 2):
-            yield from _near(caps, half, tree, chord)
-        return
+    if len(mine) > 1:
+        some = mine[:: -(-len(mine) // GAUGE)]
+        counted = cKDTree(caps.xyz[some], leafsize=1).count_neighbors(tree, chord)
+        if counted * (len(mine) / len(some)) > PAIRS:
+            for half in np.array_split(mine, 2):
+                yield from _near(caps, half, tree, chord)
+            return
+    seeds = cKDTree(caps.xyz[mine], leafsize=1)  # far apart, so a leaf of several would be near to everything
     found = seeds.sparse_distance_matrix(tree, chord, output_type="ndarray")
     yield mine[found["i"]], found["j"], found["v"]

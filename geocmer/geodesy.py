@@ -27,7 +27,10 @@ meridian is nowhere smaller than at the equator. So a geodesic is never shorter 
 _STEP = 0.02
 """Longest piece of an outline, degrees. Edges are straight in longitude and latitude; a piece of this length leaves its
 chord through space by less than 10 cm."""
-
+_FEW = 24
+"""Pieces in an outline that is not worth a tree."""
+_TOGETHER = 256
+"""Pairs of such outlines that are compared at once, 30 MB at most."""
 _FAR = 1e6
 """Metres beyond which the middles of the pieces stand for them, at most 0.2 % of the distance off: towards the
 antipodes all chords grow alike, and every piece would be compared with every other."""
@@ -124,20 +127,46 @@ def distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Floats
         second: (n,) polygons.
     """
     metres = np.zeros(len(first))
+    apart = np.flatnonzero(~shapely.intersects(first, second))
+    simple = _simple(first[apart]) & _simple(second[apart])
+    for start in range(0, int(simple.sum()), _TOGETHER):
+        some = apart[simple][start : start + _TOGETHER]
+        metres[some] = _all_pieces(first[some], second[some])
     outline = lru_cache(maxsize=1024)(_Outline)
-    for pair in np.flatnonzero(~shapely.intersects(first, second)):
+    for pair in apart[~simple]:
         metres[pair] = outline(first[pair]).distance(outline(second[pair]))
     return metres
+
+
+def _simple(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which outlines surely have so few pieces that comparing all with all is cheapest: those of most tiles."""
+    pieces = shapely.get_num_coordinates(geometries) + shapely.length(geometries) / _STEP
+    result: NDArray[np.bool_] = pieces <= _FEW
+    return result
+
+
+def _all_pieces(first: NDArray[np.object_], second: NDArray[np.object_]) -> Floats:
+    """Metres between outlines that do not cross, every piece of one compared with every piece of the other."""
+    here, mine = _pieces(first)
+    yonder, theirs = _pieces(second)
+    ours, others = (np.bincount(owner, minlength=len(first)) for owner in (mine, theirs))
+    every = ours * others
+    pair = np.repeat(np.arange(len(first)), every)
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(every) - every, every)
+    here = here[:, (np.cumsum(ours) - ours)[pair] + within // others[pair]]
+    yonder = yonder[:, (np.cumsum(others) - others)[pair] + within % others[pair]]
+    chords, at, there = _segments(*map(_in_space, (*here, *yonder)))
+    best = np.lexsort((chords, pair))[np.cumsum(every) - every]
+    points = (*_along(here[:, best], at[best, None]).T, *_along(yonder[:, best], there[best, None]).T)
+    result: Floats = np.asarray(GEOD.inv(*points)[2])
+    return result
 
 
 class _Outline:
     """The edges of a footprint in space, where chords order as geodesics do and no place is special."""
 
     def __init__(self, geometry: Any) -> None:
-        rings = shapely.get_rings(shapely.get_parts(geometry))
-        points, ring = shapely.get_coordinates(rings, return_index=True)
-        edge = np.flatnonzero(ring[1:] == ring[:-1])
-        self.lonlat = _pieces(points[edge], points[edge + 1])
+        self.lonlat = _pieces(np.array([geometry]))[0]
         self.start, self.end = _in_space(self.lonlat[0]), _in_space(self.lonlat[1])
         self.half = np.linalg.norm(self.end - self.start, axis=1) / 2
         self.tree = cKDTree((self.start + self.end) / 2)
@@ -160,8 +189,16 @@ class _Outline:
         return float(GEOD.inv(*here, *yonder)[2])
 
 
-def _pieces(start: Floats, end: Floats) -> Floats:
-    """Edges (n, 2) cut into pieces (2, m, 2) of at most `_STEP`, and of a point what it is in space: nothing."""
+def _pieces(geometries: NDArray[np.object_]) -> tuple[Floats, NDArray[np.intp]]:
+    """The edges of outlines cut into pieces (2, m, 2) of at most `_STEP`, and the outline (m,) of each.
+
+    An edge along a pole is what it is in space: nothing.
+    """
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    edges = np.flatnonzero(ring[1:] == ring[:-1])
+    start, end = points[edges], points[edges + 1]
     lon, lat = (end - start).T
     narrow = np.cos(np.radians(np.minimum(np.abs(start[:, 1]), np.abs(end[:, 1]))))
     lon = lon * np.sqrt(narrow)  # an arc of a parallel leaves its chord by radius * angle^2 / 8, and the radius shrinks
@@ -170,11 +207,10 @@ def _pieces(start: Floats, end: Floats) -> Floats:
     edge = np.repeat(np.arange(len(count)), count)
     piece = (np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count))[:, None]
     ends = [start[edge] + (piece + at) / count[edge, None] * (end - start)[edge] for at in (0, 1)]
-    result: Floats = np.stack(ends)
-    return result
+    return np.stack(ends), owner[part[ring[edges]]][edge]
 
 
-def _along(edge: Floats, share: float) -> Floats:
+def _along(edge: Floats, share: float | Floats) -> Floats:
     result: Floats = edge[0] + share * (edge[1] - edge[0])
     return result
 

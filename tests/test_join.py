@@ -9,6 +9,7 @@ from pyproj import Geod, Transformer
 from synthetic import footprint
 
 from geocmer.calibration import Calibration, background, probability
+from geocmer.forest import Forest
 from geocmer.geodesy import Caps, distances, gaps
 from geocmer.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
 from geocmer.places import OVERLAP, same
@@ -89,7 +90,9 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     names = rng.permutation(N)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.join.BLOCK", block)
-        patch.setattr("geocmer.forest.PAIRS", 50 if block == 16 else 2_000_000)
+        if block == 16:
+            patch.setattr("geocmer.forest.PAIRS", 50)
+            patch.setattr("geocmer.forest.RUN", 3)
         ranked = join(EXTENTS, WORLD.take, subject, scored, k, wanted, min_score, names.__getitem__)
     true = _brute_force(subject, scored) * wanted
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
@@ -108,6 +111,27 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
             partner = ranked.partners[:, number]
             given_by = p[partner] * weight(clause, METRES[ranked.rows, partner])
             assert np.sqrt(subject[ranked.rows] * given_by) == pytest.approx(ranked.scores, rel=1e-9)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, N - 1), min_size=0, max_size=6, unique=True), min_size=1, max_size=4),
+    st.sampled_from([0.0, 1.0, 300.0, 3000.0, 2e5, 3e7]),
+    st.sampled_from([1, 2, 7, 1000]),
+    st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_forest_finds_every_pair_that_may_be_near(blocks, metres, run, seed) -> None:
+    p = np.round(np.random.default_rng(seed).random(N), 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.forest.RUN", run)
+        forest = Forest(EXTENTS, p)
+        for number, block in enumerate(blocks):  # one after the other, as trees are kept
+            hits, least = np.array(block, np.intp), 0.8 - 0.2 * number
+            pairs = list(forest.pairs(hits, least, metres))
+            found = {pair for one, two, _ in pairs for pair in zip(hits[one], two, strict=True)}
+            hit, other = np.nonzero((metres - 1e-6 >= GAPS[hits]) & (p >= least))
+            assert found >= set(zip(hits[hit], other, strict=True))
+            assert all(metres + 1e-6 >= GAPS[pair] and p[pair[1]] >= least for pair in found)
 
 
 @given(st.sampled_from(Kind), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
