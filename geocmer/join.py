@@ -56,7 +56,7 @@ SECTOR = 45.0
 """Degrees to either side of a direction: north, east, south and west share the circle, and so do the four between."""
 BLOCK = 64
 """Tiles taken up first, few because nothing can be left out yet; each block is twice the one before, ..."""
-LARGEST = 65_536
+LARGEST = 8_192
 """... up to this, so that memory stays flat if all are asked for."""
 
 Footprints = Callable[[Rows], NDArray[np.object_]]

@@ -24,8 +24,8 @@ Rows = NDArray[np.intp]
 
 SAMPLE = 8192
 """Tiles that a sample holds, or a few more or less; all of them where there are no more."""
-KEPT = 65_536
-"""Footprints held in memory, about 30 MB."""
+KEPT = 16_384
+"""Footprints held in memory, about 15 MB."""
 
 
 @dataclass(frozen=True)
