@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backbone import TAPS, TEXT_TAPS, Backbone, Features
+from .errors import InputError
 from .pairs import PairSet
 
 VIEWS = 16
@@ -114,13 +116,37 @@ def image_features(
     """Compute, or find in `folder`, the features of every picture of `pairs` under the first `views` views.
 
     Raises:
-        InputError: a picture cannot be read.
+        InputError: a picture cannot be read, or another run is computing the same.
     """
     home = folder / backbone.fingerprint / f"{_pictures_hash(pairs)}-{TAPS}"
     home.mkdir(parents=True, exist_ok=True)
     probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
     shapes = [tuple(probe.pooled.shape[1:]), *(tuple(tap.shape[1:]) for tap in probe.taps)]
-    return ImageFeatures(tuple(_one_view(backbone, pairs, home, v, views, shapes, progress) for v in range(views)))
+    whole = all(_done(home, v) == len(pairs) for v in range(views))
+    with nullcontext() if whole else _alone(home):
+        return ImageFeatures(tuple(_one_view(backbone, pairs, home, v, views, shapes, progress) for v in range(views)))
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One run at a time fills a part of the cache; the lock goes with the process that holds it."""
+    from filelock import FileLock, Timeout
+
+    try:
+        lock = FileLock(home / "filling.lock", timeout=0).acquire()
+    except Timeout:
+        raise InputError(
+            f"another run is computing the same features, in {home}; start again when it has them, "
+            "or give this one another --cache-dir"
+        ) from None
+    with lock:
+        yield
+
+
+def _done(home: Path, index: int) -> int:
+    """Pictures whose features under a view are there."""
+    file = home / f"view{index}.done"
+    return int(file.read_text()) if file.exists() else 0
 
 
 def _one_view(
@@ -128,8 +154,7 @@ def _one_view(
     progress: Progress | None,
 ) -> tuple[NDArray[np.float16], ...]:  # fmt: skip
     n = len(pairs)
-    done_file = home / f"view{index}.done"
-    done = int(done_file.read_text()) if done_file.exists() else 0
+    done = _done(home, index)
     arrays = []
     for i, shape in enumerate(shapes):
         path = home / f"view{index}-{i}.npy"
@@ -145,7 +170,7 @@ def _one_view(
         if (start // _BLOCK) % 16 == 15 or start + _BLOCK >= n:
             for array in arrays:
                 array.flush()
-            _replace(done_file, str(min(start + _BLOCK, n)))
+            _replace(home / f"view{index}.done", str(min(start + _BLOCK, n)))
         if progress:
             progress(index * n + min(start + _BLOCK, n), views * n)
     return tuple(np.load(home / f"view{index}-{i}.npy", mmap_mode="r") for i in range(len(shapes)))
@@ -185,27 +210,37 @@ class TextFeatures:
 def text_features(
     backbone: Backbone, texts: Sequence[str], folder: Path, progress: Progress | None = None
 ) -> TextFeatures:
-    """Compute, or find in `folder`, the features of texts; an interrupted call goes on after its last whole block."""
+    """Compute, or find in `folder`, the features of texts; an interrupted call goes on after its last whole block.
+
+    Raises:
+        InputError: another run is computing the same.
+    """
     unique = sorted(set(texts), key=lambda t: (len(t), t))  # batches of like length carry little padding
     key = hashlib.blake2b("\0".join(unique).encode(), digest_size=16).hexdigest()
     home = folder / backbone.fingerprint / f"{key}-{TEXT_TAPS}"
     home.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for start in range(0, len(unique), _TEXTS):
-        part = home / f"{start}.npz"
-        if not part.exists():
-            _save_texts(backbone, unique[start : start + _TEXTS], part)
-        parts.append(part)
-        if progress:
-            progress(min(start + _TEXTS, len(unique)), len(unique))
+    parts = [home / f"{start}.npz" for start in range(0, len(unique), _TEXTS)]
+    words = home / "words.npy"
+    if not words.exists():
+        with _alone(home):
+            _fill_texts(backbone, unique, parts, words, progress)
     starts = np.cumsum([0, *np.concatenate([np.load(part)["lengths"] for part in parts])])
-    whole = home / "words.npy"
-    if not whole.exists():
-        draft = home / "words.tmp.npy"
-        np.save(draft, np.concatenate([np.load(part)["words"] for part in parts]))
-        draft.replace(whole)
     pooled = np.concatenate([np.load(part)["pooled"] for part in parts])
-    return TextFeatures({t: i for i, t in enumerate(unique)}, pooled, np.load(whole, mmap_mode="r"), starts)
+    return TextFeatures({t: i for i, t in enumerate(unique)}, pooled, np.load(words, mmap_mode="r"), starts)
+
+
+def _fill_texts(
+    backbone: Backbone, texts: list[str], parts: list[Path], words: Path, progress: Progress | None
+) -> None:
+    """The features of texts, a part at a time, then the words of all parts in one file."""
+    for number, part in enumerate(parts):
+        if not part.exists():
+            _save_texts(backbone, texts[number * _TEXTS : (number + 1) * _TEXTS], part)
+        if progress:
+            progress(min((number + 1) * _TEXTS, len(texts)), len(texts))
+    draft = words.with_suffix(".tmp.npy")
+    np.save(draft, np.concatenate([np.load(part)["words"] for part in parts]))
+    draft.replace(words)
 
 
 def _save_texts(backbone: Backbone, texts: list[str], path: Path) -> None:

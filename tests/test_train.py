@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from geocmer.backbone import Features
@@ -188,6 +190,38 @@ def test_an_interrupted_cache_goes_on_and_ends_the_same(pairs: PairSet, tmp_path
         torch.testing.assert_close(
             cut.batch(every * 0 + v, every).pooled, whole.batch(every * 0 + v, every).pooled, rtol=0, atol=0
         )
+
+
+def test_two_runs_never_fill_one_cache_at_once(pairs: PairSet, tmp_path: Path) -> None:
+    asked = 0
+
+    class Watched(TinyBackbone):
+        """While it computes, another run comes by."""
+
+        def image(self, pixels: np.ndarray) -> Features:
+            if len(pixels) > 1:
+                self._refused(lambda: image_features(TinyBackbone(), pairs, tmp_path, 2))  # type: ignore[arg-type]
+            return super().image(pixels)
+
+        def text(self, texts: Any) -> Features:
+            self._refused(lambda: text_features(TinyBackbone(), ["a", "b"], tmp_path))  # type: ignore[arg-type]
+            return super().text(texts)
+
+        def _refused(self, call: Callable[[], object]) -> None:
+            nonlocal asked
+            asked += 1
+            with pytest.raises(InputError, match=r"another run is computing the same features.*--cache-dir"):
+                call()
+
+    image_features(Watched(), pairs, tmp_path, 2)  # type: ignore[arg-type]
+    text_features(Watched(), ["a", "b"], tmp_path)  # type: ignore[arg-type]
+    assert asked > 2
+    locks = [FileLock(found.parent / "filling.lock") for found in tmp_path.rglob("*.npy")]
+    for lock in locks:  # what is whole is read without asking
+        lock.acquire(timeout=0)
+        image_features(TinyBackbone(), pairs, tmp_path, 2)  # type: ignore[arg-type]
+        text_features(TinyBackbone(), ["a", "b"], tmp_path)  # type: ignore[arg-type]
+        lock.release()
 
 
 def test_the_views_are_the_symmetries_of_the_square_and_of_its_corners() -> None:
