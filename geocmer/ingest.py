@@ -59,7 +59,11 @@ class Ingested:
 
     def lines(self) -> list[str]:
         """The account, for saying aloud."""
-        done = f"{self.added} tiles added" if self.added else "nothing to do, all its tiles are in the store"
+        done = "nothing to do, all its tiles are in the store"
+        if self.added:
+            done = f"{self.added} tiles added"
+        elif not self.account.made:
+            done = "no tile, as told below; a smaller --size or a lower --min-valid keeps more"
         return [f"{self.scene}: {done}", *(f"  {line}" for line in (*self.account.lines(), *self.notes))]
 
     def to_json(self) -> dict[str, Any]:

@@ -110,6 +110,13 @@ def test_the_same_run_again_adds_nothing_and_computes_nothing(
     assert store.snapshot().version == version
 
 
+def test_a_scene_much_smaller_than_a_tile_says_why_nothing_came_of_it(tmp_path: Path, scene: Path) -> None:
+    head, *account = ingest(scene, Store.create(tmp_path / "store"), Looker(), TileOptions(size=224)).lines()
+    assert "no tile" in head
+    assert "--size" in head
+    assert any("1 dropped: valid share under 0.5" in line for line in account)
+
+
 def test_an_interrupt_at_any_write_is_mended_by_the_same_run(
     tmp_path: Path, scene: Path, cover: LandCover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
