@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,19 +170,26 @@ def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: Encoder
     geometries = np.array([row.geometry for row in rows], dtype=object)
     columns: dict[str, Any] = dict(zip(EXTENT, extents(geometries).T, strict=True))
     columns["geometry"] = shapely.to_wkb(geometries)
-    columns["labels"] = [None if row.fractions is None else list(row.fractions) for row in rows]
-    columns["fractions"] = [None if row.fractions is None else list(row.fractions.values()) for row in rows]
     columns["datetime"] = [_utc(row.datetime) for row in rows]
-    arrays = [
-        pa.array(
-            columns[field.name] if field.name in columns else [getattr(row, field.name) for row in rows], field.type
-        )
-        for field in schema
-    ]
+    shares = [row.fractions for row in rows]
+    columns["labels"] = _lists(shares, [name for share in shares if share for name in share], pa.string())
+    columns["fractions"] = _lists(shares, [v for share in shares if share for v in share.values()], pa.float64())
+    plain = [name for name in schema.names if name not in columns]
+    columns |= dict(zip(plain, zip(*map(attrgetter(*plain), rows), strict=True), strict=True)) if rows else {}
+    arrays = [pa.array(columns.get(field.name, ()), field.type) for field in schema]
     if vectors is not None and info is not None:
         arrays.append(vectors)
         schema = schema.append(vector_field(info))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _lists(shares: Sequence[Mapping[str, float] | None], flat: list[Any], kind: pa.DataType) -> pa.ListArray:
+    """The keys or values of each mapping, given end to end: Arrow is slow to look into lists of lists."""
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *(len(share or ()) for share in shares)]).astype(np.int32)
+    lacking = pa.array([share is None for share in shares], pa.bool_())
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(flat, kind), mask=lacking)
 
 
 def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:

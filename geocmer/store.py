@@ -73,7 +73,9 @@ class Store(Reader):
         if vectors is not None and info is None:
             raise ValueError("call begin(encoder) before adding vectors")
         column = vector_array(vectors, info) if vectors is not None and info is not None else None
-        table = tiles_table(rows, column, info).take(np.sort(first))
+        table = tiles_table(rows, column, info)
+        if len(first) < len(rows):
+            table = table.take(np.sort(first))
         return database.upsert(self.path, self._table("tiles"), table, insert=True) if rows else 0
 
     def set_categories(
