@@ -22,11 +22,11 @@ def embed(
 
     Example: geocmer embed --model hf-hub:ORG/MODEL
     """
-    from geocmer.ingest import reembed
+    from geocmer.ingest import encoder_info, reembed
     from geocmer.store import Store
 
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)
     with progress("tiles") as bar:
         count = reembed(db, encoder, bar)
-    say(f"{count} tiles embedded; store {store} now answers to {encoder.backbone.spec}")
+    say(f"{count} tiles embedded; store {store} now answers to {encoder_info(encoder).title}")

@@ -52,7 +52,7 @@ class LandCover:
 
     Attributes:
         hash: of the file, the legend and the class column: whether two runs mean the same layer.
-        notes: what the user should be told after reading: unknown codes.
+        notes: what the user should be told after reading: classes without names, unknown codes.
     """
 
     path: Path
@@ -87,7 +87,9 @@ class LandCover:
             return cls(path, polygons.legend, _key(content, polygons.legend, class_column), polygons)
         raster = _Raster(path, band)
         named = Legend.load(legend) if legend else Legend.from_raster(path, band)
-        return cls(path, named, _key(content, named, band), raster)
+        why = "its colour table has no names, so classes go by their codes; name them with --legend"
+        notes = [] if legend or named.named else [f"land cover {path.name}: {why}"]
+        return cls(path, named, _key(content, named, band), raster, notes)
 
     def fit(self, grid: Grid) -> None:
         """Prepare for the tiles of a grid.

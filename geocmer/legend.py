@@ -105,6 +105,11 @@ class Legend:
         used = {code: colour for code, colour in colours.items() if colour[:3] != (0, 0, 0)}
         return cls.of(f"{path.name} colour table", [{"code": code, "label": f"class {code}"} for code in used])
 
+    @property
+    def named(self) -> bool:
+        """Whether any class has a name of its own, and not only its code."""
+        return any(entry.label != f"class {code}" for code, entry in self.classes.items())
+
     def label(self, code: int) -> str:
         """The label of a code; `unknown 17` where the legend has none."""
         return self.classes[code].label if code in self.classes else f"unknown {code}"

@@ -314,6 +314,9 @@ def test_a_rasters_own_legend_by_every_way_it_can_have_one(tmp_path: Path) -> No
     with rasterio.open(coloured, "r+") as file:
         file.write_colormap(1, {1: (0, 0, 255, 255), 2: (0, 255, 0, 255), 4: (9, 9, 9, 255)})
     assert sorted(Legend.from_raster(coloured).classes) == [1, 2, 4]
+    (note,) = LandCover.open(coloured).notes
+    assert "no names" in note
+    assert "--legend" in note
 
     named = tmp_path / "named.tif"
     shutil.copy(coloured, named)
@@ -322,6 +325,7 @@ def test_a_rasters_own_legend_by_every_way_it_can_have_one(tmp_path: Path) -> No
     named.with_name("named.tif.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
     expected = {1: "water", 2: "wood & 'old'", 4: "Ü"}
     assert {code: c.label for code, c in Legend.from_raster(named).classes.items()} == expected
+    assert not LandCover.open(named).notes
 
     for path in (tmp_path / "table.tif", tmp_path / "esri.tif"):
         shutil.copy(coloured, path)
