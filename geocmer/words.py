@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,13 @@ class Words:
 
         files = TowerFiles()
         self.spec, self._cfg = BUNDLED, read_config(folder)
-        if self._cfg.fingerprint != files.fingerprint():
+        with ThreadPoolExecutor(1) as pool:
+            towers = pool.submit(files.fingerprint)  # a fifth of a second of hashing, beside the loading
+            self._tokenizer = files.tokenizer
+            self._tower = load_file(files.text / "model.safetensors")
+        if self._cfg.fingerprint != towers.result():
             raise ModelError(f"adapter {folder} belongs to other towers than {BUNDLED!r}; give --model")
         self.fingerprint, self.dim = fingerprint_of(folder, self._cfg.fingerprint), self._cfg.dim
-        self._tokenizer = files.tokenizer
-        self._tower = load_file(files.text / "model.safetensors")
         self._adapter = {k: v.astype(np.float32) for k, v in load_file(folder / "model.safetensors").items()}
         self.scale = math.exp(self._adapter["log_scale"])
 
