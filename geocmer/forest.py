@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .geodesy import LEAST, Caps, gaps
+from .geometry import runs
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -60,39 +61,37 @@ class Forest:
 
     def _runs(self, hits: int, caps: Caps, metres: float) -> NDArray[np.bool_]:
         """Which runs of rows may have a circle so near to a hit's: by latitude, and by circles around the runs."""
-        around, largest = self._bounds
+        extents, around, largest = self._bounds
         if hits * len(around) > GLANCES:
             return np.ones(len(around), bool)
         reach = metres / LEAST + caps.radii.max(initial=0) + largest
-        wide = around[:, 2] - around[:, 0] > 180  # a tile around the pole may be among them
-        runs = Caps.around(around)
-        least = np.cos(np.minimum(reach + np.where(wide, np.pi, runs.radii), np.pi)) - 1e-14
-        south = np.where(wide, -90, around[:, 1]) - np.degrees(reach) - 1e-9
-        north = np.where(wide, 90, around[:, 3]) + np.degrees(reach) + 1e-9
+        wide = extents[:, 2] - extents[:, 0] > 180  # a tile around the pole may be among them
+        least = np.cos(np.minimum(reach + np.where(wide, np.pi, around.radii), np.pi)) - 1e-14
+        south = np.where(wide, -90, extents[:, 1]) - np.degrees(reach) - 1e-9
+        north = np.where(wide, 90, extents[:, 3]) + np.degrees(reach) + 1e-9
         found = np.zeros(len(around), bool)
         for start in range(0, hits, RUN):
             lat, xyz = caps.lonlat[start : start + RUN, 1:], caps.xyz[start : start + RUN]
-            found |= ((lat >= south) & (lat <= north) & (xyz @ runs.xyz.T >= least)).any(axis=0)
+            found |= ((lat >= south) & (lat <= north) & (xyz @ around.xyz.T >= least)).any(axis=0)
         return found
 
     @cached_property
-    def _bounds(self) -> tuple[Floats, Floats]:
-        """Extents (runs, 4) around RUN rows each, and radians (runs,) that no circle around a tile of them exceeds."""
-        starts = np.arange(0, len(self._p), RUN)
-        west, south, east, north = self._extents.T
-        ends = [np.minimum.reduceat(side, starts) for side in (west, south)]
-        ends += [np.maximum.reduceat(side, starts) for side in (east, north)]
-        widest, highest = (np.maximum.reduceat(span, starts) for span in (east - west, north - south))
-        return np.column_stack(ends), np.radians(np.hypot(widest, highest) / 2) + 1e-6
+    def _bounds(self) -> tuple[Floats, Caps, Floats]:
+        """Extents (runs, 4) and circles around RUN rows each, and radians that no circle around one tile exceeds."""
+        extents = runs(self._extents, RUN)
+        sides = self._extents[:, 2:] - self._extents[:, :2]
+        widest, highest = np.maximum.reduceat(sides, np.arange(0, len(sides), RUN)).T
+        return extents, Caps.around(extents), np.radians(np.hypot(widest, highest) / 2) + 1e-6
 
     def _grow(self, least: float, near: NDArray[np.bool_]) -> None:
         """Trees of the rows near by with p >= least; those of more rows will do until half of them are idle."""
-        wanted = np.repeat(near, RUN)[: len(self._p)] & (self._p >= least)
+        every = self._p >= least
+        wanted = every & np.repeat(near, RUN)[: len(every)]
         count = int(wanted.sum())
         if least >= self._least and not (near & ~self._near).any() and 2 * count > self._count:
             return
-        if 2 * count > (every := int((self._p >= least).sum())):
-            near, count, wanted = np.ones_like(near), every, self._p >= least
+        if 2 * count > every.sum():
+            near, count, wanted = np.ones_like(near), int(every.sum()), every
         self._least, self._near, self._count = least, near, count
         rows = np.flatnonzero(wanted)
         caps, self._trees = Caps.around(self._extents[rows]), []

@@ -128,12 +128,13 @@ def distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Floats
     """
     metres = np.zeros(len(first))
     apart = np.flatnonzero(~shapely.intersects(first, second))
-    simple = _simple(first[apart]) & _simple(second[apart])
-    for start in range(0, int(simple.sum()), _TOGETHER):
-        some = apart[simple][start : start + _TOGETHER]
+    few = _simple(first[apart]) & _simple(second[apart])
+    simple, others = apart[few], apart[~few]
+    for start in range(0, len(simple), _TOGETHER):
+        some = simple[start : start + _TOGETHER]
         metres[some] = _all_pieces(first[some], second[some])
     outline = lru_cache(maxsize=1024)(_Outline)
-    for pair in apart[~simple]:
+    for pair in others:
         metres[pair] = outline(first[pair]).distance(outline(second[pair]))
     return metres
 
@@ -152,11 +153,11 @@ def _all_pieces(first: NDArray[np.object_], second: NDArray[np.object_]) -> Floa
     ours, others = (np.bincount(owner, minlength=len(first)) for owner in (mine, theirs))
     every = ours * others
     pair = np.repeat(np.arange(len(first)), every)
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(every) - every, every)
-    here = here[:, (np.cumsum(ours) - ours)[pair] + within // others[pair]]
-    yonder = yonder[:, (np.cumsum(others) - others)[pair] + within % others[pair]]
+    within = np.arange(len(pair)) - _starts(every)[pair]
+    here = here[:, _starts(ours)[pair] + within // others[pair]]
+    yonder = yonder[:, _starts(others)[pair] + within % others[pair]]
     chords, at, there = _segments(*map(_in_space, (*here, *yonder)))
-    best = np.lexsort((chords, pair))[np.cumsum(every) - every]
+    best = np.lexsort((chords, pair))[_starts(every)]
     points = (*_along(here[:, best], at[best, None]).T, *_along(yonder[:, best], there[best, None]).T)
     result: Floats = np.asarray(GEOD.inv(*points)[2])
     return result
@@ -205,9 +206,15 @@ def _pieces(geometries: NDArray[np.object_]) -> tuple[Floats, NDArray[np.intp]]:
     count = np.ceil(np.hypot(lon, lat) / _STEP + 1e-9).astype(np.intp)
     count[(lat == 0) & (narrow < 1e-12)] = 0  # along a pole
     edge = np.repeat(np.arange(len(count)), count)
-    piece = (np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count))[:, None]
+    piece = (np.arange(len(edge)) - _starts(count)[edge])[:, None]
     ends = [start[edge] + (piece + at) / count[edge, None] * (end - start)[edge] for at in (0, 1)]
     return np.stack(ends), owner[part[ring[edges]]][edge]
+
+
+def _starts(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the items of each begin, if they stand end to end."""
+    result: NDArray[np.intp] = np.cumsum(counts) - counts
+    return result
 
 
 def _along(edge: Floats, share: float | Floats) -> Floats:

@@ -231,6 +231,13 @@ def extent(geometry: BaseGeometry) -> tuple[float, float, float, float]:
     return xmin, ymin, xmax, ymax
 
 
+def runs(extents: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Extents around each `size` of (n, 4) extents that follow each other."""
+    starts = np.arange(0, len(extents), size)
+    least = np.minimum.reduceat(extents[:, :2], starts)
+    return np.hstack([least, np.maximum.reduceat(extents[:, 2:], starts)])
+
+
 @lru_cache(maxsize=64)
 def _to_wgs84(crs: Any) -> Transformer:
     return Transformer.from_crs(CRS.from_user_input(crs), WGS84, always_xy=True)

@@ -103,12 +103,12 @@ class Legend:
                 ) from error
         # GDAL pads a colour table to 256 entries with opaque black: those are no classes.
         used = {code: colour for code, colour in colours.items() if colour[:3] != (0, 0, 0)}
-        return cls.of(f"{path.name} colour table", [{"code": code, "label": f"class {code}"} for code in used])
+        return cls.of(f"{path.name} colour table", [{"code": code, "label": _unnamed(code)} for code in used])
 
     @property
     def named(self) -> bool:
         """Whether any class has a name of its own, and not only its code."""
-        return any(entry.label != f"class {code}" for code, entry in self.classes.items())
+        return any(entry.label != _unnamed(code) for code, entry in self.classes.items())
 
     def label(self, code: int) -> str:
         """The label of a code; `unknown 17` where the legend has none."""
@@ -117,6 +117,11 @@ class Legend:
     def category(self, label: str) -> str:
         """The caption word of a label."""
         return next((c.category for c in self.classes.values() if c.label == label), label.lower())
+
+
+def _unnamed(code: int) -> str:
+    """What stands for the name of a class that has none."""
+    return f"class {code}"
 
 
 def _description(path: Path, band: int) -> ElementTree.Element:

@@ -171,9 +171,7 @@ def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: Encoder
     columns: dict[str, Any] = dict(zip(EXTENT, extents(geometries).T, strict=True))
     columns["geometry"] = shapely.to_wkb(geometries)
     columns["datetime"] = [_utc(row.datetime) for row in rows]
-    shares = [row.fractions for row in rows]
-    columns["labels"] = _lists(shares, [name for share in shares if share for name in share], pa.string())
-    columns["fractions"] = _lists(shares, [v for share in shares if share for v in share.values()], pa.float64())
+    columns["labels"], columns["fractions"] = share_columns([row.fractions for row in rows])
     plain = [name for name in schema.names if name not in columns]
     columns |= dict(zip(plain, zip(*map(attrgetter(*plain), rows), strict=True), strict=True)) if rows else {}
     arrays = [pa.array(columns.get(field.name, ()), field.type) for field in schema]
@@ -183,13 +181,16 @@ def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: Encoder
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _lists(shares: Sequence[Mapping[str, float] | None], flat: list[Any], kind: pa.DataType) -> pa.ListArray:
-    """The keys or values of each mapping, given end to end: Arrow is slow to look into lists of lists."""
+def share_columns(shares: Sequence[Mapping[str, float] | None]) -> tuple[pa.ListArray, pa.ListArray]:
+    """The columns `labels` and `fractions`, made end to end: Arrow is slow to look into lists of lists."""
     import pyarrow as pa
 
-    ends = np.cumsum([0, *(len(share or ()) for share in shares)]).astype(np.int32)
+    ends = pa.array(np.cumsum([0, *(len(share or ()) for share in shares)]).astype(np.int32))
     lacking = pa.array([share is None for share in shares], pa.bool_())
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(flat, kind), mask=lacking)
+    names = pa.array([name for share in shares if share for name in share], pa.string())
+    values = pa.array([value for share in shares if share for value in share.values()], pa.float64())
+    labels, fractions = (pa.ListArray.from_arrays(ends, flat, mask=lacking) for flat in (names, values))
+    return labels, fractions
 
 
 def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:

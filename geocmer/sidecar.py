@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .database import is_local
 from .filters import Filter, boxes, inside
-from .geometry import Region
+from .geometry import Region, runs
 from .schema import EXTENT
 from .snapshot import Snapshot
 from .vectors import halves
@@ -139,9 +139,7 @@ class Sidecar:
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:
-        starts = np.arange(0, len(self.ids), BLOCK)
-        least = np.minimum.reduceat(self.extents[:, :2], starts)
-        return np.hstack([least, np.maximum.reduceat(self.extents[:, 2:], starts)])
+        return runs(self.extents, BLOCK)
 
     def _near(self, area: Region) -> NDArray[np.bool_]:
         """Which blocks may hold a tile of the region."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from . import database
 from .errors import StoreError
 from .reader import COMING, CURRENT, Reader, TileKey
-from .schema import SceneRow, TileRow, scenes_table, tiles_schema, tiles_table
+from .schema import SceneRow, TileRow, scenes_table, share_columns, tiles_schema, tiles_table
 from .vectors import EncoderInfo, vector_array, vector_field
 
 __all__ = ["EncoderInfo", "SceneRow", "Store", "TileKey", "TileRow"]
@@ -91,8 +91,7 @@ class Store(Reader):
         columns = [
             list(ids),
             list(categories),
-            [None if shares is None else list(shares) for shares in fractions],
-            [None if shares is None else list(shares.values()) for shares in fractions],
+            *share_columns(fractions),
             list(captions),
         ]
         schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
