@@ -160,15 +160,7 @@ class Backbone:
         return self._towers.tokenize(texts)
 
     def autocast(self) -> Any:
-        """The precision that is fastest on the device."""
+        """bfloat16 on CUDA, float32 elsewhere: a vector must not depend on which processor made it."""
         import torch
 
-        native = self.device.type == "cuda" or (self.device.type == "cpu" and _cpu_has_bfloat16())
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=native)
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Native bfloat16 arithmetic (AVX512-BF16 or AMX); emulated, it is slower than float32."""
-    import torch
-
-    return "avx512_bf16" in {name for name, yes in torch.cpu.get_capabilities().items() if yes}
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+# Before numpy and torch are imported, and for the processes that tests start: small products on several threads spend
+# their time waiting for each other, twenty times as long where other work keeps the processors busy.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # A loaded machine is no failure, and a change that passes once passes always: new examples are looked for on purpose,
 # with `pytest --hypothesis-profile search`, not by whoever happens to run the suite.

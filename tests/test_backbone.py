@@ -25,6 +25,23 @@ def test_every_view_of_a_picture_is_taken_as_its_copy_is() -> None:
         torch.testing.assert_close(towers.image(seen).pooled, towers.image(seen.copy()).pooled, rtol=0, atol=0)
 
 
+def test_vectors_do_not_depend_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that says it has bfloat16 computes in float32 like any other; only CUDA computes in bfloat16."""
+    towers = tiny_clip()
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    images, texts = towers.image(pixels).pooled, towers.text(["a lake"]).pooled
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True})
+    with towers.autocast():
+        assert not torch.is_autocast_enabled("cpu")
+    torch.testing.assert_close(towers.image(pixels).pooled, images, rtol=0, atol=0)
+    torch.testing.assert_close(towers.text(["a lake"]).pooled, texts, rtol=0, atol=0)
+    asked = {}
+    monkeypatch.setattr(torch, "autocast", lambda device, **options: asked.update(device=device, **options))
+    towers.device = torch.device("cuda")
+    towers.autocast()
+    assert asked == {"device": "cuda", "dtype": torch.bfloat16, "enabled": True}
+
+
 def test_the_bundled_text_tower_is_the_bert_of_its_files() -> None:
     from transformers import AutoTokenizer, BertModel
 
