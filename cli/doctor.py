@@ -34,8 +34,8 @@ def doctor(
 
     Example: geocmer doctor --store geocmer-store
     """
-    from geocmer.doctor import doctor as look_over
-    from geocmer.store import Store
+    from geocmer.doctor.run import doctor as look_over
+    from geocmer.store.store import Store
 
     db = Store.open(store)
     with progress("scenes") as bar:

@@ -22,8 +22,8 @@ def embed(
 
     Example: geocmer embed --model hf-hub:ORG/MODEL
     """
-    from geocmer.ingest import encoder_info, reembed
-    from geocmer.store import Store
+    from geocmer.ingest.reembed import encoder_info, reembed
+    from geocmer.store.store import Store
 
     db = Store.open(store)
     encoder = encoder_of(db, model, adapter, device)

@@ -46,14 +46,15 @@ def evaluate(
     """
     import sys
 
-    from geocmer.evaluate import recall
-    from geocmer.pairs import load_pairs
-    from geocmer.prior import labelled
+    from geocmer.datasets.pairs import load_pairs
+    from geocmer.evaluation.label_modes import labelled
+    from geocmer.evaluation.recall import recall
+    from geocmer.evaluation.similarity import pair_similarity
 
     data = load_pairs(pairs, images).split(split)
     encoder = encoder_of(None, model, adapter, device)
     with progress("images") as bar:
-        similarity, owner = encoder.similarity(data, bar)
+        similarity, owner = pair_similarity(encoder, data, encoder.backbone.size, bar)
     if shuffle:
         import numpy as np
 

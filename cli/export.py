@@ -56,7 +56,7 @@ def export(
     Example: geocmer export -o tiles.gpkg --category forest
     """
     from geocmer.export import write
-    from geocmer.search import everything
+    from geocmer.search.vector_search import everything
 
     area = region_of(bbox, region)
     db = open_store(store, as_of)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .options import STORE, AsOf, Json, StoreDir, open_store
 
 if TYPE_CHECKING:
-    from geocmer.store import Store
+    from geocmer.store.store import Store
 
 
 _SHOWN = 10
@@ -70,7 +70,7 @@ def _say_versions(versions: list[dict[str, Any]]) -> None:
 
 def _bounds(db: Store) -> list[float] | None:
     """West, south, east, north of all tiles; east exceeds 180 where they cross the antimeridian."""
-    from geocmer.schema import EXTENT
+    from geocmer.store.schema import EXTENT
 
     batches = [b for b in db.snapshot().scan(EXTENT) if b.num_rows]
     if not batches:

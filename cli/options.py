@@ -11,10 +11,10 @@ import typer
 from .console import say
 
 if TYPE_CHECKING:
-    from geocmer.embed import Encoder
-    from geocmer.geometry import Region
-    from geocmer.store import Store
-    from geocmer.words import Words
+    from geocmer.geometry.region import Region
+    from geocmer.models.encoder import Encoder
+    from geocmer.models.text_encoder import Words
+    from geocmer.store.store import Store
 
 StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help="Folder of the store.")]
 STORE = Path("geocmer-store")
@@ -75,8 +75,8 @@ def open_store(path: Path, as_of: str | None = None) -> Store:
         InputError: `as_of` is no version, date or time.
         StoreError: there is no such store, or no such version any more.
     """
-    from geocmer.history import parse
-    from geocmer.store import Store
+    from geocmer.store.store import Store
+    from geocmer.store.versions import parse
 
     store = Store.open(path, parse(as_of)) if as_of is not None else Store.open(path)
     if store.past:
@@ -109,7 +109,8 @@ def region_of(bbox: str | None, region: str | None) -> Region | None:
         InputError: both are given, or one cannot be read.
     """
     from geocmer.errors import InputError
-    from geocmer.geometry import BBox, Region
+    from geocmer.geometry.bbox import BBox
+    from geocmer.geometry.region import Region
 
     if bbox and region:
         raise InputError(f"--bbox {bbox} and --region {region} were both given; use one of them")
@@ -120,8 +121,8 @@ def region_of(bbox: str | None, region: str | None) -> Region | None:
 
 def encoder_of(store: Store | None, model: str | None, adapter: Path | None, device: str) -> Encoder:
     """The encoder the user names, else the one that built the store, else the bundled one; its device is said."""
-    from geocmer.backbone import BUNDLED
-    from geocmer.embed import Encoder
+    from geocmer.models.backbone import BUNDLED
+    from geocmer.models.encoder import Encoder
 
     built = store.encoder if store else None
     if model is None and adapter is None and built is not None:
@@ -134,7 +135,7 @@ def encoder_of(store: Store | None, model: str | None, adapter: Path | None, dev
 
 def words_of(store: Store, model: str | None, adapter: Path | None, device: str) -> Words | None:
     """The text side alone, for a question in words, where the store's model is the bundled one and nothing is named."""
-    from geocmer.words import Words
+    from geocmer.models.text_encoder import Words
 
     built = store.encoder
     if built is None or model or adapter or device != "auto":
@@ -148,7 +149,7 @@ def words_of(store: Store, model: str | None, adapter: Path | None, device: str)
 def _model_for(model: str | None, adapter: Path | None) -> str | None:
     """An adapter names its towers; they need not be named again."""
     if model is None and adapter is not None:
-        from geocmer.shape import read_config
+        from geocmer.models.adapter_config import read_config
 
         return read_config(adapter).backbone
     return model

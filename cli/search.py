@@ -39,12 +39,12 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from geocmer.answer import Answer, Hit
-    from geocmer.embed import Encoder
-    from geocmer.ivf import Ivf
-    from geocmer.relate import Related
-    from geocmer.store import Store
-    from geocmer.words import Words
+    from geocmer.models.encoder import Encoder
+    from geocmer.models.text_encoder import Words
+    from geocmer.relations.relation_search import Related
+    from geocmer.search.ivf import Ivf
+    from geocmer.search.results import Answer, Hit
+    from geocmer.store.store import Store
 
 
 EXPLAINED = 10
@@ -124,10 +124,10 @@ def search(
     """
     from geocmer.errors import InputError
     from geocmer.export import attributes, write
-    from geocmer.prior import STRENGTH, category_weights
-    from geocmer.query import Query, parse
-    from geocmer.question import ask
-    from geocmer.search import search as run
+    from geocmer.relations.parser import Query, parse
+    from geocmer.search.category_prior import STRENGTH, category_weights
+    from geocmer.search.query_vector import ask
+    from geocmer.search.vector_search import search as run
 
     words = text or []
     alone = len(words) == 1 and not (like or minus or more or less)  # relations are read in a text that stands alone
@@ -152,7 +152,7 @@ def search(
         for option, given in (("--category-prior", category_prior), ("--approximate", approximate)):
             if given:
                 raise InputError(f"{option} does not go with the relations of {words[0]!r}; leave it, or add --literal")
-        from geocmer.relate import relate
+        from geocmer.relations.relation_search import relate
 
         say(f"read as: {query} (--literal takes the words as one description)")
         answer = relate(db, query, encoder.encode_texts, **asked)
@@ -190,9 +190,9 @@ def search(
 
 def _index(store: Store, encoder: Encoder | Words) -> Ivf | None:
     """The index for approximate search, made and measured when it is first asked for."""
-    from geocmer.calibration import background
-    from geocmer.ivf import WORTH, Ivf
-    from geocmer.tuning import index
+    from geocmer.relations.calibration import background
+    from geocmer.search.ivf import WORTH, Ivf
+    from geocmer.search.ivf_build import index
 
     found = Ivf.of(store.snapshot())
     if found is None and store.count() < WORTH:
@@ -208,7 +208,7 @@ def _index(store: Store, encoder: Encoder | Words) -> Ivf | None:
 def _draw(store: Store, encoder: Encoder, answer: Answer | Related, folder: Path | None, output: Path | None) -> None:
     """Where the focus layers looked: all hits into a folder that was named, else the first, as far as possible."""
     from geocmer.errors import GeocmerError
-    from geocmer.explain import explain
+    from geocmer.search.heatmap import explain
 
     into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
     try:

@@ -56,11 +56,11 @@ def tile(
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
-    from geocmer.categories import load_rules
-    from geocmer.ingest import TileOptions, check, ingest
-    from geocmer.landcover import LandCover
-    from geocmer.scene import parse_bands
-    from geocmer.store import Store
+    from geocmer.imagery.scene import parse_bands
+    from geocmer.ingest.pipeline import TileOptions, check, ingest
+    from geocmer.landcover.categories import load_rules
+    from geocmer.landcover.layer import LandCover
+    from geocmer.store.store import Store
 
     chosen = parse_bands(bands) if bands else None
     options = TileOptions(size, stride, chosen, gsd, min_valid)

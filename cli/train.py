@@ -12,10 +12,10 @@ from .console import progress, say
 from .options import Device
 
 if TYPE_CHECKING:
-    from geocmer.backbone import Backbone
-    from geocmer.evaluate import Recall
-    from geocmer.pairs import PairSet
-    from geocmer.train import Epoch, TrainConfig
+    from geocmer.datasets.pairs import PairSet
+    from geocmer.evaluation.recall import Recall
+    from geocmer.models.backbone import Backbone
+    from geocmer.training.ensemble import Epoch, TrainConfig
 
 
 def command() -> Callable[..., None]:
@@ -60,11 +60,11 @@ def train(
 
     Example: geocmer train rsicd/captions.json --out my-adapter
     """
-    from geocmer.backbone import Backbone
-    from geocmer.config import train_config
-    from geocmer.distributed import local_device, process_group, rank
-    from geocmer.figure import draw
-    from geocmer.train import member_folders
+    from geocmer.models.backbone import Backbone
+    from geocmer.training.config_file import train_config
+    from geocmer.training.distributed import local_device, process_group, rank
+    from geocmer.training.ensemble import member_folders
+    from geocmer.training.plot import draw
 
     given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
     cfg = train_config(config, {**given, "seed": seed})
@@ -95,9 +95,9 @@ def _run(
     data: PairSet, backbone: Backbone, out: Path, cfg: TrainConfig, cache: Path | None, note: Callable[[str], None],
     on_epoch: Callable[[Epoch], None], on_whole: Callable[[Recall], None], *, cached: bool,
 ) -> None:  # fmt: skip
-    from geocmer.baselines import RATES, train_baseline
-    from geocmer.features import bytes_needed, default_cache
-    from geocmer.train import train as run
+    from geocmer.training.baselines import RATES, train_baseline
+    from geocmer.training.ensemble import train as run
+    from geocmer.training.feature_cache import bytes_needed, default_cache
 
     where = f"model {backbone.spec} on {backbone.device}"
     if cfg.method in RATES:
@@ -126,13 +126,13 @@ def _data(
         both = f"both {pairs} and --store {store} were given" if pairs else "nothing to train on"
         raise InputError(f"{both}; give either an annotation file or --store DIR")
     if pairs is not None:
-        from geocmer.pairs import load_pairs
+        from geocmer.datasets.pairs import load_pairs
 
         return load_pairs(pairs, images)
     if images is not None:
         raise InputError(f"--images {images} belongs to an annotation file; tiles are read from their scenes")
-    from geocmer.store import Store
-    from geocmer.tilepairs import tile_pairs
+    from geocmer.datasets.store_pairs import tile_pairs
+    from geocmer.store.store import Store
 
     found = tile_pairs(Store.open(str(store)), seed=seed)
     note(found.account)

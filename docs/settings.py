@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the docstrings of `TrainConfig`. Run: python docs/cli.py."""
+"""Write docs/config.md from the docstrings of `TrainConfig`. Run: python docs/cli.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import itertools
 from dataclasses import fields
 
-from geocmer import settings
+from geocmer.training import config
 
 _HEAD = """# Training settings
 
@@ -19,13 +19,13 @@ unknown key is refused. Generated from the docstrings by `python docs/cli.py`; a
 def reference() -> str:
     """The whole page."""
     notes = described()
-    rows = [f"| `{f.name}` | `{_toml(f.default)}` | {notes.get(f.name, '')} |" for f in fields(settings.TrainConfig)]
+    rows = [f"| `{f.name}` | `{_toml(f.default)}` | {notes.get(f.name, '')} |" for f in fields(config.TrainConfig)]
     return "\n".join([_HEAD, "| key | default | |", "|---|---|---|", *rows]) + "\n"
 
 
 def described() -> dict[str, str]:
     """The docstring under each field, on one line."""
-    (body,) = [n.body for n in ast.parse(inspect.getsource(settings.TrainConfig)).body if isinstance(n, ast.ClassDef)]
+    (body,) = [n.body for n in ast.parse(inspect.getsource(config.TrainConfig)).body if isinstance(n, ast.ClassDef)]
     found = {}
     for node, after in itertools.pairwise(body):
         if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(node.target, ast.Name):

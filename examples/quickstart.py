@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from geocmer.embed import Encoder
 from geocmer.export import write
-from geocmer.geometry import BBox
-from geocmer.ingest import TileOptions, ingest
-from geocmer.search import search
-from geocmer.store import Store
+from geocmer.geometry.bbox import BBox
+from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.models.encoder import Encoder
+from geocmer.search.vector_search import search
+from geocmer.store.store import Store
 
 
 def main(scene: str, text: str = "a lake beside a forest") -> None:

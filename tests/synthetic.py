@@ -12,7 +12,7 @@ import shapely
 from affine import Affine
 from shapely import MultiPolygon, affinity
 
-from geocmer.store import EncoderInfo, SceneRow, Store, TileRow
+from geocmer.store.store import EncoderInfo, SceneRow, Store, TileRow
 
 DIM = 8
 ENCODER = EncoderInfo("ab" * 16, "fake", "", DIM)

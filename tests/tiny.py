@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from geocmer.backbone import Backbone
-from geocmer.openclip import OpenClip
+from geocmer.models.backbone import Backbone
+from geocmer.models.openclip import OpenClip
 
 WORDS, END = 16, 63
 

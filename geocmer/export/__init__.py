@@ -11,15 +11,15 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..answer import Hit
 from ..errors import InputError
-from ..snapshot import Snapshot
+from ..search.results import Hit
+from ..store.snapshot import Snapshot
+from .html_map import page
 from .options import Options
-from .page import page
+from .qgis_style import qml
 from .record import COLUMNS, attributes, feature
 from .stac import SUFFIX, stac
 from .stream import Stream
-from .style import qml
 from .table import flatgeobuf, geopackage, geoparquet
 from .text import geojson, lines, sequence, spreadsheet
 

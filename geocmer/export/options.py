@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..snapshot import Snapshot
+from ..store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
-from ..answer import Hit
+from ..search.results import Hit
 
 DECIMALS = 7
 """Of a degree: RFC 7946 section 11.2 takes 6 (10 cm) for enough, one more keeps neighbours at 10 cm pixels apart."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from ..answer import Hit
 from ..errors import InputError
-from ..snapshot import Snapshot
-from ..vectors import EncoderInfo
+from ..search.results import Hit
+from ..store.snapshot import Snapshot
+from ..store.vectors import EncoderInfo
 from .options import Options
 from .record import attributes, data_address, media_type
 from .stream import Batch, Stream

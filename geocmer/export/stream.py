@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..answer import Hit
-from ..schema import extents
+from ..search.results import Hit
+from ..store.schema import extents
 from .record import DECIMALS, rounded
 
 BATCH = 1024

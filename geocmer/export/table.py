@@ -12,9 +12,9 @@ import shapely
 from numpy.typing import NDArray
 
 from .options import Options
+from .qgis_style import QML_OF_LINES, embed, qml
 from .record import COLUMNS, flat, links
 from .stream import Batch, Stream
-from .style import QML_OF_LINES, embed, qml
 
 if TYPE_CHECKING:
     import pyarrow as pa

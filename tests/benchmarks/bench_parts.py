@@ -16,11 +16,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from geocmer.backbone import Backbone
-from geocmer.features import default_cache, image_features, text_features
-from geocmer.measure import measure
-from geocmer.pairs import PairSet, load_pairs
-from geocmer.train import TrainConfig, train
+from geocmer.datasets.pairs import PairSet, load_pairs
+from geocmer.models.backbone import Backbone
+from geocmer.training.ensemble import TrainConfig, train
+from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.validation import measure
 
 ONE = {"members": 1, "dim": 512}
 ROWS: dict[str, dict[str, Any]] = {

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from geocmer.embed import Encoder
-from geocmer.evaluate import recall
-from geocmer.pairs import load_pairs
-from geocmer.prior import labelled
+from geocmer.datasets.pairs import load_pairs
+from geocmer.evaluation.label_modes import labelled
+from geocmer.evaluation.recall import recall
+from geocmer.evaluation.similarity import pair_similarity
+from geocmer.models.encoder import Encoder
 
 STRENGTHS, WRONG = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0), (0.0, 0.3, 0.5)
 
@@ -44,7 +45,7 @@ def main() -> None:
     found: dict[tuple[float | str, float], list[tuple[float, float]]] = {}
     for folder in asked.adapter:
         encoder = Encoder.load(adapter=folder, device="cpu")
-        similarity, owner = encoder.similarity(data)
+        similarity, owner = pair_similarity(encoder, data, encoder.backbone.size)
         once = Once(encoder)
         for wrong in WRONG:
             for seed in range(asked.seeds):

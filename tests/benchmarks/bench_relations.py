@@ -24,13 +24,14 @@ import numpy as np
 import shapely
 from bench_search import DIM, SCENE, make, vectors_of
 
-from geocmer.calibration import MIDDLE, STEEP, Calibration, background, probability
-from geocmer.geodesy import distances
-from geocmer.join import join
-from geocmer.query import Clause, Kind, parse
-from geocmer.relate import relate
-from geocmer.search import search
-from geocmer.store import EncoderInfo, Store, TileRow
+from geocmer.geometry.distance import distances
+from geocmer.relations.calibration import MIDDLE, STEEP, Calibration, background, probability
+from geocmer.relations.join import join
+from geocmer.relations.kinds import Kind
+from geocmer.relations.parser import Clause, parse
+from geocmer.relations.relation_search import relate
+from geocmer.search.vector_search import search
+from geocmer.store.store import EncoderInfo, Store, TileRow
 
 WORDS = {
     "playfields": "sports fields",
@@ -110,8 +111,8 @@ def constructed() -> None:
 
 def validation(folder: Path) -> tuple[np.ndarray, np.ndarray, object]:
     """Embeddings (n, dim) and scene classes of the validation images, and the encoder."""
-    from geocmer.embed import Encoder
-    from geocmer.pictures import ImageFile
+    from geocmer.imagery.images import ImageFile
+    from geocmer.models.encoder import Encoder
 
     images = [i for i in json.loads((folder / "captions.json").read_text())["images"] if i["split"] == "val"]
     encoder = Encoder.load(device="cpu")

@@ -20,9 +20,9 @@ import lancedb
 import numpy as np
 import shapely
 
-from geocmer.geometry import Region
-from geocmer.search import search
-from geocmer.store import EncoderInfo, Store, TileRow
+from geocmer.geometry.region import Region
+from geocmer.search.vector_search import search
+from geocmer.store.store import EncoderInfo, Store, TileRow
 
 DIM, K, SCENE, SIDE = 384, 10, 10_000, 0.01
 INFO = EncoderInfo("be" * 16, "synthetic", "", DIM)

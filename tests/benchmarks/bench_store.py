@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from bench_search import INFO, SCENE, rows_of, vectors_of
 
-from geocmer import database, history, schema, store
-from geocmer.store import Store
+from geocmer.store import lance, schema, store, versions
+from geocmer.store.store import Store
 
 SMALL = 128
 SPENT: dict[str, float] = {}
@@ -85,7 +85,7 @@ def small_writes(folder: Path, tiles: int) -> None:
     print(f"\n{tiles} tiles in writes of {SMALL}, {spent:.0f} s; rows {size / 1e6:.0f} MB\n")
     print("| | on disk | / rows | fragments | versions |\n|---|---|---|---|---|")
     say("after the last write", db, folder, size)
-    time.sleep(history.HASTE.total_seconds() + 1)
+    time.sleep(versions.HASTE.total_seconds() + 1)
     db.upkeep()
     say("upkeep a minute later", db, folder, size)
 
@@ -104,7 +104,7 @@ def bulk(folder: Path, tiles: int) -> None:
         spent, added = 0.0, 0
         for number in range(first // SCENE, min(first + step, tiles) // SCENE):
             rows, vectors = rows_of(number, SCENE), vectors_of(number, SCENE)
-            with timed(store, "tiles_table", "vector_array"), timed(database, "upsert"):
+            with timed(store, "tiles_table", "vector_array"), timed(lance, "upsert"):
                 began = time.perf_counter()
                 added += db.add_tiles(rows, vectors)
                 spent += time.perf_counter() - began

@@ -24,10 +24,10 @@ import psutil
 from bench_search import DIM, make
 
 from geocmer.export import FORMATS, write
-from geocmer.query import parse
-from geocmer.relate import relate
-from geocmer.search import search
-from geocmer.store import Store
+from geocmer.relations.parser import parse
+from geocmer.relations.relation_search import relate
+from geocmer.search.vector_search import search
+from geocmer.store.store import Store
 
 MB = 1e6
 TOO_MANY = ".html"

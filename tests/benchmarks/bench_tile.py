@@ -18,8 +18,9 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from geocmer.scene import Scene
-from geocmer.tiles import Grid, TileReader
+from geocmer.imagery.grid import Grid
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.tiling import TileReader
 
 
 def write(path: Path, width: int, height: int, dtype: str, *, tiled: bool) -> Path:

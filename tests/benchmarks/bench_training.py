@@ -26,14 +26,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from geocmer.adapter import Adapter
-from geocmer.backbone import Backbone, Features, choose_device
-from geocmer.baselines import RATES, Baseline, step_loss
-from geocmer.features import ImageFeatures, text_features
-from geocmer.losses import Ids, batch_loss
-from geocmer.measure import to
-from geocmer.openclip import OpenClip
-from geocmer.shape import AdapterConfig
+from geocmer.models.adapter import Adapter
+from geocmer.models.adapter_config import AdapterConfig
+from geocmer.models.backbone import Backbone, Features, choose_device
+from geocmer.models.openclip import OpenClip
+from geocmer.training.baselines import RATES, Baseline, step_loss
+from geocmer.training.feature_cache import ImageFeatures, text_features
+from geocmer.training.losses import Ids, batch_loss
+from geocmer.training.validation import to
 
 METHODS = ("full", "lora", "adapter", "linear", "cmer", "linear cached", "cmer cached")
 _WORDS = ("many", "buildings", "green", "trees", "around", "playground", "near", "wide", "river", "bridges")

@@ -1,0 +1,10 @@
+"""Places on the ground, in WGS84 longitude and latitude, degrees; what crosses the antimeridian is cut there.
+
+Its public names are listed in `__init__.pyi`; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,68 @@
+"""A box in degrees: WGS84 longitude and latitude."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import shapely
+from pyproj import CRS
+from shapely import MultiPolygon, Polygon
+
+from ..errors import InputError
+
+WGS84 = CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True, slots=True)
+class BBox:
+    """A box in degrees. `west > east` crosses the antimeridian.
+
+    Raises:
+        InputError: a number is not finite or out of range, or south > north.
+    """
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def __post_init__(self) -> None:
+        values = (self.west, self.south, self.east, self.north)
+        text = ",".join(f"{v:g}" for v in values)
+        if not all(math.isfinite(v) for v in values):
+            raise InputError(f"box {text} is not finite; give west,south,east,north in degrees")
+        if not (
+            -180 <= self.west <= 180
+            and -180 <= self.east <= 180
+            and -90 <= self.south <= 90
+            and -90 <= self.north <= 90
+        ):
+            raise InputError(
+                f"box {text} leaves longitude -180..180 or latitude -90..90; give west,south,east,north in degrees"
+            )
+        if self.south > self.north:
+            raise InputError(f"box {text} has south > north; the order is west,south,east,north")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From "west,south,east,north"."""
+        try:
+            west, south, east, north = (float(v) for v in text.split(","))
+        except ValueError as error:
+            raise InputError(
+                f"box {text!r} is not four numbers; write west,south,east,north, for instance -79,35,-78,36"
+            ) from error
+        return cls(west, south, east, north)
+
+    def parts(self) -> tuple[BBox, ...]:
+        """The box itself, or its two halves where it crosses the antimeridian."""
+        if self.west <= self.east:
+            return (self,)
+        return BBox(self.west, self.south, 180.0, self.north), BBox(-180.0, self.south, self.east, self.north)
+
+    def to_shapely(self) -> Polygon | MultiPolygon:
+        """As a polygon, or two."""
+        boxes = [shapely.box(b.west, b.south, b.east, b.north) for b in self.parts()]
+        return boxes[0] if len(boxes) == 1 else MultiPolygon(boxes)

@@ -1,0 +1,94 @@
+"""The ground outline of a pixel window, in WGS84 and cut at the antimeridian, as RFC 7946 asks."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from shapely import MultiPolygon, Polygon, affinity
+from shapely.geometry.base import BaseGeometry
+
+from ..errors import CRSError
+from .bbox import WGS84
+
+_EDGE_PARTS = 16
+"""Parts of each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees. A power of 2, so
+that a pole on the border of a polar grid, at a corner or half-way, falls on a point."""
+
+
+def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polygon | MultiPolygon:
+    """The ground outline of a pixel window.
+
+    Args:
+        transform: from pixel (column, row) to the CRS.
+        width: columns.
+        height: rows.
+        crs: anything pyproj understands.
+
+    Returns:
+        WGS84, edges densified, counter-clockwise, cut at the antimeridian and closed over a pole.
+
+    Raises:
+        CRSError: a corner cannot be placed on the Earth.
+    """
+    steps = np.linspace(0, 1, _EDGE_PARTS + 1)[:-1]
+    zero, one = np.zeros_like(steps), np.ones_like(steps)
+    columns = np.concatenate([steps, one, 1 - steps, zero]) * width
+    rows = np.concatenate([zero, steps, one, 1 - steps]) * height
+    a, b, c, d, e, f = transform[:6]
+    lon, lat = to_wgs84(crs).transform(a * columns + b * rows + c, d * columns + e * rows + f)
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise CRSError(
+            f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
+            "check the scene's CRS and transform"
+        )
+    if a * e - b * d < 0:  # rows run down: the ring is clockwise on the ground
+        lon, lat = lon[::-1], lat[::-1]
+    lat = np.clip(lat, -90, 90)
+    if np.abs(lon).max() > 180 or np.abs(np.diff(lon, append=lon[0])).max() > 180 or np.abs(lat).max() == 90:
+        return cut_at_antimeridian(Polygon(_closed_over_a_pole(lon, lat)))
+    return Polygon(np.column_stack([lon, lat]))
+
+
+def _closed_over_a_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A ring (n, 2) with longitudes that run on beyond 180, from one that is counter-clockwise on the ground.
+
+    A ring around a pole goes once around the Earth, and is closed along that pole. A ring through a pole, which has
+    every longitude, meets it along a meridian and leaves it along another.
+    """
+    at = np.flatnonzero(np.abs(lat) > 90 - 1e-9)
+    pole = math.copysign(90, lat[at[0]]) if len(at) == 1 else None  # more: the edge of a geographic grid
+    if pole is not None:
+        lon, lat = np.roll(lon, -at[0])[1:], np.roll(lat, -at[0])[1:]
+    else:
+        lon, lat = np.append(lon, lon[0]), np.append(lat, lat[0])
+    lon = np.unwrap(lon, period=360)
+    if pole is None and abs(lon[-1] - lon[0]) > 180:
+        pole = math.copysign(90, lon[-1] - lon[0])  # what lies to the left of a way east is north
+    if pole is not None:
+        lon, lat = np.append(lon, (lon[-1], lon[0])), np.append(lat, (pole, pole))
+    return np.column_stack([lon, lat])
+
+
+def cut_at_antimeridian(area: BaseGeometry) -> Polygon | MultiPolygon:
+    """Polygons with longitudes beyond 180, cut at the antimeridian along straight edges and moved to -180..180."""
+    west, _, east, _ = area.bounds
+    parts = []
+    for turn in range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1):
+        part = shapely.intersection(area, shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90))
+        moved = affinity.translate(part, -360 * turn)
+        parts += [piece for piece in shapely.get_parts(moved).tolist() if piece.geom_type == "Polygon"]
+    whole: Any = shapely.orient_polygons(shapely.union_all(parts))
+    return cast("Polygon | MultiPolygon", whole)
+
+
+@lru_cache(maxsize=64)
+def to_wgs84(crs: Any) -> Transformer:
+    """Make, once for each CRS, the transformer to longitude and latitude in degrees."""
+    return Transformer.from_crs(CRS.from_user_input(crs), WGS84, always_xy=True)

@@ -1,0 +1,113 @@
+"""The grid that tiles are cut from, and the ids of scenes and tiles under it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from affine import Affine
+
+from ..errors import InputError
+from .scene import Scene
+
+EDGE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
+
+
+PADDED = "the scene is smaller than a tile, which is padded with invalid pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The pixels that tiles are cut from: a scene's own, or resampled to a ground resolution.
+
+    Attributes:
+        transform: from grid pixel (column, row) to `crs`.
+        width: grid columns.
+        height: grid rows.
+        size: side of a tile, grid pixels.
+        stride: step between tiles, grid pixels.
+        scale: source pixels per grid pixel.
+        gsd: metres per grid pixel.
+    """
+
+    transform: Affine
+    crs: Any
+    width: int
+    height: int
+    size: int
+    stride: int
+    scale: float
+    gsd: float
+
+    @classmethod
+    def over(cls, scene: Scene, size: int = 224, stride: int | None = None, gsd: float | None = None) -> Self:
+        """A grid over a whole scene.
+
+        Raises:
+            InputError: a number is not positive, or the stride would leave gaps.
+        """
+        step = size if stride is None else stride
+        if size < 1 or step < 1 or step > size:
+            raise InputError(f"size {size} with stride {step} leaves gaps or is not positive; give 1 <= stride <= size")
+        if gsd is not None and not (gsd > 0 and math.isfinite(gsd)):
+            raise InputError(f"gsd {gsd} is not a positive number of metres")
+        scale = 1.0 if gsd is None else gsd / scene.gsd
+        width, height = (max(1, round(n / scale)) for n in (scene.width, scene.height))
+        transform = scene.transform @ Affine.scale(scene.width / width, scene.height / height)
+        return cls(transform, scene.crs, width, height, size, step, scale, scene.gsd * scale)
+
+    def rows(self) -> list[int]:
+        """First pixel of each row of tiles; the last is shifted inward."""
+        return _starts(self.height, self.size, self.stride)
+
+    def columns(self) -> list[int]:
+        """First pixel of each column of tiles."""
+        return _starts(self.width, self.size, self.stride)
+
+    def windows(self) -> Iterator[tuple[int, int]]:
+        """(row, col) of every tile, row by row."""
+        columns = self.columns()
+        return ((row, col) for row in self.rows() for col in columns)
+
+    def __len__(self) -> int:
+        return len(self.rows()) * len(self.columns())
+
+    @property
+    def edge(self) -> str:
+        """How the edges are treated."""
+        return PADDED if self.width < self.size or self.height < self.size else EDGE
+
+    def key(self) -> str:
+        """What makes a tile this tile, as text: the geometry of the grid, not its file."""
+        numbers = [*self.transform[:6], self.width, self.height, self.size]
+        return json.dumps([float(n) for n in numbers])
+
+    def to_json(self) -> str:
+        """Size, stride and transform, for the record."""
+        record = {"transform": list(self.transform[:6]), "width": self.width, "height": self.height}
+        return json.dumps({**record, "size": self.size, "stride": self.stride, "scale": self.scale, "gsd": self.gsd})
+
+
+def tile_id(content_hash: str, bands: tuple[int, ...], grid: Grid, row: int, col: int) -> str:
+    """32 hex digits: the same window of the same content always gets the same id."""
+    return _digest(content_hash, bands, grid.key(), (row, col))
+
+
+def scene_id(content_hash: str, bands: tuple[int, ...], grid: Grid) -> str:
+    """32 hex digits of a scene under a grid."""
+    return _digest(content_hash, bands, grid.key(), grid.stride)
+
+
+def _starts(length: int, size: int, stride: int) -> list[int]:
+    if length <= size:
+        return [0]
+    regular = list(range(0, length - size + 1, stride))
+    return regular if regular[-1] == length - size else [*regular, length - size]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()

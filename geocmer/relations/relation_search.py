@@ -1,0 +1,173 @@
+"""A query with relations -> hits that carry their partners. Reads the store; what is computed is in `join`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from .._types import Float64s, Rows
+from ..errors import InputError
+from ..geometry.bbox import BBox
+from ..geometry.distance import distances
+from ..geometry.geodesy import bearings, centres, line
+from ..geometry.region import Region
+from ..search.nms import thin
+from ..search.partner import Partner
+from ..search.results import PAGE, Answer, Hit, Plan
+from ..store.filter import Filter
+from ..store.snapshot import Snapshot
+from ..store.store import Store
+from ..store.where import Shares
+from .calibration import Calibration, background, probability
+from .join import Ranked, join
+from .parser import Query
+from .tile_scores import Scan, scan
+
+Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Hits of a relation, best first, as `search.Answer`: iterate to stream them, partners too are made by the page.
+
+    Attributes:
+        plan: how they were found.
+        found: the hits without their partners.
+        partners: makes those of the hits with these ranks, counted from 0.
+    """
+
+    plan: Plan
+    found: Answer = field(repr=False)
+    partners: Callable[[slice], list[tuple[Partner, ...]]] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was read."""
+        return self.found.snapshot
+
+    def __iter__(self) -> Iterator[Hit]:
+        hits = iter(self.found)
+        for start in range(0, len(self), PAGE):
+            for partners in self.partners(slice(start, start + PAGE)):
+                yield replace(next(hits), partners=partners)
+
+    @property
+    def hits(self) -> list[Hit]:
+        """All of them."""
+        return list(self)
+
+
+def relate(
+    store: Store,
+    query: Query,
+    encode: Encode,
+    *,
+    region: Region | BBox | None = None,
+    category: str | None = None,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    k: int | None = 10,
+    min_score: float | None = None,
+    fingerprint: str | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
+    places: Literal["best", "newest"] | None = None,
+) -> Related:
+    """The `k` tiles that meet the relations of a query best, exactly. Ties go by id.
+
+    Region and category are conditions on the hits; their partners may be any tiles, so that nothing is lost at the edge
+    of a region. Dates are conditions on both. A hit's score is `join`'s, 0..1; a tile without a partner is no hit, so
+    there may be fewer than `k`.
+
+    Args:
+        store: where to look.
+        query: from `query.parse`, with clauses or without.
+        encode: texts -> (n, dim) unit vectors, by the store's encoder.
+        region: of the hits.
+        category: of the hits.
+        since: first moment.
+        until: last moment.
+        k: how many at most; None for all.
+        min_score: the least score.
+        fingerprint: of the encoder; refused if it is not the store's.
+        gsd: finest and coarsest ground resolution of the hits, metres.
+        where: a condition on the land cover of the hits, see `Shares`.
+        places: keep one hit for each place, as `search` does; partners are any tiles, of the hit's place too.
+
+    Raises:
+        FingerprintError: `fingerprint` is not the store's.
+        StoreError: the store has no vectors yet.
+        InputError: `k` < 1, conditions that contradict each other or name a class that no tile has.
+    """
+    if k is not None and k < 1:
+        raise InputError(f"k is {k}; ask for at least 1 hit")
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
+    snapshot = store.snapshot()
+    snapshot.answering(fingerprint)
+    vectors = encode([*background(), *query.concepts])
+    others, concepts = vectors[: len(background())], vectors[len(background()) :]
+    known = scan(snapshot, Filter(None, None, since, until), concepts.astype(np.float64) - others.mean(axis=0))
+    calibration = Calibration.of(others, known.sample)
+    p = [probability(products / calibration.spread) for products in known.products]
+    clauses = list(zip(query.clauses, p[1:], strict=True))
+    matching, unembedded = known.matching(wanted)
+
+    def rank(most: int | None) -> tuple[NDArray[np.uint64], Ranked]:
+        least = min_score or 0.0
+        found = join(
+            known.extents, known.footprints, p[0], clauses, most, matching, least, lambda rows: known.ids[rows]
+        )
+        return known.rowids[found.rows], found
+
+    ranked, kept, hidden = thin(snapshot, rank, k, places)
+    rows, partnered = ranked.rows[kept], ranked.partners[kept]
+    plan = Plan(
+        method=f"{known.method}, then a join by upper bounds",
+        exact=True,
+        tiles=snapshot.count(),
+        scanned=known.read,
+        matched=int(matching.sum()),
+        unembedded=unembedded,
+        hidden=hidden,
+    )
+
+    def partners(some: slice) -> list[tuple[Partner, ...]]:
+        columns = [
+            _partners(str(clause), rows[some], partnered[some, number], shown, known, snapshot)
+            for number, (clause, shown) in enumerate(clauses)
+            if not clause.negated
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(rows[some])
+
+    return Related(plan, Answer(plan, snapshot, known.rowids[rows], ranked.scores[kept]), partners)
+
+
+def _partners(relation: str, hits: Rows, others: Rows, p: Float64s, known: Scan, snapshot: Snapshot) -> list[Partner]:
+    """The partners of hits under one clause."""
+    if not len(hits):
+        return []
+    here, there = centres(known.extents[hits]), centres(known.extents[others])
+    metres, azimuths = distances(known.footprints(hits), known.footprints(others)), bearings(there, here)
+    unique, at = np.unique(others, return_inverse=True)
+    shapes = shapely.from_wkb(snapshot.take(known.rowids[unique], ["geometry"])["geometry"].to_numpy())
+    return [
+        Partner(
+            relation=relation,
+            id=known.ids[other].decode(),
+            score=float(p[other]),
+            distance_m=float(metres[n]),
+            bearing=None if other == hits[n] else float(azimuths[n]),
+            geometry=shapes[at[n]],
+            line=None if other == hits[n] else line(here[n], there[n]),
+        )
+        for n, other in enumerate(others)
+    ]

@@ -1,0 +1,193 @@
+"""What a join knows of every embedded tile, from the sidecar or, the same to the last bit, from LanceDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from .._types import Float64s, Rows
+from ..search.dot import exact_dots, on_grid
+from ..search.vector_search import MANY, sidecar_for
+from ..store.filter import Filter
+from ..store.mmap_cache import Sidecar
+from ..store.scan import matches
+from ..store.schema import EXTENT
+from ..store.snapshot import Snapshot
+from ..store.vectors import EncoderInfo, halves
+
+SAMPLE = 8192
+"""Tiles that a sample holds, or a few more or less; all of them where there are no more."""
+KEPT = 16_384
+"""Footprints held in memory, about 15 MB."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The embedded tiles of a period, in storage order.
+
+    Attributes:
+        rowids: (n,) `_rowid`.
+        ids: (n,) 32 bytes.
+        extents: (n, 4) unwrapped.
+        products: (c, n) with the queries, exact.
+        sample: (m, dim) vectors of tiles drawn by their ids, so that the same tiles give the same sample.
+        read: tiles of the period, embedded or not.
+        method: how they were read.
+    """
+
+    rowids: NDArray[np.uint64] = field(repr=False)
+    ids: NDArray[np.bytes_] = field(repr=False)
+    extents: Float64s = field(repr=False)
+    products: Float64s = field(repr=False)
+    sample: NDArray[np.float16] = field(repr=False)
+    read: int
+    method: str
+    _read_shapes: Callable[[Rows], NDArray[np.object_]] = field(repr=False)
+    _select: Callable[[Filter], tuple[NDArray[np.bool_], int]] = field(repr=False)
+    _shapes: dict[int, Any] = field(default_factory=dict, repr=False)
+
+    def footprints(self, rows: Rows) -> NDArray[np.object_]:
+        """Outlines of these tiles, their corners in shapely's normal order; those asked for last are kept."""
+        if len(self._shapes) > KEPT:
+            self._shapes.clear()
+        missing = np.array(sorted(set(rows.tolist()) - self._shapes.keys()), np.intp)
+        if len(missing):
+            shapes = shapely.normalize(self._read_shapes(missing))
+            self._shapes.update(zip(missing.tolist(), shapes, strict=True))
+        found = np.empty(len(rows), object)
+        found[:] = [self._shapes[row] for row in rows.tolist()]
+        return found
+
+    def matching(self, wanted: Filter) -> tuple[NDArray[np.bool_], int]:
+        """Which tiles meet a filter, (n,), and how many that meet it have no vector.
+
+        Args:
+            wanted: no wider than the scan's period.
+        """
+        return self._select(wanted)
+
+
+def scan(snapshot: Snapshot, period: Filter, queries: Float64s) -> Scan:
+    """Read what a join needs.
+
+    Args:
+        snapshot: of a store with vectors.
+        period: a filter by dates alone, or by nothing.
+        queries: (c, dim), no longer than 4.
+
+    Raises:
+        StoreError: there are no vectors yet.
+    """
+    copy = sidecar_for(snapshot, period)
+    if copy is not None:
+        return _from_sidecar(copy, period, on_grid(queries))
+    return _from_lance(snapshot, snapshot.answering(), period, on_grid(queries))
+
+
+def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
+    found, _ = copy.select(period)
+    rows = found[copy.embedded[found]]
+    whole = len(rows) == len(copy.ids)  # then nothing needs copying
+    ids, extents = (copy.ids, copy.extents) if whole else (copy.ids[rows], copy.extents[rows])
+    lots = _lots(ids)
+    chosen = np.flatnonzero(lots <= _most(len(found)))
+    products = [np.empty((len(queries), 0))]
+    drawn = [np.empty((0, queries.shape[1]), np.float16)]
+    start = 0
+    for some in copy.pieces(rows):
+        if len(rows) >= MANY:
+            from ..search.dot_numba import exact_products
+
+            products.append(exact_products(copy.vectors, some, queries))
+        else:
+            products.append(exact_dots(copy.vectors[some], queries))
+        within = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(some))]
+        drawn.append(copy.vectors[rows[within]])
+        start += len(some)
+
+    def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
+        matching, _ = copy.select(wanted)
+        mask = np.zeros(len(copy.ids), bool)
+        mask[matching] = True
+        return mask[rows], int((~copy.embedded[matching]).sum())
+
+    return Scan(
+        rowids=copy.rowids if whole else copy.rowids[rows],
+        ids=ids,
+        extents=extents,
+        products=np.concatenate(products, axis=1),
+        sample=np.concatenate(drawn)[np.argsort(lots[chosen], kind="stable")],
+        read=len(found),
+        method="sidecar scan",
+        _read_shapes=lambda some: copy.footprints(rows[some]),
+        _select=select,
+    )
+
+
+def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: Float64s) -> Scan:
+    where = period.where(lambda: snapshot.reach)
+    read = snapshot.count(where)
+    rowids, ids = [np.empty(0, np.uint64)], [np.empty(0, "S32")]
+    extents, products = [np.empty((0, 4))], [np.empty((len(queries), 0))]
+    drawn, lots = [np.empty((0, info.dim), np.float16)], [np.empty(0, np.uint64)]
+    for batch in snapshot.scan(["id", *EXTENT, info.column], where):
+        vectors, embedded = halves(batch[info.column])
+        if not embedded.all():
+            vectors, batch = vectors[embedded], batch.filter(embedded)  # noqa: PLW2901
+        rowids.append(batch["_rowid"].to_numpy().copy())  # a view would keep the whole batch
+        ids.append(np.array(batch["id"].to_pylist(), "S32"))
+        extents.append(np.column_stack([batch[name].to_numpy() for name in EXTENT]))
+        products.append(exact_dots(vectors, queries))
+        lot = _lots(ids[-1])
+        some = lot <= _most(read)
+        drawn.append(vectors[some])
+        lots.append(lot[some])
+    every = np.concatenate(rowids)
+
+    def footprints(rows: Rows) -> NDArray[np.object_]:
+        shapes: NDArray[np.object_] = shapely.from_wkb(snapshot.take(every[rows], ["geometry"])["geometry"].to_numpy())
+        return shapes
+
+    def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
+        if wanted == period:
+            return np.ones(len(every), bool), read - len(every)
+        found = [batch["_rowid"].to_numpy().copy() for _, batch in matches(snapshot, wanted, ("id",))]
+        matching = np.concatenate([np.empty(0, np.uint64), *found])
+        mask = np.isin(every, matching)
+        return mask, len(matching) - int(mask.sum())
+
+    return Scan(
+        rowids=every,
+        ids=np.concatenate(ids),
+        extents=np.concatenate(extents),
+        products=np.concatenate(products, axis=1),
+        sample=np.concatenate(drawn)[np.argsort(np.concatenate(lots), kind="stable")],
+        read=read,
+        method="LanceDB scan",
+        _read_shapes=footprints,
+        _select=select,
+    )
+
+
+def _lots(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """A number for each id, spread over over 64 bits: the mixing of SplitMix64 (Steele et al., 2014) over its words."""
+    words = np.ascontiguousarray(ids).view("<u8").reshape(-1, 4)
+    mixed = np.zeros(len(words), np.uint64)
+    for word in words.T:
+        mixed += word
+        mixed += np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed ^= mixed >> np.uint64(shift)
+            mixed *= np.uint64(factor)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _most(n: int) -> np.uint64:
+    """The largest lot that is drawn of n tiles."""
+    return np.uint64(min(SAMPLE * 2**64 // max(n, 1), 2**64 - 1))

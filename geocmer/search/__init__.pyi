@@ -1,0 +1,11 @@
+from .category_prior import category_weights as category_weights
+from .heatmap import explain as explain
+from .ivf import Ivf as Ivf
+from .partner import Partner as Partner
+from .query_vector import ask as ask
+from .query_vector import combine as combine
+from .query_vector import tile_vectors as tile_vectors
+from .results import Answer as Answer
+from .results import Hit as Hit
+from .results import Plan as Plan
+from .vector_search import everything as everything

@@ -1,0 +1,69 @@
+"""A soft prior over scene categories, predicted from the words of a query.
+
+A contrastive model says P(tile | query) ~ exp(scale cos(tile, query)). With a prior over categories, raised to a
+strength, P(category | query)^strength, a tile of category c scores cos + strength log P(c | query) / scale: a bonus in
+units of the cosine, which is what `search(weights=...)` adds. P(c | query) comes from the softmax of scale cos(query,
+prompt of c), the text tower alone, nothing is trained for it; and from the chance that the label of a tile is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..models.encoder import Encoder
+from ..models.prompts import prompt
+from ..models.text_encoder import Words
+
+STRENGTH = 0.0
+"""Default strength. On RSICD validation, finding pictures by text gained 0.2 of mean recall with right labels and lost
+0.6 with 30 % of them wrong, at strength 0.2 (docs/model.md): too little to be switched on unasked."""
+
+
+_WRONG = 0.3
+"""Chance taken for a tile's label to be wrong: it bounds what an unlikely category can cost."""
+
+
+def category_weights(
+    encoder: Encoder | Words, text: str, categories: Sequence[str], strength: float = STRENGTH
+) -> dict[str | None, float]:
+    """What a tile of each category gains or loses for a query, in units of the cosine; the likeliest loses nothing.
+
+    Args:
+        encoder: whose text side predicts.
+        text: the query.
+        categories: of the store. A tile without one (None) counts as of each equally.
+        strength: 0 ignores the prior, 1 takes it at its word.
+
+    Raises:
+        InputError: `strength` is not between 0 and 1.
+    """
+    check_strength(strength)
+    if strength == 0 or not categories:
+        return {}
+    prompts = encoder.encode_texts([prompt(c) for c in categories])
+    log_p = log_prior(encoder.encode_texts([text]), prompts, encoder.scale)[0]
+    gains = strength * (np.append(log_p, -np.log(len(categories))) - log_p.max()) / encoder.scale
+    return dict(zip([*categories, None], gains.tolist(), strict=True))
+
+
+def log_prior(queries: NDArray[np.float32], prompts: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Log of P(label | query), (n, categories), from unit vectors (n, d) and (categories, d).
+
+    The label of a tile is the category that the words ask for, or with chance 0.3 any.
+    """
+    logits = scale * (queries.astype(np.float64) @ prompts.astype(np.float64).T)
+    logits -= logits.max(axis=1, keepdims=True)
+    p = np.exp(logits)
+    p /= p.sum(axis=1, keepdims=True)
+    log_p: NDArray[np.float64] = np.log((1 - _WRONG) * p + _WRONG / len(prompts))
+    return log_p
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength that is not 0 to 1."""
+    if not 0 <= strength <= 1:
+        raise InputError(f"category prior {strength} is not a share; give 0 to 1")

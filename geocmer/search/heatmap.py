@@ -1,0 +1,152 @@
+"""Where the focus layers looked: the weight of every place of a tile, drawn over its pixels.
+
+The weights are the picture's own: the focus layers ask with the pooled vector of the tile, not with a query. A place of
+weight 0 is background that did not enter the tile's vector through the focus layers.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._files import write_atomically
+from ..errors import ModelError
+from ..imagery.images import fit
+from ..models.encoder import Encoder
+from ..store.store import Store
+from ..store.tile_images import Cutter
+from .results import Hit
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_SIDE = 448
+"""Side of a tile in the picture, pixels."""
+_AIR, _HEAD, _FOOT, _BAR = 16, 40, 30, 14
+_INK = (40, 40, 40)
+_COLOURS = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], np.float64)
+"""Dark blue to yellow, of even steps in lightness, so that it reads in grey too (matplotlib's plasma, five of it)."""
+
+
+def focus(encoder: Encoder, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Weights of the places of one tile, (rows, columns) of the finest tap, mean 1: even attention is 1 everywhere.
+
+    The mean over heads of each tap; coarser taps are spread over the places they cover.
+
+    Args:
+        encoder: with an adapter that has focus layers.
+        pixels: uint8 RGB (size, size, 3).
+
+    Raises:
+        ModelError: there are no focus layers.
+    """
+    import torch
+
+    if encoder.adapter is None or not encoder.adapter.cfg.tap_channels:
+        raise ModelError(
+            f"{encoder.backbone.spec} has no focus layers to draw; train an adapter with `geocmer train --method cmer`"
+        )
+    with torch.inference_mode():
+        maps = encoder.adapter.focus_maps(encoder.backbone.image(pixels[None]))
+    grids = [_square(tap[0].mean(0).float().cpu().numpy().astype(np.float64)) for tap in maps]
+    finest = max(len(grid) for grid in grids)
+    total = sum(np.asarray(_resize(grid, finest)) / max(grid.sum(), 1e-12) * finest**2 for grid in grids)
+    weights: NDArray[np.float64] = np.asarray(total) / len(grids)
+    return weights
+
+
+def heatmap(pixels: NDArray[np.uint8], weights: NDArray[np.float64], title: str = "") -> bytes:
+    """A PNG: the tile, the tile under its weights, and what the colours mean.
+
+    Args:
+        pixels: uint8 RGB (size, size, 3).
+        weights: from `focus`.
+        title: one line above.
+    """
+    from PIL import Image, ImageDraw
+
+    most = max(float(weights.max()), 1e-12)
+    tile = fit(pixels, _SIDE)
+    strength = np.clip(_resize(weights / most, _SIDE), 0, 1)
+    shown = _tinted(0.8 * tile.mean(axis=2), strength)
+    width, height = 2 * _SIDE + 3 * _AIR, _HEAD + _SIDE + _FOOT + _BAR + 2 * _AIR
+    page = Image.new("RGB", (width, height), "white")
+    page.paste(Image.fromarray(tile), (_AIR, _HEAD))
+    page.paste(Image.fromarray(shown), (2 * _AIR + _SIDE, _HEAD))
+    _legend(page, 2 * _AIR + _SIDE, _HEAD + _SIDE + _AIR, most)
+    pen = ImageDraw.Draw(page)
+    pen.text((_AIR, 10), title, _INK, _font(18))
+    note = f"tile, {pixels.shape[1]} x {pixels.shape[0]} pixels"
+    pen.text((_AIR, _HEAD + _SIDE + _AIR), note, _INK, _font(14))
+    buffer = io.BytesIO()
+    page.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def explain(store: Store, encoder: Encoder, hits: Iterable[Hit], folder: Path) -> Iterator[Path]:
+    """Write the heat map of each hit, its pixels cut from its scene again, as `RANK-ID.png` into a folder.
+
+    Yields:
+        The files, as they are written.
+
+    Raises:
+        InputError: a scene is gone or has changed.
+        ModelError: the encoder has no focus layers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with Cutter(store.scenes()) as cutter:
+        for hit in hits:
+            pixels = cutter.pixels(hit.scene_id, hit.row, hit.col)
+            score = "" if hit.score is None else f"   score {hit.score:.3f}"
+            where = f"{Path(hit.uri or hit.scene_id[:8]).name}, row {hit.row}, column {hit.col}"
+            page = heatmap(pixels, focus(encoder, pixels), f"{hit.rank}.   {where}   {hit.category or ''}{score}")
+            path = folder / f"{hit.rank:03d}-{hit.id[:8]}.png"
+            write_atomically(path, page)
+            yield path
+
+
+def _legend(page: Image, left: int, top: int, most: float) -> None:
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    ramp = np.repeat(_tinted(np.full(_SIDE, 110.0), np.linspace(0, 1, _SIDE))[None], _BAR, axis=0)
+    page.paste(Pictures.fromarray(ramp), (left, top))
+    pen = ImageDraw.Draw(page)
+    below = top + _BAR + 6
+    pen.text((left, below), "0: background", _INK, _font(14))
+    pen.text((left + _SIDE, below), f"{most:.1f} times an even share", _INK, _font(14), anchor="ra")
+
+
+def _tinted(grey: NDArray[np.float64], strength: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Grey values 0..255 under the colours of strengths 0..1, (..., 3); at 0 there is no colour: background is grey."""
+    stops = np.linspace(0, 1, len(_COLOURS))
+    colour = np.stack([np.interp(strength, stops, _COLOURS[:, channel]) for channel in range(3)], axis=-1)
+    opacity = (0.65 * np.minimum(1, 3 * strength))[..., None]
+    tinted: NDArray[np.uint8] = (grey[..., None] * (1 - opacity) + colour * opacity).astype(np.uint8)
+    return tinted
+
+
+def _square(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    side = math.isqrt(len(weights))
+    return weights.reshape(side, -1)
+
+
+def _resize(grid: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    from PIL import Image
+
+    if grid.shape == (side, side):
+        return grid
+    picture = Image.fromarray(grid.astype(np.float32))
+    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR), np.float64)
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

@@ -1,0 +1,83 @@
+"""An inverted-file index of the vectors, for answers that may miss a hit: used on request only, its recall measured.
+
+LanceDB keeps it (IVF with RaBitQ codes, 80 bytes a tile at 384 dimensions). It proposes candidates; the stored vectors
+of these decide, by the same arithmetic as in an exact search, so a score never differs, only a hit may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..store.scan import Source
+from ..store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+KEY = "geocmer:ivf"
+"""In the metadata of the `tiles` table."""
+WORTH = 100_000
+"""With fewer tiles an exact search is as quick, and the index is left alone."""
+ALL = 1 << 20
+"""Partitions; LanceDB looks into those that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ivf:
+    """How an index is asked, and what came of it when it was measured.
+
+    Attributes:
+        column: of the vectors that are indexed.
+        probes: partitions that are looked into, where no condition narrows the search; else all are.
+        candidates: for each hit asked for.
+        recall: share of the true ten best that were found, the mean over queries.
+        queries: how many were asked.
+    """
+
+    column: str
+    probes: int
+    candidates: int
+    recall: float
+    queries: int
+
+    def to_json(self) -> str:
+        """For the metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self | None:
+        """The index of the vectors that answer, if there is one and it was measured."""
+        text = (snapshot.dataset.schema.metadata or {}).get(KEY.encode())
+        found = cls(**json.loads(text)) if text else None
+        if found is None or snapshot.encoder is None or found.column != snapshot.encoder.column:
+            return None
+        return (
+            found if any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices()) else None
+        )
+
+    def source(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, whole: bool) -> Source:
+        """Reads, for `matches`, the `limit` rows that seem nearest to a query among those that a filter lets through.
+
+        Args:
+            snapshot: the version read.
+            query: (dim,) of unit length.
+            limit: rows.
+            whole: look into every partition.
+        """
+
+        def nearest(columns: list[str], where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+            asked = {"column": self.column, "q": query.astype(np.float32), "k": limit, "metric": "dot"}
+            asked["nprobes"] = ALL if whole else self.probes
+            scanner = snapshot.dataset.scanner(
+                [*columns, "_distance"], filter=where, nearest=asked, prefilter=True, with_row_id=True
+            )
+            yield from scanner.to_batches()
+
+        return nearest

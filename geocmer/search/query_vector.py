@@ -1,0 +1,138 @@
+"""What is asked for, as one vector: words and pictures averaged, others subtracted, hits that were right or wrong.
+
+    q = mean(asked) + 0.75 mean(more) - 0.25 mean(less) - 0.5 mean(minus)
+
+All vectors have unit length, and so has the answer. It is Rocchio's formula (1971) with the weights of Salton and
+Buckley (1990) for examples; the weight of `minus` is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..imagery.images import ImageFile
+from ..models.text_encoder import Words
+from ..store.vectors import halves
+
+if TYPE_CHECKING:
+    from ..models.encoder import Encoder
+    from ..store.store import Store
+
+MORE, LESS, MINUS = 0.75, 0.25, 0.5
+
+
+def ask(
+    store: Store,
+    encoder: Encoder | Words,
+    texts: Sequence[str],
+    *,
+    like: Sequence[str] = (),
+    minus: Sequence[str] = (),
+    more: Sequence[str] = (),
+    less: Sequence[str] = (),
+) -> NDArray[np.float64]:
+    """The vector for a question in words, pictures and tiles.
+
+    Args:
+        store: where the tiles are; `encoder` is the one that made its vectors.
+        encoder: for words and pictures.
+        texts: what to look for.
+        like: image files or ids of tiles, averaged with the texts.
+        minus: texts.
+        more: ids of tiles, see `tile_vectors`.
+        less: ids of tiles.
+
+    Raises:
+        InputError: a file or an id cannot be used, or nothing is asked for.
+        ModelError: a text is empty.
+    """
+    files = [Path(name) for name in like if Path(name).is_file()]
+    tiles = [name for name in like if not Path(name).is_file()]
+    asked: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim))]
+    if texts:
+        asked.append(encoder.encode_texts(texts).astype(np.float64))
+    if files:
+        if isinstance(encoder, Words):
+            raise ValueError("pictures need the image tower; give an Encoder")
+        size = encoder.backbone.size
+        asked.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
+    if tiles:
+        asked.append(tile_vectors(store, tiles))
+    return combine(
+        np.concatenate(asked),
+        more=tile_vectors(store, more) if more else None,
+        less=tile_vectors(store, less) if less else None,
+        minus=encoder.encode_texts(minus) if minus else None,
+    )
+
+
+def combine(
+    asked: NDArray[np.floating[Any]],
+    *,
+    more: NDArray[np.floating[Any]] | None = None,
+    less: NDArray[np.floating[Any]] | None = None,
+    minus: NDArray[np.floating[Any]] | None = None,
+) -> NDArray[np.float64]:
+    """The vector to search with.
+
+    Args:
+        asked: (n, dim) unit vectors of texts and pictures; may be empty if there is `more`.
+        more: (n, dim) of tiles that are what was meant.
+        less: (n, dim) of tiles that are not.
+        minus: (n, dim) of texts to keep away from.
+
+    Raises:
+        InputError: nothing is asked for, or what is subtracted leaves nothing.
+    """
+    if not len(asked) and (more is None or not len(more)):
+        raise InputError("nothing is asked for; give a text, --like or --more")
+    total = np.zeros(asked.shape[1])
+    for vectors, weight in ((asked, 1.0), (more, MORE), (less, -LESS), (minus, -MINUS)):
+        if vectors is not None and len(vectors):
+            total += weight * vectors.astype(np.float64).mean(axis=0)
+    length = float(np.linalg.norm(total))
+    if length < 1e-6:
+        raise InputError("what is subtracted leaves nothing to look for; ask with another text")
+    return total / length
+
+
+def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
+    """Unit vectors (n, dim) of stored tiles.
+
+    Args:
+        store: where they are.
+        ids: their ids, or beginnings of at least 6 hex digits that only one id has.
+
+    Raises:
+        InputError: an id is unknown, means several tiles, or its tile has no vector yet.
+        StoreError: the store has no vectors yet.
+    """
+    snapshot = store.snapshot()
+    info = snapshot.answering()
+    column = info.column
+    vectors = np.empty((len(ids), info.dim))
+    for place, name in enumerate(ids):
+        start = name.lower()
+        if len(start) < 6 or not set(start) <= set("0123456789abcdef"):
+            raise InputError(f"{name!r} is neither a file nor a tile's id (32 hex digits, or the first 6 and more)")
+        batches = list(snapshot.scan([column], f"id LIKE '{start}%'"))  # hex digits alone: nothing to quote
+        found = [halves(batch[column]) for batch in batches if batch.num_rows]
+        count = sum(len(embedded) for _, embedded in found)
+        if count != 1:
+            many = (
+                f"means {count} tiles; give more digits"
+                if count
+                else "is not in the store; see `geocmer search --json`"
+            )
+            raise InputError(f"tile {name!r} {many}")
+        if not found[0][1][0]:
+            raise InputError(f"tile {name!r} has no vector yet; run `geocmer embed --store {store.path}`")
+        vector = found[0][0][0].astype(np.float64)
+        vectors[place] = vector / np.linalg.norm(vector)
+    return vectors

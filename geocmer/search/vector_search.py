@@ -1,0 +1,232 @@
+"""A vector and conditions -> the tiles that answer best, exactly: filter first, then rank."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..geometry.bbox import BBox
+from ..geometry.region import Region
+from ..store import mmap_cache
+from ..store.filter import Filter
+from ..store.mmap_cache import Sidecar
+from ..store.scan import Source, matches
+from ..store.snapshot import Snapshot
+from ..store.store import Store
+from ..store.vectors import EncoderInfo, halves
+from ..store.where import Shares
+from .ivf import Ivf
+from .nms import thin
+from .results import DETAILS, Answer, Hit, Plan, hit_of
+from .topk import Best, dots
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WIDE = 50_000
+"""A search that reads this many rows and more makes the sidecar if there is none; below, LanceDB is as fast."""
+MANY = 16_384
+"""From here on the compiled product is faster than numpy's, and worth the import of numba."""
+
+
+def search(
+    store: Store,
+    vector: NDArray[np.floating[Any]],
+    *,
+    region: Region | BBox | None = None,
+    category: str | None = None,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    k: int | None = 10,
+    min_score: float | None = None,
+    fingerprint: str | None = None,
+    weights: Mapping[str | None, float] | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
+    places: Literal["best", "newest"] | None = None,
+    index: Ivf | None = None,
+) -> Answer:
+    """The `k` tiles nearest to a vector among those that meet every condition.
+
+    The answer equals brute force over all tiles and is never shorter than min(k, matching tiles). Ties go by id. The
+    score of a tile is its cosine with the vector plus the weight of its category.
+
+    Args:
+        store: where to look.
+        vector: (dim,) of the store's encoder; only its direction counts.
+        region: see `Filter`, as the next three.
+        category: of the tile.
+        since: first moment.
+        until: last moment.
+        k: how many at most; None for all.
+        min_score: the least score of a hit.
+        fingerprint: of the encoder that made `vector`; refused if it is not the store's.
+        weights: category -> what is added to the score of its tiles, a soft prior; None stands for tiles without a
+            category, and a category that is not named gets 0.
+        gsd: finest and coarsest ground resolution, metres.
+        where: a condition on the land cover, for instance `built_up > 0.3 and water <= 0.1`; see `Shares`.
+        places: keep one hit for each place, the best or the newest of those that overlap (`places.distinct`; `newest`
+            ranks every match first). None keeps all.
+        index: ask this index for candidates, so that a hit may be missing. None: exact.
+
+    Raises:
+        FingerprintError: `fingerprint` is not the store's.
+        StoreError: the store has no vectors yet.
+        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other or
+            name a class that no tile has, a weight that is not finite.
+    """
+    _finite(weights or {})
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
+    snapshot = store.snapshot()
+    query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
+    if index is not None and (k is None or places == "newest"):
+        raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
+    copy = None if index else sidecar_for(snapshot, wanted)
+
+    def rank(most: int | None) -> tuple[NDArray[np.uint64], Answer]:
+        best = Best(query, most, min_score)
+        if index is not None and most is not None:
+            plan = _rank_near(snapshot, wanted, weights, best, index, most)
+        else:
+            plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
+        rowids, scores = best.ranked()
+        return rowids, Answer(plan, snapshot, rowids, scores)
+
+    found, kept, hidden = thin(snapshot, rank, k, places)
+    return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
+
+
+def sidecar_for(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
+    """The sidecar, if it is there or pays: made once, it saves every wide search from then on."""
+    copy = mmap_cache.fresh(snapshot)
+    if copy is None and snapshot.count() >= WIDE and snapshot.count(wanted.where(lambda: snapshot.reach)) >= WIDE:
+        copy = mmap_cache.build(snapshot)
+    return copy
+
+
+def _rank_near(
+    snapshot: Snapshot, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best, index: Ivf, k: int
+) -> Plan:
+    """Rank what an index proposes, and more of it while too few of that truly match."""
+    limit, whole = k * index.candidates, wanted != Filter()  # a narrow filter may leave nothing in a few partitions
+    while True:
+        plan = _rank(snapshot, wanted, weights, best, index.source(snapshot, best.query, limit, whole))
+        if plan.matched >= k or (whole and plan.scanned < limit):
+            method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
+            return replace(plan, method=method, exact=False)
+        limit, whole = limit * 4, True
+        best.clear()
+
+
+def _rank(
+    snapshot: Snapshot,
+    wanted: Filter,
+    weights: Mapping[str | None, float] | None,
+    best: Best,
+    source: Source | None = None,
+) -> Plan:
+    """Rank what LanceDB lets through."""
+    column = snapshot.encoder.column if snapshot.encoder else ""
+    scanned = matched = unembedded = 0
+    for read, batch in matches(snapshot, wanted, ("id", column, *(("category",) if weights else ())), source):
+        vectors, embedded = halves(batch[column])
+        scanned += read
+        matched += int(embedded.sum())
+        unembedded += int((~embedded).sum())
+        there = batch
+        if not embedded.all():
+            vectors, there = vectors[embedded], batch.filter(embedded)
+        offsets = _offsets(there["category"], weights) if weights else None
+        best.offer(vectors, there["_rowid"].to_numpy(), partial(_ids, there["id"]), offsets)
+    return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
+
+
+def _rank_copy(copy: Sidecar, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+    """The same from the sidecar."""
+    found, scanned = copy.select(wanted)
+    embedded = found[copy.embedded[found]]
+    for rows in copy.pieces(embedded) if best.keeps_all else [embedded]:
+        _consider(copy, rows, weights, best)
+    return Plan("sidecar scan", True, len(copy.ids), scanned, len(embedded), len(found) - len(embedded))
+
+
+def _consider(copy: Sidecar, rows: NDArray[np.intp], weights: Mapping[str | None, float] | None, best: Best) -> None:
+    if len(rows) >= MANY:
+        from .dot_numba import products
+
+        rough = products(copy.vectors, rows, best.rough)
+    else:
+        rough = dots(copy.vectors[rows], best.rough)
+    offsets = None
+    if weights:
+        offsets = np.array([weights.get(name, 0.0) for name in copy.names])[copy.categories[rows]]
+    best.consider(
+        rough,
+        lambda some: copy.vectors[rows[some]],
+        lambda some: copy.rowids[rows[some]],
+        lambda some: copy.ids[rows[some]],
+        offsets,
+    )
+
+
+def everything(
+    store: Store,
+    *,
+    region: Region | BBox | None = None,
+    category: str | None = None,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    gsd: tuple[float | None, float | None] | None = None,
+    where: str | None = None,
+) -> Iterator[Hit]:
+    """Every tile that meets the conditions, embedded or not, unranked and in storage order, at flat memory."""
+    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
+    snapshot = store.snapshot()
+    rank = 0
+    for _, batch in matches(snapshot, wanted, DETAILS):
+        for record in batch.to_pylist():
+            rank += 1
+            yield hit_of(record, rank, None, snapshot.uris)
+
+
+def _direction(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
+    """The query as a unit vector."""
+    if vector.shape != (info.dim,):
+        raise InputError(f"a query of shape {vector.shape} does not fit {info.title}; it must have shape ({info.dim},)")
+    query = vector.astype(np.float64)
+    length = float(np.linalg.norm(query))
+    if not 0 < length < np.inf:  # also refuses NaN
+        raise InputError("the query vector is zero or not finite, so nothing is near it; ask with another text")
+    return query / length
+
+
+def _at_least_one(k: int | None) -> int | None:
+    if k is not None and k < 1:
+        raise InputError(f"k is {k}; ask for at least 1 hit")
+    return k
+
+
+def _finite(weights: Mapping[str | None, float]) -> None:
+    for category, weight in weights.items():
+        if not math.isfinite(weight):
+            raise InputError(f"the weight of category {category!r} is {weight}; give a finite number")
+
+
+def _offsets(categories: pa.Array, weights: Mapping[str | None, float]) -> NDArray[np.float64]:
+    """The weight of each row's category."""
+    encoded = categories.dictionary_encode()
+    known = np.array([weights.get(name, 0.0) for name in (*encoded.dictionary.to_pylist(), None)])
+    offsets: NDArray[np.float64] = known[encoded.indices.fill_null(len(known) - 1).to_numpy()]
+    return offsets
+
+
+def _ids(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.bytes_]:
+    return np.array(column.take(rows).to_pylist(), dtype="S32")

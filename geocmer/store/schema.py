@@ -1,0 +1,230 @@
+"""The columns of a store, and its rows as Python sees them.
+
+A store has two tables. `tiles` holds a row for every tile; `scenes` a row for every scene, written after its last tile,
+so that its presence means "this scene is complete". Geometries are WGS84 (longitude, latitude) and cut at the
+antimeridian; the flat columns `xmin ymin xmax ymax` are the *unwrapped* extent (`geometry.extent`): `xmax` exceeds 180
+for a tile that crosses the antimeridian, so the extent of a small tile is small everywhere.
+
+Nothing here touches LanceDB; pyarrow is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
+
+from ..geometry.extent import extent
+from .vectors import EncoderInfo, vector_field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_KEY = "geocmer:schema"
+SCHEMA_VERSION = "1"
+"""Raised by one whenever a column changes its name, type or meaning."""
+EXTENT = ("xmin", "ymin", "xmax", "ymax")
+"""The columns of a tile's unwrapped extent, degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """A tile as the store keeps it, without its vector.
+
+    Attributes:
+        id: 32 hex digits, the same for the same tile always.
+        scene_id: the scene it was cut from.
+        row: first grid pixel from the top.
+        col: first grid pixel from the left.
+        size: edge length in grid pixels.
+        geometry: footprint in WGS84, cut at the antimeridian.
+        gsd: ground resolution of the grid, metres.
+        valid_share: usable pixels / all pixels, 0..1.
+        datetime: acquisition time with a time zone, if known.
+        category: scene category from land cover, if any.
+        fractions: share of each land-cover label, if any.
+        captions: sentences about the tile, if any.
+        thumbnail: an encoded picture (JPEG or PNG), if any.
+    """
+
+    id: str
+    scene_id: str
+    row: int
+    col: int
+    size: int
+    geometry: Polygon | MultiPolygon
+    gsd: float
+    valid_share: float
+    datetime: dt.datetime | None = None
+    category: str | None = None
+    fractions: Mapping[str, float] | None = None
+    captions: Sequence[str] | None = None
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRow:
+    """A scene whose tiles are all in the store.
+
+    Attributes:
+        id: 32 hex digits of content, bands and grid.
+        uri: where the raster was read.
+        content_hash: blake2b-128 of its bytes, hex.
+        crs: WKT.
+        transform: the six coefficients a, b, c, d, e, f of the affine transform from pixel to CRS.
+        width: pixels.
+        height: pixels.
+        gsd: metres, at the centre.
+        bands: the three bands used, counted from 1.
+        stretch: JSON of the scene's stretch.
+        grid: JSON of the tiling grid.
+        account: JSON of the account of tiling.
+        datetime: acquisition time with a time zone, if known.
+        landcover: name or hash of the land-cover layer, if any.
+        created_at: when it was completed.
+    """
+
+    id: str
+    uri: str
+    content_hash: str
+    crs: str
+    transform: tuple[float, ...]
+    width: int
+    height: int
+    gsd: float
+    bands: tuple[int, ...]
+    stretch: str
+    grid: str
+    account: str
+    datetime: dt.datetime | None
+    landcover: str | None
+    created_at: dt.datetime
+
+
+def tiles_schema() -> pa.Schema:
+    """Columns of a new `tiles` table: no vectors yet, their length is not known before the first encoder."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            _key(),
+            pa.field("scene_id", pa.string()),
+            *(pa.field(name, pa.int32()) for name in ("row", "col", "size")),
+            pa.field("geometry", pa.binary()),
+            *(pa.field(name, pa.float64()) for name in EXTENT),
+            pa.field("datetime", pa.timestamp("us", tz="UTC")),
+            *(pa.field(name, pa.float32()) for name in ("gsd", "valid_share")),
+            pa.field("category", pa.string()),
+            pa.field("labels", pa.list_(pa.string())),
+            pa.field("fractions", pa.list_(pa.float64())),
+            pa.field("captions", pa.list_(pa.string())),
+            pa.field("thumbnail", pa.binary()),
+        ],
+        metadata={SCHEMA_KEY: SCHEMA_VERSION},
+    )
+
+
+def scenes_schema() -> pa.Schema:
+    """Columns of the `scenes` table, named and ordered as `SceneRow`."""
+    import pyarrow as pa
+
+    time = pa.timestamp("us", tz="UTC")
+    types = {
+        "transform": pa.list_(pa.float64(), 6),
+        "bands": pa.list_(pa.int32()),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "gsd": pa.float64(),
+        "datetime": time,
+        "created_at": time,
+    }
+    names = [field.name for field in fields(SceneRow)][1:]
+    return pa.schema(
+        [_key(), *(pa.field(name, types.get(name, pa.string())) for name in names)],
+        metadata={SCHEMA_KEY: SCHEMA_VERSION},
+    )
+
+
+def _key() -> pa.Field:
+    """The key column. All of it is needed for inserts that never double a row under two writers (measured).
+
+    It is declared where the table is created, not in a second commit, so that no half-made table can exist.
+    """
+    import pyarrow as pa
+
+    return pa.field("id", pa.string(), nullable=False, metadata={"lance-schema:unenforced-primary-key": "true"})
+
+
+def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: EncoderInfo | None) -> pa.Table:
+    """Rows as an Arrow table with the columns of `tiles_schema`, and the encoder's column if vectors are given."""
+    import pyarrow as pa
+
+    schema = tiles_schema()
+    geometries = np.array([row.geometry for row in rows], dtype=object)
+    columns: dict[str, Any] = dict(zip(EXTENT, extents(geometries).T, strict=True))
+    columns["geometry"] = shapely.to_wkb(geometries)
+    columns["datetime"] = [_utc(row.datetime) for row in rows]
+    columns["labels"], columns["fractions"] = share_columns([row.fractions for row in rows])
+    plain = [name for name in schema.names if name not in columns]
+    columns |= dict(zip(plain, zip(*map(attrgetter(*plain), rows), strict=True), strict=True)) if rows else {}
+    arrays = [pa.array(columns.get(field.name, ()), field.type) for field in schema]
+    if vectors is not None and info is not None:
+        arrays.append(vectors)
+        schema = schema.append(vector_field(info))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def share_columns(shares: Sequence[Mapping[str, float] | None]) -> tuple[pa.ListArray, pa.ListArray]:
+    """The columns `labels` and `fractions`, made end to end: Arrow is slow to look into lists of lists."""
+    import pyarrow as pa
+
+    ends = pa.array(np.cumsum([0, *(len(share or ()) for share in shares)]).astype(np.int32))
+    lacking = pa.array([share is None for share in shares], pa.bool_())
+    names = pa.array([name for share in shares if share for name in share], pa.string())
+    values = pa.array([value for share in shares if share for value in share.values()], pa.float64())
+    labels, fractions = (pa.ListArray.from_arrays(ends, flat, mask=lacking) for flat in (names, values))
+    return labels, fractions
+
+
+def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:
+    """Rows as an Arrow table with the columns of `scenes_schema`."""
+    import pyarrow as pa
+
+    times = {"datetime": lambda row: _utc(row.datetime), "created_at": lambda row: _utc(row.created_at)}
+    schema = scenes_schema()
+    arrays = [
+        pa.array(
+            [times[field.name](row) if field.name in times else getattr(row, field.name) for row in rows], field.type
+        )
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def scene_row(record: dict[str, Any]) -> SceneRow:
+    """The inverse of `scenes_table` for one row."""
+    return SceneRow(**{**record, "transform": tuple(record["transform"]), "bands": tuple(record["bands"])})
+
+
+def extents(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Unwrapped extents (n, 4) of footprints: xmin, ymin, xmax, ymax in degrees.
+
+    A polygon was not cut, so its bounds are its extent, and shapely finds them all at once.
+    """
+    bounds: NDArray[np.float64] = shapely.bounds(geometries).reshape(-1, 4)
+    for index in np.flatnonzero(shapely.get_num_geometries(geometries) > 1):
+        bounds[index] = extent(geometries[index])
+    return bounds
+
+
+def _utc(time: dt.datetime | None) -> dt.datetime | None:
+    if time is not None and time.tzinfo is None:
+        raise ValueError(f"datetime {time} has no time zone")
+    return None if time is None else time.astimezone(dt.UTC)

@@ -1,0 +1,115 @@
+"""One version of a store, as a reader sees it: writers that go on beside it do not disturb what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FingerprintError, StoreError
+from .schema import EXTENT
+from .vectors import EncoderInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+BATCH = 2048
+"""Rows held in memory at once while scanning."""
+AHEAD = 8 * 2**20
+"""Bytes that Lance reads ahead of them; left to itself it takes 200 MB, and is no faster."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The `tiles` table at one version. Made by `Store.snapshot`.
+
+    Attributes:
+        path: of the store, for messages.
+        dataset: the `tiles` table at `version`, as pylance has it.
+        version: of the `tiles` table.
+        encoder: the encoder whose vectors answer, or None while nothing is embedded.
+        uris: scene id -> where the scene was read.
+        past: whether this is an earlier version, read on purpose, and not the newest.
+        cache: what others derive from this version and wish to keep as long as it.
+    """
+
+    path: str
+    dataset: Any = field(repr=False)
+    version: int
+    encoder: EncoderInfo | None
+    uris: dict[str, str] = field(repr=False)
+    past: bool = False
+    cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def answering(self, fingerprint: str | None = None) -> EncoderInfo:
+        """The encoder whose vectors answer.
+
+        Args:
+            fingerprint: of the encoder that asks, if another one is to be refused.
+
+        Raises:
+            StoreError: there are no vectors yet.
+            FingerprintError: the vectors are another encoder's.
+        """
+        if self.encoder is None:
+            raise StoreError(f"the store {self.path} holds no vectors yet; run `geocmer embed --store {self.path}`")
+        if fingerprint is not None and fingerprint != self.encoder.fingerprint:
+            raise FingerprintError(
+                f"the store {self.path} was built with {self.encoder.title}, not by the encoder that "
+                f"asks ({fingerprint[:8]}); ask with that one, or re-embed: "
+                f"`geocmer embed --model MODEL --store {self.path}`"
+            )
+        return self.encoder
+
+    def count(self, where: pc.Expression | None = None) -> int:
+        """Rows that a filter (see `Filter.where`) lets through."""
+        return int(self.dataset.count_rows(where))
+
+    def scan(self, columns: Sequence[str], where: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
+        scanner = self.dataset.scanner(
+            columns=list(columns),
+            filter=where,
+            with_row_id=True,
+            batch_size=BATCH,
+            batch_readahead=2,
+            io_buffer_size=AHEAD,
+        )
+        yield from scanner.to_batches()
+
+    def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
+        """Rows by `_rowid`, in the order asked for (Lance alone returns them in storage order)."""
+        among = f"_rowid IN ({', '.join(map(str, rowids.tolist()))})" if len(rowids) else "false"
+        found = self.dataset.scanner(list(columns), filter=among, with_row_id=True).to_table()
+        stored = found["_rowid"].to_numpy()
+        order = np.argsort(stored)
+        return found.take(order[np.searchsorted(stored, rowids, sorter=order)])
+
+    @cached_property
+    def reach(self) -> tuple[float, float, float]:
+        """Largest width and height of a tile's extent, and the largest `xmax`, in degrees.
+
+        With the widths, indices on `xmin` and `ymin` alone find a box: every tile that reaches into it begins at most
+        one tile before it. Read from the table, because one wide tile is enough to break a constant.
+        """
+        width = height = 0.0
+        east = -180.0
+        for batch in self.scan(EXTENT):
+            xmin, ymin, xmax, ymax = (batch[name].to_numpy() for name in EXTENT)
+            width = max(width, float((xmax - xmin).max(initial=0)))
+            height = max(height, float((ymax - ymin).max(initial=0)))
+            east = max(east, float(xmax.max(initial=-180)))
+        return width, height, east
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """Every land-cover label that some tile has."""
+        found: set[str] = set()
+        for batch in self.scan(["labels"]):
+            found.update(batch["labels"].flatten().unique().to_pylist())
+        return frozenset(found)

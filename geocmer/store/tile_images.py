@@ -1,0 +1,97 @@
+"""Cutting stored tiles out of their scenes again, exactly as they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..imagery.grid import Grid
+from ..imagery.images import fit
+from ..imagery.scene import Scene
+from ..imagery.stretch import Stretch
+from ..imagery.tiling import TileReader
+from .schema import SceneRow
+
+
+class Cutter:
+    """Reads tiles of complete scenes, which are opened as they are asked for; the last one stays open.
+
+    Args:
+        scenes: rows of the store.
+    """
+
+    def __init__(self, scenes: Iterable[SceneRow]) -> None:
+        self._scenes = {row.id: row for row in scenes}
+        self._open: tuple[str, Scene, TileReader] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the open scene."""
+        if self._open:
+            self._open[1].close()
+        self._open = None
+
+    def pixels(self, scene: str, row: int, col: int) -> NDArray[np.uint8]:
+        """The picture (size, size, 3) of a tile.
+
+        Args:
+            scene: its id.
+            row: first grid pixel from the top.
+            col: first grid pixel from the left.
+
+        Raises:
+            InputError: the scene is not complete, no longer where it was, or has changed.
+        """
+        if self._open is None or self._open[0] != scene:
+            self.close()
+            self._open = (scene, *self._reader(scene))
+        return self._open[2].pixels(row, col)
+
+    def _reader(self, name: str) -> tuple[Scene, TileReader]:
+        if name not in self._scenes:
+            raise InputError(f"scene {name[:8]} is not tiled to its end; run `geocmer tile` on it again first")
+        scene = self._scenes[name]
+        if not Path(scene.uri).is_file():
+            raise InputError(f"scene {scene.uri} is gone; put it back, or tile it from its new place")
+        record = json.loads(scene.grid)
+        opened = Scene.open(scene.uri, scene.bands)
+        if opened.content_hash != scene.content_hash:
+            opened.close()
+            raise InputError(f"scene {scene.uri} has changed since it was tiled; tile it again into a new store")
+        gsd = None if record["scale"] == 1 else opened.gsd * record["scale"]
+        grid = Grid.over(opened, record["size"], record["stride"], gsd)
+        return opened, TileReader(opened, grid, Stretch.from_json(scene.stretch))
+
+
+@dataclass(frozen=True, slots=True)
+class TilePicture:
+    """A stored tile as a `Picture`."""
+
+    cutter: Cutter = field(repr=False)
+    id: str
+    scene: str
+    row: int
+    col: int
+
+    def pixels(self, size: int) -> NDArray[np.uint8]:
+        """See `Picture.pixels`."""
+        return fit(self.cutter.pixels(self.scene, self.row, self.col), size)
+
+    def digest(self) -> bytes:
+        """The tile's id: a hash of scene content, bands, grid and window."""
+        return bytes.fromhex(self.id)

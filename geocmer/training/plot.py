@@ -1,0 +1,120 @@
+"""The course of a training run as a picture: loss and validation recall by epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .._files import atomic_path
+from ..errors import InputError
+
+_WIDTH, _HEIGHT = 1200, 520
+_LEFT, _TOP, _RIGHT, _BOTTOM = 70, 56, 24, 56
+"""Margins of a panel: ticks, title, air, axis label."""
+
+_INK, _FAINT = (40, 40, 40), (222, 222, 222)
+_LINES = ((31, 119, 180), (214, 96, 12), (44, 140, 60))
+
+
+def draw(metrics: Path, figure: Path) -> None:
+    """Draw `metrics.jsonl` of a training run as a PNG: the loss, and validation recalls with the kept epoch marked.
+
+    Drawn with Pillow: two line charts do not need a plotting library.
+
+    Args:
+        metrics: a line for each epoch, with `epoch`, `loss`, `mR`, `i2t`, `t2i` and `best`.
+        figure: the PNG to write.
+
+    Raises:
+        InputError: there is no such file, or it has no epoch.
+    """
+    from PIL import Image, ImageDraw
+
+    try:
+        epochs = [json.loads(line) for line in metrics.read_text().splitlines()]
+        number = [int(e["epoch"]) + 1 for e in epochs]
+        recalls = {
+            "mR": [float(e["mR"]) for e in epochs],
+            "image to text R@10": [float(e["i2t"][2]) for e in epochs],
+            "text to image R@10": [float(e["t2i"][2]) for e in epochs],
+        }
+        loss = {"loss": [float(e["loss"]) for e in epochs]}
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise InputError(f"{metrics} is not the record of a training run ({error}); train first") from error
+    if not epochs:
+        raise InputError(f"{metrics} has no epoch yet; train first")
+    kept = max((n for n, e in zip(number, epochs, strict=True) if e["best"]), default=None)
+    picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
+    pen = ImageDraw.Draw(picture)
+    half = _WIDTH // 2
+    _panel(pen, 0, half, "training loss", number, loss, None)
+    _panel(pen, half, _WIDTH, "validation recall, %", number, recalls, kept)
+    with atomic_path(figure) as draft:
+        picture.save(draft, "PNG")
+
+
+def _panel(
+    pen: Any, left: int, right: int, title: str, epochs: list[int], lines: dict[str, list[float]], kept: int | None
+) -> None:
+    x0, x1, y0, y1 = left + _LEFT, right - _RIGHT, _HEIGHT - _BOTTOM, _TOP
+    finite = [v for values in lines.values() for v in values if math.isfinite(v)] or [0.0]
+    low, high, marks = _scale(min(finite), max(finite))
+
+    def at(epoch: float, value: float) -> tuple[float, float]:
+        along = (epoch - epochs[0]) / max(1, epochs[-1] - epochs[0])
+        return x0 + along * (x1 - x0), y0 + (value - low) / (high - low) * (y1 - y0)
+
+    pen.text((x0, 14), title, _INK, _font(20))
+    for mark in marks:
+        y = at(epochs[0], mark)[1]
+        pen.line([(x0, y), (x1, y)], _FAINT)
+        pen.text((x0 - 8, y), f"{mark:g}", _INK, _font(14), anchor="rm")
+    for epoch in _every(epochs):
+        x = at(epoch, low)[0]
+        pen.line([(x, y0), (x, y0 + 4)], _INK)
+        pen.text((x, y0 + 8), str(epoch), _INK, _font(14), anchor="ma")
+    pen.text(((x0 + x1) / 2, _HEIGHT - 8), "epoch", _INK, _font(14), anchor="md")
+    pen.line([(x0, y1), (x0, y0), (x1, y0)], _INK)
+    if kept is not None:
+        x = at(kept, low)[0]
+        pen.line([(x, y1), (x, y0)], (120, 120, 120))
+        side, air = ("ra", -5) if x > (x0 + x1) / 2 else ("la", 5)
+        pen.text((x + air, y0 - 22), f"kept: epoch {kept}", (90, 90, 90), _font(14), anchor=side)
+    key = x0
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        points = [at(e, v) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
+        pen.line(points, colour, 2, joint="curve")
+        for x, y in points:
+            pen.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], colour)
+        if len(lines) > 1:
+            pen.line([(key, 46), (key + 22, 46)], colour, 3)
+            pen.text((key + 28, 46), name, _INK, _font(14), anchor="lm")
+            key += 28 + round(pen.textlength(name, _font(14))) + 24
+
+
+def _scale(least: float, most: float) -> tuple[float, float, list[float]]:
+    """An axis from one round number to another, with three to seven round marks."""
+    span = most - least
+    if span <= 1e-9 * max(abs(least), abs(most)):  # equal but for rounding: no step between them can be drawn
+        span = abs(most)
+    span = span if span > 1e-9 else 1.0
+    step = 10 ** math.floor(math.log10(span))
+    step = next(s for s in (step / 5, step / 2, step, step * 2) if span / s <= 6)
+    first, last = math.floor(least / step), math.ceil(most / step)
+    last += first == last
+    return first * step, last * step, [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _every(epochs: Sequence[int]) -> list[int]:
+    """At most eight of the epochs, evenly."""
+    step = max(1, math.ceil(len(epochs) / 8))
+    return list(epochs)[::step]
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

@@ -1,0 +1,320 @@
+"""The command line through its entry point: exit codes, one-line errors, data to stdout and notes to stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import ENCODER, contents, noise, raster, unit
+
+from geocmer import __version__
+from geocmer.errors import GeocmerError
+from geocmer.store import mmap_cache
+from geocmer.store.store import Store
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process: exit code, stdout, stderr."""
+    (point,) = entry_points(group="console_scripts", name="geocmer")
+    main = point.load()
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["geocmer", *map(str, args)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return raster(tmp_path / "scene, 'quoted'; Ü.tif", noise(3, 64, 96))
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_version_and_help_go_to_stdout(run: Run) -> None:
+    assert run("--version") == (0, f"geocmer {__version__}\n", "")
+    code, out, err = run("tile", "--help")
+    assert (code, err) == (0, "")
+    assert "Example: geocmer tile" in out
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["fly"],
+        ["tile"],
+        ["tile", "a.tif", "--no-such-option"],
+        ["tile", "a.tif", "--size", "big"],
+        ["tile", "a.tif", "--size", "0"],
+        ["tile", "a.tif", "--min-valid", "2"],
+        ["search", "x", "-k", "0"],
+        ["export"],
+    ],
+)
+def test_wrong_usage_exits_2(run: Run, args: list[str]) -> None:
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    assert "Usage" in err
+
+
+def test_tile_says_its_account_on_stderr_and_json_on_stdout(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    code, out, err = run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    assert (code, out) == (0, "")
+    assert "6 tiles added" in err
+    assert "6 of 6 tiles made, 100.0% of the valid area covered" in err
+    assert "shifted inward" in err
+    assert "bands 1,2,3" in err
+    before = contents(Store.open(store))
+    code, out, err = run("tile", scene, "--size", 32, "--no-embed", "--store", store, "--json")
+    assert code == 0
+    (line,) = out.splitlines()
+    assert json.loads(line)["added"] == 0
+    assert json.loads(line)["account"]["made"] == 6
+    assert "nothing to do" in err
+    assert contents(Store.open(store)) == before
+
+
+def test_bad_scenes_exit_1_with_one_line_and_leave_the_store_alone(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    text, empty, bare = (
+        tmp_path / "text.tif",
+        tmp_path / "empty.tif",
+        raster(tmp_path / "b.tif", noise(1, 9, 9), crs=None),
+    )
+    text.write_text("hello\nworld")
+    empty.touch()
+    before = bytes_of(store)
+    for path in (text, empty, bare, tmp_path / "missing.tif", tmp_path):
+        for place in (store, tmp_path / "new"):
+            code, out, err = run("tile", scene, path, "--size", 16, "--no-embed", "--store", place)
+            assert (code, out) == (1, "")
+            assert err.startswith("error: ")
+            assert err.count("\n") == 1
+            assert str(path) in err
+    assert bytes_of(store) == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["tile", "{scene}", "--bands", "1,2", "--store", "{new}"], "bands '1,2'"),
+        (["tile", "{scene}", "--bands", "4,2,1", "--store", "{new}"], "bands 1 to 3"),
+        (["tile", "{scene}", "--size", "8", "--stride", "9", "--store", "{new}"], "stride"),
+        (["tile", "{scene}", "--gsd", "-3", "--store", "{new}"], "gsd"),
+        (["tile", "{scene}", "--landcover", "none.tif", "--store", "{new}"], "none.tif"),
+        (["tile", "{scene}", "--landcover", "{scene}", "--legend", "mine", "--store", "{new}"], "legend 'mine'"),
+        (["tile", "{scene}", "--rules", "none.toml", "--store", "{new}"], "none.toml"),
+        (["info", "--store", "{new}"], "geocmer tile"),
+        (["search", "x", "--store", "{new}"], "geocmer tile"),
+        (["search", "x", "--bbox", "1,2,3", "--store", "{store}"], "four numbers"),
+        (["search", "x", "--bbox", "1,2,3,4", "--region", "a.geojson", "--store", "{store}"], "both"),
+        (["export", "-o", "hits.doc", "--store", "{store}"], ".doc"),
+    ],
+)
+def test_errors_are_one_line_that_names_the_value(
+    run: Run, tmp_path: Path, scene: Path, args: list[str], said: str
+) -> None:
+    store, new = tmp_path / "store", tmp_path / "new"
+    Store.create(store)
+    code, out, err = run(*(arg.format(scene=scene, store=store, new=new) for arg in args))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: ")
+    assert said in err.splitlines()[-1]
+
+
+def test_info_says_what_a_store_holds(run: Run, tmp_path: Path, scene: Path) -> None:
+    legend = tmp_path / "legend.csv"
+    legend.write_text("code,label\n1,\"lake; 'x' Ü\"\n2,wood\n")
+    codes = np.full((1, 64, 96), 1, "uint8")
+    codes[:, :, 32:] = 2
+    cover = raster(tmp_path / "cover.tif", codes)
+    store = tmp_path / "store"
+    args = ("tile", scene, "--size", 32, "--landcover", cover, "--legend", legend, "--no-embed", "--store", store)
+    assert run(*args)[0] == 0
+    code, out, err = run("info", "--store", store, "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["tiles"] == 6
+    assert facts["categories"] == {"wood": 4, "lake; 'x' ü": 2}
+    assert str(scene) in facts["scenes"]
+    west, south, east, north = facts["bounds"]
+    assert 15 < west < east < 18
+    assert 45 < south < north < 46
+
+
+def test_a_store_is_read_as_of_a_version(run: Run, tmp_path: Path, scene: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "tiles.csv"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    run("tile", scene, "--size", 16, "--no-embed", "--store", store)
+    newest, *_, oldest = json.loads(run("info", "--store", store, "--json")[1])["versions"]
+    assert (newest["tiles"], oldest["tiles"]) == (6 + 24, 0)
+    then = next(v for v in json.loads(run("info", "--store", store)[1])["versions"] if v["tiles"] == 6)
+    code, out, err = run("info", "--as-of", then["version"], "--store", store, "--json")
+    assert (code, err) == (0, f"reading version {then['version']} of {then['time']}\n")
+    facts = json.loads(out)
+    assert (facts["tiles"], len(facts["scenes"])) == (6, 1)
+    assert facts["versions"][0] == newest
+    code, _, err = run("export", "-o", file, "--as-of", then["version"], "--store", store)
+    assert (code, len(file.read_text().splitlines())) == (0, 1 + 6)
+    assert "6 tiles written" in err
+    for command in (["search", "x"], ["info"], ["export", "-o", file]):
+        assert run(*command, "--as-of", 99, "--store", store)[0] == 1
+        code, _, err = run(*command, "--as-of", "2001-01-01", "--store", store)
+        assert code == 1
+        assert f"the oldest is {oldest['version']} of {oldest['time']}" in err
+        assert "'lately' is neither" in run(*command, "--as-of", "lately", "--store", store)[2]
+
+
+def test_doctor_says_what_is_wrong_and_exits_1_while_something_is(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    assert run("doctor", "--store", store)[0] == 1
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    code, out, err = run("doctor", "--store", store)
+    assert code == 1
+    (line,) = out.splitlines()
+    finding = json.loads(line)
+    assert (finding["kind"], finding["count"], finding["mended"]) == ("unembedded", 6, False)
+    assert finding["remedy"] == f"geocmer embed --store {store}"
+    assert err.splitlines()[-1].endswith("1 findings, 0 mended, 1 remain")
+    db = Store.open(store)
+    db.reembed(ENCODER, lambda keys: unit(len(keys)))
+    code, out, err = run("doctor", "--store", store, "--quick")
+    assert (code, out) == (0, "")
+    assert f"store {store} is sound: 6 tiles, 1 scenes" in err
+    mmap_cache.build(db.snapshot())
+    db.set_categories([contents(db)[0]["id"]], ["lake"], [None], [None])
+    assert run("doctor", "--store", store)[0] == 1
+    code, out, err = run("doctor", "--mend", "--store", store, "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, [f["mended"] for f in found]) == (0, [True] * len(found))
+    assert "stale sidecar" in {f["kind"] for f in found}
+    assert not list((store / "sidecar").iterdir())
+
+
+def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "tiles Ü.geojson"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    code, out, err = run("export", "-o", file, "--store", store)
+    assert (code, out) == (0, "")
+    assert "6 tiles" in err
+    assert len(json.loads(file.read_text())["features"]) == 6
+
+
+def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two scenes of one place, six tiles of 320 m each."""
+    monkeypatch.chdir(tmp_path)  # --explain draws into a folder beside
+    store, file = tmp_path / "store", tmp_path / "hits.geojson"
+    scenes = [raster(tmp_path / f"{seed}.tif", noise(3, 64, 96, seed=seed)) for seed in (1, 2)]
+    assert run("tile", *scenes, "--size", 32, "--store", store, "--device", "cpu")[0] == 0
+    asked = ("--store", store, "--device", "cpu")
+
+    code, out, err = run("search", "airport near river", "--json", *asked)
+    assert code == 0
+    assert "read as: airport near river" in err
+    hits = [json.loads(line) for line in out.splitlines()]
+    assert 1 <= len(hits) <= 6
+    assert f"{12 - len(hits)} hits that show the same places are hidden; see them with --all-dates" in err
+    assert [hit["rank"] for hit in hits] == [*range(1, len(hits) + 1)]
+    assert all(0 < hit["score"] < 1 and hit["partners"][0]["relation"] == "near river" for hit in hits)
+    code, out, err = run("search", "airport near river", "--json", "--all", "--all-dates", "--explain", *asked)
+    assert len(out.splitlines()) == 12
+    assert "hidden" not in err
+    assert "LanceDB scan, then a join by upper bounds, exact" in err
+
+    code, out, err = run("search", "airport within 5 km north of river", "--all-dates", "-o", file, *asked)
+    assert (code, out) == (0, "")
+    assert "6 hits written" in err, "the northern row of both scenes"
+    features = json.loads(file.read_text())["features"]
+    tiles = {one["id"]: one["geometry"] for one in features if one["geometry"]["type"] == "Polygon"}
+    lines = [one for one in features if one["geometry"]["type"] == "LineString"]
+    assert len(tiles) == len(lines) == 6
+    for line in lines:
+        (_, north), *_, (_, south) = line["geometry"]["coordinates"]
+        assert north > south
+        assert line["properties"]["hit"] in tiles
+        assert line["properties"]["distance_m"] == 0, "the tiles touch"
+
+
+def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Store, "open", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("info", "--store", tmp_path)
+    monkeypatch.setattr(Store, "open", lambda *_: (_ for _ in ()).throw(GeocmerError("two\nlines")))
+    assert run("info", "--store", tmp_path) == (1, "", "error: two lines\n")
+
+
+def test_a_killed_run_is_completed_by_the_same_command(run: Run, tmp_path: Path) -> None:
+    """SIGKILL once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
+    scene = raster(tmp_path / "a.tif", noise(3, 400, 400))
+    args = ["tile", str(scene), "--size", "16", "--no-embed", "--store"]
+    (point,) = entry_points(group="console_scripts", name="geocmer")
+    code = f"from {point.module} import {point.attr} as main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    data = tmp_path / "killed" / "tiles.lance" / "data"
+    while process.poll() is None and not (data.is_dir() and any(data.iterdir())):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for place in ("killed", "whole"):
+        assert run(*args, tmp_path / place)[0] == 0
+    killed, whole = (Store.open(tmp_path / place) for place in ("killed", "whole"))
+    assert contents(killed) == contents(whole)
+    assert whole.count() == 625
+    assert len(killed.scenes()) == 1
+
+
+def test_search_explains_itself_in_words_and_pictures(
+    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path / "store"
+    assert run("tile", scene, "--size", 32, "--store", store)[0] == 0
+    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain", "--approximate")
+    assert code == 0
+    hits = [json.loads(line) for line in out.splitlines()]
+    assert "exact: the answer of brute force" in err
+    assert "the answer is exact" in err  # so few tiles need no index
+    names = sorted(path.name for path in (tmp_path / "geocmer-explain").iterdir())
+    assert names == [f"{hit['rank']:03d}-{hit['id'][:8]}.png" for hit in hits]
+    assert run("search", "a lake", "--store", store, "--explain", "-o", tmp_path / "h.geojson")[0] == 0
+    assert len(list((tmp_path / "h-explain").iterdir())) == 6
+    scene.unlink()
+    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "no heat maps: " in err
+
+
+def test_a_finished_scene_is_tiled_again_without_building_a_tower(
+    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("tile", scene, "--size", 32, "--store", tmp_path / "store")[0] == 0
+    monkeypatch.setattr("geocmer.models.bundled._efficientnet", lambda *_: 1 / 0)
+    monkeypatch.setattr("geocmer.models.bundled.MiniLM.load", lambda *_: 1 / 0)
+    code, _, err = run("tile", scene, "--size", 32, "--store", tmp_path / "store")
+    assert code == 0
+    assert "nothing to do" in err

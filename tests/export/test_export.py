@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import base64
+import csv
+import errno
+import json
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import geopandas as gpd
+import pyarrow.parquet as pq
+import pyogrio
+import pytest
+import shapely
+from affine import Affine
+from hits import HITS, MOMENT, RIVER, hit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import ENCODER, NASTY, footprint
+
+from geocmer.errors import InputError, StoreError
+from geocmer.export import COLUMNS, FORMATS, write
+from geocmer.export.stream import BATCH
+from geocmer.geometry.footprint import footprint as ground
+from geocmer.search.results import Hit
+from geocmer.store.snapshot import Snapshot
+
+TABLES = [suffix for suffix in FORMATS if suffix not in (".html", ".stac.parquet")]
+"""What other programs read as a table; the map page and STAC have tests of their own."""
+KNOWN = [
+    {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 1234.57, "bearing": 0.0},
+    {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 0.0, "bearing": None},
+]
+"""What a file says of the partners above."""
+
+
+def reopen(path: Path) -> gpd.GeoDataFrame:
+    """What a user's tool sees, in order of rank."""
+    if path.suffix == ".parquet":
+        frame = gpd.read_parquet(path)
+    else:
+        layer = {"layer": path.stem} if path.suffix == ".gpkg" else {}  # else it warns of the table of styles
+        frame = pyogrio.read_dataframe(path, **layer)
+    frame = frame[frame.geom_type != "LineString"]  # GeoJSON draws a line to a partner as a feature of its own
+    return frame.astype({"rank": int}).sort_values("rank", ignore_index=True) if len(frame) else frame
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value == "" or value != value
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_every_format_reopens_with_the_same_places_and_attributes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"hits{suffix}"
+    assert write(iter(HITS), path) == len(HITS)
+    frame = reopen(path)
+    assert [name for name in COLUMNS if name not in frame] == []
+    if suffix != ".csv":  # a CSV has no place for it
+        assert frame.crs == "EPSG:4326"
+    for found, true in zip(frame.to_dict("records"), HITS, strict=True):
+        assert shapely.hausdorff_distance(found["geometry"], true.geometry) <= 1e-7
+        assert found["geometry"].area == pytest.approx(true.geometry.area, abs=1e-7)
+        assert found["id"] == true.id
+        assert [int(found[name]) for name in ("rank", "row", "col", "size")] == [true.rank, true.row, true.col, 64]
+        assert [float(found[name]) for name in ("gsd", "valid_share")] == [28.1, 0.9], "no digits of float32's making"
+        assert _is_missing(found["score"]) if true.score is None else float(found["score"]) == pytest.approx(true.score)
+        for name, value in (("category", true.category), ("scene", true.uri)):
+            assert _is_missing(found[name]) if not value else found[name] == value
+        shares = found["fractions"]
+        assert (json.loads(shares) if isinstance(shares, str) else shares) == true.fractions
+        partners = found["partners"]
+        partners = json.loads(partners) if isinstance(partners, str) else partners
+        assert [partner["id"] for partner in partners] == [partner.id for partner in true.partners]
+        assert all({**partner, "id": None} in KNOWN for partner in partners)
+        time = found["datetime"]
+        assert _is_missing(time) if true.datetime is None else gpd.pd.Timestamp(time) == MOMENT
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_nothing_found_is_still_a_valid_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"hits{suffix}"
+    assert write([], path) == 0
+    if suffix in (".geojsonl", ".geojsons"):  # a sequence of nothing is an empty text (RFC 8142, section 2)
+        assert path.read_bytes() == b""
+    else:
+        assert len(reopen(path)) == 0
+        assert suffix == ".geojson" or set(COLUMNS) <= set(reopen(path).columns), "GeoJSON alone has no header"
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_one_hit_without_land_cover_or_date(tmp_path: Path, suffix: str) -> None:
+    assert write([HITS[-1]], tmp_path / f"hits{suffix}") == 1
+    assert len(reopen(tmp_path / f"hits{suffix}")) == 1
+
+
+def test_suffixes_may_be_shouted(tmp_path: Path) -> None:
+    write(HITS, tmp_path / "HITS.GeoJSON")
+    assert len(reopen(tmp_path / "HITS.GeoJSON")) == len(HITS)
+
+
+# -- the same everywhere ----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def tiles_of_any_crs(draw: st.DrawFn) -> shapely.Geometry:
+    """Footprints in UTM at 180 degrees, over and near both poles, and in web mercator at 180 degrees."""
+    crs, x, y = draw(
+        st.sampled_from(
+            [
+                ("EPSG:32601", 166_000, 5_000_000),
+                ("EPSG:32760", 834_000, 8_000_000),
+                ("EPSG:3413", 0, 0),
+                ("EPSG:3031", 0, 0),
+                ("EPSG:3031", -400_000, 500_000),
+                ("EPSG:3857", 20_037_508, 4_000_000),
+            ]
+        )
+    )
+    shift = draw(st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
+    pixel = draw(st.sampled_from([10, 100]))
+    transform = Affine.translation(x + shift[0] * 2000, y + shift[1] * 2000) * Affine.scale(pixel, -pixel)
+    return ground(transform, 224, 224, crs)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(
+        st.tuples(tiles_of_any_crs(), st.one_of(st.none(), st.floats(-1, 1)), st.sampled_from(NASTY)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_every_format_tells_the_same(drawn: list[tuple[shapely.Geometry, float | None, str]]) -> None:
+    hits = [hit(n, geometry=g, score=score, category=name) for n, (g, score, name) in enumerate(drawn, 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in TABLES:
+            path = Path(folder) / f"hits{suffix}"
+            write(hits, path)
+            frame = reopen(path)
+            assert frame["id"].tolist() == [true.id for true in hits]
+            found = [None if _is_missing(score) else float(score) for score in frame["score"]]
+            assert found == [None if true.score is None else round(true.score, 6) for true in hits]
+            wkb = [shapely.normalize(g) for g in frame.geometry]
+            expected = [shapely.normalize(shapely.set_precision(true.geometry, 0)) for true in hits]
+            for one, other in zip(wkb, expected, strict=True):
+                assert shapely.hausdorff_distance(one, other) <= 1e-7
+                assert one.area == pytest.approx(other.area, abs=1e-4)
+                assert -180 <= one.bounds[0] <= one.bounds[2] <= 180
+                assert -90 <= one.bounds[1] <= one.bounds[3] <= 90
+
+
+@pytest.mark.parametrize("suffix", [*TABLES, ".stac.parquet"])
+def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> None:
+    alive: set[int] = set()
+    most = 0
+
+    def flowing() -> Iterator[Hit]:
+        nonlocal most
+        for number in range(3 * BATCH):
+            geometry = shapely.box(number % 100, 40, number % 100 + 0.1, 40.1)
+            alive.add(number)
+            weakref.finalize(geometry, alive.discard, number)
+            most = max(most, len(alive))
+            yield replace(HITS[2], id=f"{number:032x}", rank=number, geometry=geometry)
+
+    source = Snapshot("my store", None, 7, ENCODER, {})
+    assert write(flowing(), tmp_path / f"hits{suffix}", source=source) == 3 * BATCH
+    assert most <= 2 * BATCH, "at flat memory: a batch, and the next one that is being made"
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_thumbnails_on_request(tmp_path: Path, suffix: str) -> None:
+    pictures = {1: b"\xff\xd8\xff a jpeg", 2: b"\x89PNG\r\n\x1a\n a png", 3: None}
+    hits = [hit(rank, thumbnail=picture) for rank, picture in pictures.items()]
+    write(hits, tmp_path / f"without{suffix}")
+    assert "thumbnail" not in reopen(tmp_path / f"without{suffix}")
+    write(hits, tmp_path / f"with{suffix}", thumbnails=True)
+    for found, true in zip(reopen(tmp_path / f"with{suffix}")["thumbnail"], hits, strict=True):
+        if true.thumbnail is None:
+            assert _is_missing(found)
+        elif isinstance(found, bytes):
+            assert found == true.thumbnail
+        else:
+            kind, _, text = found.partition(";base64,")
+            assert kind == ("data:image/jpeg" if true.rank == 1 else "data:image/png")
+            assert base64.b64decode(text) == true.thumbnail
+
+
+# -- partners of a relation -------------------------------------------------------------------------------------------
+
+CROSSING = shapely.MultiLineString([[(179.5, 10), (180, 10.5)], [(-180, 10.5), (-179.5, 11)]])
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".geojsonl", ".geojsons", ".gpkg"])
+def test_a_line_leads_to_each_partner(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"hits{suffix}"
+    hits = [*HITS, hit(9, partners=(replace(RIVER, line=CROSSING),))]
+    assert write(hits, path) == len(hits), "lines are no hits"
+    if suffix == ".gpkg":
+        lines = pyogrio.read_dataframe(path, layer="hits partners")
+        assert set(lines.geom_type) == {"MultiLineString"}
+    else:
+        lines = pyogrio.read_dataframe(path)
+        lines = lines[lines.geom_type.str.contains("Line")]
+    lines = lines.sort_values("rank", ignore_index=True)
+    assert lines["rank"].astype(int).tolist() == [1, 2, 9], "none where the partner is the tile itself"
+    assert lines["hit"].tolist() == [f"{rank:032x}" for rank in (1, 2, 9)]
+    assert lines["distance_m"].tolist() == [1234.57] * 3
+    assert lines["relation"].tolist() == ['near "river"'] * 3
+    for found, true in zip(lines.geometry, (RIVER.line, RIVER.line, CROSSING), strict=True):
+        assert found.equals(true)
+
+
+def test_a_geopackage_without_relations_has_no_layer_of_lines(tmp_path: Path) -> None:
+    write(HITS[2:], tmp_path / "hits.gpkg")
+    assert pyogrio.list_layers(tmp_path / "hits.gpkg")[:, 0].tolist() == ["hits", "layer_styles"]
+
+
+# -- QGIS -------------------------------------------------------------------------------------------------------------
+
+
+def classes(qml: str) -> list[tuple[float, float, str]]:
+    """Lower, upper and colour of each class of a graduated renderer."""
+    root = ElementTree.fromstring(qml.split("\n", 1)[1])
+    renderer = root.find("renderer-v2")
+    assert renderer is not None
+    assert renderer.get("attr") == '"score"'
+    symbols = {symbol.get("name"): symbol for symbol in renderer.iterfind("symbols/symbol")}
+    return [
+        (
+            float(one.get("lower", "nan")),
+            float(one.get("upper", "nan")),
+            symbols[one.get("symbol")].find(".//Option[@name='color']").get("value"),
+        )
+        for one in renderer.iterfind("ranges/range")
+    ]
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.25, 0.25], [-0.1, 0.3333333, 0.9999999], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
+def test_the_style_has_a_class_for_every_score(tmp_path: Path, scores: list[float]) -> None:
+    write([hit(n, score=score) for n, score in enumerate(scores)], tmp_path / "hits.geojson", style=True)
+    found = classes((tmp_path / "hits.qml").read_text())
+    written = [round(score, 6) for score in scores]
+    for score in written:
+        assert any(lower <= score <= upper for lower, upper, _ in found)
+    colours = [next(colour for lower, upper, colour in found if lower <= score <= upper) for score in written]
+    if len(scores) == 6:
+        assert len(set(colours)) == 5
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["hits.geojson", "hits.qml"]
+
+
+def test_the_style_of_unscored_tiles_is_plain(tmp_path: Path) -> None:
+    write([HITS[-1]], tmp_path / "tiles.fgb", style=True)
+    root = ElementTree.fromstring((tmp_path / "tiles.qml").read_text().split("\n", 1)[1])
+    assert root.find("renderer-v2").get("type") == "singleSymbol"
+
+
+def test_a_geopackage_carries_its_style(tmp_path: Path) -> None:
+    write(HITS, tmp_path / "my hits.gpkg")
+    database = sqlite3.connect(tmp_path / "my hits.gpkg")
+    styles = database.execute("SELECT f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles")
+    (table, column, qml, default), line = styles.fetchall()
+    layers = database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall()
+    assert layers == [(table, column), line[:2]]
+    assert default == line[3] == 1
+    assert len(classes(qml)) == 5
+    assert ElementTree.fromstring(line[2].split("\n", 1)[1]).find(".//symbol").get("type") == "line"
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert pyogrio.read_info(tmp_path / "my hits.gpkg")["layer_name"] == "my hits", "the hits come first"
+
+
+# -- RFC 7946 ---------------------------------------------------------------------------------------------------------
+
+
+def test_geojson_follows_rfc_7946(tmp_path: Path) -> None:
+    clockwise = shapely.Polygon([(0, 0), (0, 1), (1, 1), (1, 0)], [[(0.2, 0.2), (0.4, 0.2), (0.4, 0.4), (0.2, 0.4)]])
+    thirds = shapely.box(1 / 3, 1 / 3, 2 / 3, 2 / 3)
+    hits = [hit(1, geometry=clockwise), hit(2, geometry=thirds), *HITS]
+    write(hits, tmp_path / "hits.geojson")
+    document = json.loads((tmp_path / "hits.geojson").read_text(encoding="utf-8"))
+    assert set(document) == {"type", "features", "bbox"}, "no crs member (section 4)"
+    footprints = [found for found in document["features"] if found["geometry"]["type"] != "LineString"]
+    for found, true in zip(footprints, hits, strict=True):
+        geometry = found["geometry"]
+        polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+        assert len(polygons) == shapely.get_num_geometries(true.geometry)
+        for polygon in polygons:
+            for number, ring in enumerate(polygon):
+                assert shapely.LinearRing(ring).is_ccw == (number == 0), "right-hand rule (section 3.1.6)"
+                assert ring[0] == ring[-1]
+                for x, y in ring:
+                    assert (round(x, 7), round(y, 7)) == (x, y), "seven decimals at most"
+                    assert -180 <= x <= 180
+            xs = [x for x, _ in polygon[0]]
+            assert max(xs) - min(xs) <= 1, "cut at the antimeridian (section 3.1.9)"
+    assert document["features"][0]["properties"]["fractions"] == hits[0].fractions, "nested"
+
+
+@pytest.mark.parametrize(
+    ("wests", "expected"),
+    [
+        ([10, 12], [10, 50, 12.1, 50.1]),
+        ([-5, 5], [-5, 50, 5.1, 50.1]),
+        ([179.95], [179.95, 50, -179.95, 50.1]),
+        ([179, -179.5], [179, 50, -179.4, 50.1]),
+        ([179.95, -170], [179.95, 50, -169.9, 50.1]),
+        ([170, 179.95], [170, 50, -179.95, 50.1]),
+        ([-180, 0], [-180, 50, 0.1, 50.1]),
+    ],
+)
+def test_the_bbox_is_the_narrower_way_round(tmp_path: Path, wests: list[float], expected: list[float]) -> None:
+    write([hit(n, geometry=footprint(west, 50, 0.1, 0.1)) for n, west in enumerate(wests)], tmp_path / "hits.geojson")
+    assert json.loads((tmp_path / "hits.geojson").read_text())["bbox"] == pytest.approx(expected)
+
+
+def test_sequences_are_a_feature_a_line(tmp_path: Path) -> None:
+    for suffix, start in ((".geojsonl", ""), (".geojsons", "\x1e")):
+        write(HITS, tmp_path / f"hits{suffix}")
+        lines = (tmp_path / f"hits{suffix}").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        ids = [json.loads(line.removeprefix(start))["id"] for line in lines]
+        assert [one for one in ids if "/" not in one] == [true.id for true in HITS]
+        assert all(line.startswith(start) for line in lines)
+
+
+def test_geoparquet_has_a_covering_box(tmp_path: Path) -> None:
+    write(HITS, tmp_path / "hits.parquet")
+    metadata = json.loads(pq.read_metadata(tmp_path / "hits.parquet").metadata[b"geo"])
+    assert metadata["version"] == "1.1.0"
+    assert metadata["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
+    assert len(gpd.read_parquet(tmp_path / "hits.parquet", bbox=(2, 49, 3.05, 51))) == 2
+
+
+def test_csv_is_plain(tmp_path: Path) -> None:
+    write(HITS, tmp_path / "hits.csv")
+    with (tmp_path / "hits.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, "WKT"]
+    assert [row["category"] for row in rows] == [true.category or "" for true in HITS]
+
+
+# -- whole or not at all ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [*TABLES, ".html"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, suffix: str, there: bool) -> None:
+    path = tmp_path / f"hits{suffix}"
+    if there:
+        path.write_text("precious")
+
+    def failing() -> Iterator[Hit]:
+        yield from HITS[:3]
+        raise StoreError("the disk with the store was pulled out")
+
+    with pytest.raises(StoreError, match="pulled out"):
+        write(failing(), path)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == ({path.name: "precious"} if there else {})
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    def full() -> Iterator[Hit]:
+        yield HITS[0]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"cannot write .*hits.geojson: No space left on device; ") as refusal:
+        write(full(), tmp_path / "hits.geojson")
+    assert "\n" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "hits.shp",
+            "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .stac.parquet, .csv, .h",
+        ),
+        ("hits", "suffix ''; use one of"),
+        ("absent/hits.csv", "does not exist; make it"),
+        ("folder.csv", "is a folder"),
+    ],
+)
+def test_where_it_cannot_be_written(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError) as refusal:
+        write(HITS, tmp_path / name)
+    assert says in str(refusal.value)
+
+
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
+    for hits in (HITS, HITS[:2], [replace(HITS[0], rank=9)]):
+        write(hits, tmp_path / "hits.gpkg")
+        assert reopen(tmp_path / "hits.gpkg")["rank"].tolist() == [true.rank for true in hits]

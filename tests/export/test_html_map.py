@@ -1,0 +1,209 @@
+"""The map page: what is in the file, and what a browser makes of it without a network."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from hits import HITS, hit
+from PIL import Image
+from pyproj import Transformer
+from synthetic import footprint
+
+from geocmer.errors import InputError
+from geocmer.export import write
+from geocmer.export.html_map import MOST
+from geocmer.geometry.footprint import footprint as ground
+
+EVIL = '</script><img src=x onerror="document.title=1"><script>document.title=2</script>{{hits}}'
+
+
+class Elements(HTMLParser):
+    """Names of the elements, and the text of scripts by id."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.scripts: dict[str | None, str] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self._inside = dict(attrs).get("id") if tag == "script" else None
+
+    def handle_data(self, data: str) -> None:
+        if self.names and self.names[-1] == "script" and self._inside:
+            self.scripts[self._inside] = self.scripts.get(self._inside, "") + data
+
+
+def content(path: Path) -> dict[str, Any]:
+    """The hits as the page will read them."""
+    return json.loads(Elements(path.read_text(encoding="utf-8")).scripts["hits"])
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (96, 96), (200, 30, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_the_page_holds_the_same_hits(tmp_path: Path) -> None:
+    assert write(HITS, tmp_path / "hits.html") == len(HITS)
+    page = content(tmp_path / "hits.html")
+    assert [one["id"] for one in page["hits"]] == [true.id for true in HITS]
+    assert [one["score"] for one in page["hits"]] == [true.score for true in HITS]
+    assert (page["low"], page["high"]) == (0.43, 0.49)
+    for one, true in zip(page["hits"], HITS, strict=True):
+        outline = shapely.union_all([shapely.Polygon(ring) for ring in one["rings"]])
+        expected = true.geometry
+        if true.rank == 7:  # cut at the antimeridian: whole again on the page
+            assert len(one["rings"]) == 1
+            expected = shapely.box(179.95, -17, 180.05, -16.9)
+        elif page["bounds"][2] > 180 and outline.bounds[0] > 180:
+            outline = shapely.transform(outline, lambda xy: xy - [360, 0])
+        assert shapely.hausdorff_distance(outline, expected) <= np.sqrt(expected.area) / 400
+    assert [len(one["partners"]) for one in page["hits"]] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert page["hits"][0]["partners"][0]["line"] == [[[1.05, 50.05], [1.25, 50.05]]]
+
+
+def test_no_text_of_a_user_becomes_markup(tmp_path: Path) -> None:
+    plain, evil = tmp_path / "plain.html", tmp_path / "evil.html"
+    write([hit(1, category="forest", uri="a.tif")], plain, title="lake")
+    write([hit(1, category=EVIL, uri=EVIL, fractions={EVIL: 0.5})], evil, title=EVIL)
+    assert Elements(evil.read_text()).names == Elements(plain.read_text()).names
+    assert content(evil)["hits"][0]["category"] == EVIL
+
+
+def test_pictures_lie_as_their_pixels_do(tmp_path: Path) -> None:
+    transform, crs = Affine(10, 2, 500_000, 1, -10, 5_000_000), "EPSG:32633"
+    north_up = hit(1, geometry=ground(transform, 64, 64, crs), thumbnail=picture())
+    upside_down = hit(2, geometry=ground(Affine(-10, 0, 500_000, 0, 10, 5_000_000), 64, 64, crs), thumbnail=picture())
+    mirrored = hit(3, geometry=ground(Affine(10, 0, 500_000, 0, 10, 5_000_000), 64, 64, crs), thumbnail=picture())
+    write([north_up, upside_down, mirrored, hit(4, geometry=north_up.geometry)], tmp_path / "hits.html")
+    first, *others = content(tmp_path / "hits.html")["hits"]
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    expected = [to_degrees.transform(*(transform * pixel)) for pixel in [(0, 0), (64, 0), (0, 64)]]
+    assert first["corners"] == [pytest.approx(corner, abs=2e-6) for corner in expected]
+    assert [other["corners"] for other in others] == [None] * 3, "rather no picture than a wrong one"
+
+
+def test_a_page_has_an_end(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"at most {MOST} hits; ask for fewer"):
+        write((replace(HITS[2], rank=rank) for rank in range(MOST + 1)), tmp_path / "hits.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_takes_no_style_of_qgis(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a QGIS style does not go with"):
+        write(HITS, tmp_path / "hits.html", style=True)
+
+
+# -- in a browser -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium without a network."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if binary is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        yield chromium.new_context(offline=True, viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
+        chromium.close()
+
+
+class Visit:
+    """A page that is open, and what it complained of and asked for."""
+
+    def __init__(self, browser: Any, path: Path) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page = browser.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
+
+    def colours(self) -> np.ndarray:
+        """The picture on the screen, (height, width, 3)."""
+        return np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")).astype(int)
+
+    def silent(self) -> bool:
+        """Nothing was said on the console, and nothing but the file was asked for."""
+        return not self.complaints and all(url.startswith(("file:", "data:")) for url in self.requests)
+
+
+def _has(screen: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((np.abs(screen - colour).max(axis=-1) <= 6).sum() > 20)
+
+
+def test_a_browser_shows_the_hits_without_a_network(tmp_path: Path, browser: Any) -> None:
+    hits = [
+        hit(n, geometry=footprint(west, -17, 0.4, 0.4), score=0.5 - n / 10, category=EVIL, thumbnail=picture())
+        for n, west in enumerate([179.8, -179.4, 179.2], 1)
+    ]
+    write(hits, tmp_path / "hits.html", title=EVIL)
+    visit = Visit(browser, tmp_path / "hits.html")
+    assert visit.page.title() == EVIL
+    assert visit.page.locator("#list li").count() == 3
+    assert visit.page.locator("#count").inner_text() == "3 hits"
+    screen = visit.colours()[:, 380:]
+    assert _has(screen, (253, 231, 37)), "the best is yellow"
+    assert _has(screen, (68, 1, 84)), "the least is violet"
+    visit.page.keyboard.press("Tab")
+    visit.page.keyboard.press("Enter")
+    popup = visit.page.locator(".leaflet-popup-content")
+    popup.wait_for()
+    assert popup.locator("h2").inner_text() == EVIL
+    assert "16.8000° S, 180.0000° W" in popup.inner_text()
+    assert popup.locator("img").evaluate("image => image.complete && image.naturalWidth") == 96
+    assert visit.page.locator("#list button[aria-current]").count() == 1
+    assert visit.silent(), (visit.complaints, visit.requests)
+
+
+def test_a_browser_shows_nothing_one_thousands_and_a_pole(tmp_path: Path, browser: Any) -> None:
+    polar = [ground(Affine(100, 0, x, 0, -100, 11_200), 224, 224, "EPSG:3031") for x in (-11_200, 60_000)]
+    many = [
+        replace(
+            HITS[2], id=f"{n:032x}", rank=n, score=1 - n / 5000, geometry=footprint(n % 70 / 50, n / 3500, 0.01, 0.01)
+        )
+        for n in range(1, 5001)
+    ]
+    for name, hits in {
+        "none": [],
+        "one": HITS[-1:],
+        "pole": [hit(n, geometry=g) for n, g in enumerate(polar)],
+        "many": many,
+    }.items():
+        write(hits, tmp_path / f"{name}.html")
+        visit = Visit(browser, tmp_path / f"{name}.html")
+        assert visit.page.locator("#list li").count() == len(hits)
+        visit.page.screenshot()
+        assert visit.silent(), (name, visit.complaints, visit.requests)
+        visit.page.close()
+
+
+def test_a_basemap_is_asked_for_by_a_click_only(tmp_path: Path, browser: Any) -> None:
+    write(HITS[2:4], tmp_path / "hits.html")
+    visit = Visit(browser, tmp_path / "hits.html")
+    assert visit.silent()
+    errors: list[str] = []
+    visit.page.on("pageerror", lambda error: errors.append(str(error)))
+    visit.page.get_by_role("button", name="Basemap").click()
+    visit.page.wait_for_timeout(300)
+    assert any(url.startswith("https://tiles.maps.eox.at/") for url in visit.requests)
+    assert "Sentinel-2 cloudless" in visit.page.locator(".leaflet-control-attribution").inner_text()
+    assert errors == [], "offline, the page goes on without it"

@@ -1,0 +1,260 @@
+"""Scenes against rasterio and numpy used directly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from pyproj import Geod
+from rasterio.enums import ColorInterp
+from rasterio.windows import Window
+from synthetic import UTM, noise, raster
+
+from geocmer.errors import GeocmerError
+from geocmer.imagery.scene import Scene, parse_bands
+from geocmer.imagery.stretch import Stretch
+
+RED, GREEN, BLUE, ALPHA = ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha
+
+
+# -- bands -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "colours", "asked", "bands", "said"),
+    [
+        (3, None, None, (1, 2, 3), "no band says its colour"),
+        (4, (BLUE, GREEN, RED, ColorInterp.undefined), None, (3, 2, 1), "by colour interpretation"),
+        (4, (RED, GREEN, BLUE, ALPHA), None, (1, 2, 3), "by colour interpretation"),
+        (7, None, (5, 4, 3), (5, 4, 3), "as asked"),
+        (1, None, None, (1, 1, 1), "gray"),
+        (2, None, None, (1, 1, 1), "gray"),
+    ],
+)
+def test_bands_are_chosen_and_said(tmp_path: Path, count: int, colours, asked, bands, said: str) -> None:
+    more = {"photometric": "minisblack"} if colours is None else {"colours": colours}
+    path = raster(tmp_path / "a.tif", noise(count, 8, 9), **more)
+    with Scene.open(path, asked) as scene:
+        assert scene.bands == bands
+        assert said in scene.bands_note
+        data, valid = scene.read(Window(0, 0, 9, 8))
+    with rasterio.open(path) as direct:
+        assert np.array_equal(data, direct.read(list(bands)))
+    assert valid.all()
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,2", "1,2,3,4", "1.5", "1,,2"])
+def test_band_lists_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(GeocmerError, match="bands"):
+        parse_bands(text)
+
+
+def test_one_band_stands_for_all_three() -> None:
+    assert parse_bands("7") == (7, 7, 7)
+    assert parse_bands(" 4, 3,2") == (4, 3, 2)
+
+
+# -- what is valid ---------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_mask_is_respected(tmp_path: Path) -> None:
+    """Nodata, NaN beside it, alpha, an internal mask: each hides the same hole, and nothing else."""
+    hole = np.zeros((8, 9), bool)
+    hole[2:4, 3:7] = True
+    integers, floats = noise(3, 8, 9, dtype="int16"), noise(3, 8, 9).astype("float32")
+    gone = np.where(hole, np.nan, floats)
+    alpha = np.where(hole, 0, 255).astype("uint8")
+    paths = [
+        raster(tmp_path / "nodata.tif", np.where(hole, -9999, integers).astype("int16"), nodata=-9999),
+        raster(tmp_path / "one band.tif", np.where(hole, -9999, integers[:1]).astype("int16"), nodata=-9999),
+        raster(tmp_path / "nan.tif", gone, nodata=np.nan),
+        raster(tmp_path / "undeclared nan.tif", gone),
+        raster(tmp_path / "nan beside nodata.tif", gone, nodata=-99999),
+        raster(tmp_path / "infinite.tif", np.where(hole, np.inf, floats)),
+        raster(tmp_path / "mask.tif", noise(3, 8, 9), mask=~hole),
+        raster(tmp_path / "alpha.tif", np.stack([*noise(3, 8, 9), alpha]), colours=(RED, GREEN, BLUE, ALPHA)),
+        raster(
+            tmp_path / "alpha and nodata.tif",
+            np.stack([*noise(3, 8, 9), alpha]),
+            colours=(RED, GREEN, BLUE, ALPHA),
+            nodata=0,
+        ),
+        raster(tmp_path / "gray and alpha.tif", np.stack([noise(8, 9), alpha]), colours=(ColorInterp.gray, ALPHA)),
+    ]
+    for path in paths:
+        with Scene.open(path) as scene:
+            data, valid = scene.read(Window(0, 0, 9, 8))
+            assert np.array_equal(valid, ~hole), path.name
+            assert data.shape == (3, 8, 9)
+            shown = scene.stretch().apply(data, valid)
+            assert (shown[:, hole] == 0).all(), path.name
+            assert shown[:, ~hole].max() == 255, path.name
+
+
+# -- stretch ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
+def test_the_stretch_is_numpys_percentiles_of_the_valid_pixels(tmp_path: Path, dtype: str) -> None:
+    array = noise(3, 40, 30, dtype=dtype)
+    array[:, :10] = 0  # would drag the lower percentile down
+    with Scene.open(raster(tmp_path / "a.tif", array, nodata=0)) as scene:
+        stretch = scene.stretch()
+        data, valid = scene.read(Window(0, 0, 30, 40))
+    seen = array[:, (array != 0).all(0)].astype(float)
+    low, high = np.percentile(seen, (2, 98), axis=1)
+    assert stretch.low == pytest.approx(low)
+    assert stretch.high == pytest.approx(high)
+    expected = np.clip((array - low[:, None, None]) / (high - low)[:, None, None], 0, 1) * 255
+    shown = stretch.apply(data, valid)
+    assert shown.dtype == np.uint8
+    assert np.abs(shown[:, valid] - expected[:, valid]).max() <= 0.5 + 1e-6
+
+
+@given(
+    st.sampled_from(["uint8", "int8", "uint16", "int16"]),
+    st.floats(-40_000, 70_000),
+    st.floats(0, 70_000),
+    st.integers(0, 1000),
+)
+def test_looking_values_up_gives_what_computing_gives(dtype: str, low: float, span: float, seed: int) -> None:
+    info = np.iinfo(dtype)
+    array = np.random.default_rng(seed).integers(info.min, info.max + 1, (3, 5, 7)).astype(dtype)
+    stretch, valid = Stretch((low,) * 3, (low + span,) * 3), np.ones((5, 7), bool)
+    assert np.array_equal(stretch.apply(array, valid), stretch.apply(array.astype(np.float64), valid))
+    assert np.array_equal(stretch.apply(array[:, ::2, 1:], valid[::2, 1:]), stretch.apply(array, valid)[:, ::2, 1:])
+
+
+def test_a_flat_scene_is_black_and_a_scene_of_nothing_is_refused(tmp_path: Path) -> None:
+    with Scene.open(raster(tmp_path / "flat.tif", np.full((3, 5, 5), 7, "uint8"))) as scene:
+        assert (scene.stretch().apply(*scene.read(Window(0, 0, 5, 5))) == 0).all()
+    empty = raster(tmp_path / "empty.tif", np.zeros((3, 5, 5), "uint8"), nodata=0)
+    with Scene.open(empty) as scene, pytest.raises(GeocmerError, match="no valid pixel"):
+        scene.stretch()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=6, max_size=6))
+def test_a_stretch_survives_its_record(numbers: list[float]) -> None:
+    stretch = Stretch(tuple(numbers[:3]), tuple(numbers[3:]))
+    assert Stretch.from_json(stretch.to_json()) == stretch
+
+
+# -- where, when, which ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:32633", UTM),
+        ("EPSG:32633", UTM @ Affine.rotation(30)),
+        ("EPSG:4326", Affine(0.001, 0, 12, 0, -0.002, 60)),
+        ("EPSG:3857", Affine(10, 0, 0, 0, -10, 8_000_000)),
+    ],
+)
+def test_the_gsd_is_what_two_pixels_lie_apart_on_the_ground(tmp_path: Path, crs: str, transform: Affine) -> None:
+    from pyproj import Transformer
+
+    with Scene.open(raster(tmp_path / "a.tif", noise(1, 60, 80), transform, crs)) as scene:
+        gsd = scene.gsd
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    at = [to_degrees.transform(*(transform @ p)) for p in ((40, 30), (41, 30), (40, 31))]
+    across, down = (Geod(ellps="WGS84").inv(*at[0], *other)[2] for other in at[1:])
+    assert gsd == pytest.approx((across * down) ** 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, None),
+        ({"TIFFTAG_DATETIME": "2020:05:01 10:20:30"}, datetime(2020, 5, 1, 10, 20, 30, tzinfo=UTC)),
+        ({"ACQUISITION_DATE": "2020-05-01"}, datetime(2020, 5, 1, tzinfo=UTC)),
+        ({"datetime": "2020-05-01T10:20:30Z"}, datetime(2020, 5, 1, 10, 20, 30, tzinfo=UTC)),
+        ({"TIFFTAG_DATETIME": "yesterday"}, None),
+    ],
+)
+def test_the_time_is_read_where_it_is_told(tmp_path: Path, tags: dict[str, str], expected: datetime | None) -> None:
+    with Scene.open(raster(tmp_path / "a.tif", noise(1, 4, 4), tags=tags)) as scene:
+        assert scene.datetime == expected
+
+
+def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
+    a, b = raster(tmp_path / "a.tif", noise(1, 4, 4)), tmp_path / "elsewhere Ü.tif"
+    b.write_bytes(a.read_bytes())
+    c = raster(tmp_path / "c.tif", noise(1, 4, 4, seed=1))
+    hashes = []
+    for path in (a, b, c):
+        with Scene.open(path) as scene:
+            hashes.append(scene.content_hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+# -- what is no scene ------------------------------------------------------------------------------------------------
+
+
+def _truncated(path: Path) -> Path:
+    raster(path, noise(3, 200, 200), compress="deflate", tiled=True, blockxsize=64, blockysize=64)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    return path
+
+
+def _text(path: Path) -> Path:
+    path.write_text("hello\nworld")
+    return path
+
+
+def _empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path, "does not exist"),
+        (_text, "not a raster"),
+        (_empty, "empty file"),
+        (_folder, "a folder"),
+        (_truncated, "damaged"),
+        (lambda path: raster(path, noise(1, 4, 4), crs=None), "no CRS"),
+        (lambda path: raster(path, noise(1, 4, 4).astype("complex64")), "complex"),
+    ],
+)
+def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, make, said: str) -> None:
+    path = make(tmp_path / "scene.tif")
+    with pytest.raises(GeocmerError, match=said) as caught:
+        Scene.open(path)
+    assert "\n" not in str(caught.value)
+    assert "scene.tif" in str(caught.value)
+
+
+def test_a_band_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 4, 4))
+    for bands in ((1, 2, 4), (0, 1, 2), (-1, 1, 2)):
+        with pytest.raises(GeocmerError, match="bands 1 to 3"):
+            Scene.open(path, bands)
+
+
+def test_real_files_that_are_damaged_or_odd(shared_data: Path) -> None:
+    folder = shared_data / "geo" / "rasterio_tests"
+    with pytest.raises(GeocmerError, match=r"corrupt\.tif"):
+        Scene.open(folder / "corrupt.tif")
+    with pytest.raises(GeocmerError, match="no CRS"):
+        Scene.open(folder / "rotated.tif")
+    for name in ("rgb1.tif", "rgb4.tif", "RGBA.byte.tif"):
+        with Scene.open(folder / name) as scene, rasterio.open(folder / name) as direct:
+            assert scene.crs == direct.crs
+            assert scene.transform == direct.transform
+            _, valid = scene.read(Window(0, 0, scene.width, scene.height))
+            assert np.array_equal(valid, direct.read_masks(list(scene.bands)).min(0) > 0)

@@ -1,0 +1,304 @@
+"""Tiles, their grid and their account against rasterio, pyproj and plain counting."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.windows import Window
+from synthetic import UTM, noise, raster
+
+from geocmer.errors import GeocmerError
+from geocmer.imagery import grid as rooms
+from geocmer.imagery.grid import Grid, scene_id, tile_id
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.tiling import Tile, TileReader
+
+ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+
+
+def cut(path: Path, size: int, stride: int | None = None, **more) -> tuple[list[Tile], TileReader]:
+    """All tiles of a scene, and the reader that made them."""
+    reading = {name: more.pop(name) for name in ("min_valid", "skip", "on_window") if name in more}
+    with Scene.open(path, more.pop("bands", None)) as scene:
+        reader = TileReader(scene, Grid.over(scene, size, stride, **more), scene.stretch(), **reading)
+        return list(reader), reader
+
+
+# -- the grid --------------------------------------------------------------------------------------------------------
+
+
+@ANY_FOLDER
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.data())
+def test_every_pixel_is_in_a_window_and_no_window_leaves_the_scene(
+    tmp_path: Path, width: int, height: int, size: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, size))
+    with Scene.open(raster(tmp_path / "a.tif", np.ones((1, height, width), "uint8"))) as scene:
+        grid = Grid.over(scene, size, stride)
+    seen = np.zeros((height, width), bool)
+    windows = list(grid.windows())
+    for row, col in windows:
+        seen[row : row + size, col : col + size] = True
+        assert 0 <= row <= max(0, height - size)
+        assert 0 <= col <= max(0, width - size)
+    assert seen.all()
+    assert len(windows) == len(set(windows)) == len(grid)
+    assert windows == sorted(windows)
+    regular = {(row, col) for row in range(0, height - size + 1, stride) for col in range(0, width - size + 1, stride)}
+    assert regular <= set(windows)
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"stride": 0}, {"size": 8, "stride": 9}, {"gsd": 0}, {"gsd": np.nan}])
+def test_a_grid_with_gaps_or_of_nothing_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
+    with Scene.open(raster(tmp_path / "a.tif", noise(1, 9, 9))) as scene, pytest.raises(GeocmerError):
+        Grid.over(scene, **wrong)
+
+
+def test_a_share_beyond_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeocmerError, match="min-valid"):
+        cut(raster(tmp_path / "a.tif", noise(1, 9, 9)), 4, min_valid=1.5)
+
+
+# -- the account -----------------------------------------------------------------------------------------------------
+
+
+@ANY_FOLDER
+@given(st.integers(5, 60), st.integers(5, 60), st.integers(3, 20), st.floats(0, 1), st.integers(0, 99), st.data())
+def test_the_account_is_what_counting_gives(
+    tmp_path: Path, width: int, height: int, size: int, least: float, seed: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, size))
+    random = np.random.default_rng(seed)
+    coarse = random.random((height // 4 + 1, width // 4 + 1)) < random.random()
+    valid = np.kron(coarse, np.ones((4, 4), bool))[:height, :width]
+    valid[0, 0] = True
+    path = raster(tmp_path / "a.tif", np.where(valid, noise(3, height, width), 0).astype("uint8"), nodata=0)
+    tiles, reader = cut(path, size, stride, min_valid=least)
+
+    made, kept, lost = {}, np.zeros((height, width), bool), {"none": 0, "few": 0}
+    for row, col in reader.grid.windows():
+        inside = valid[row : row + size, col : col + size]
+        share = inside.sum() / size**2
+        if share > 0 and share >= least:
+            made[row, col] = share
+            kept[row : row + size, col : col + size] = True
+        else:
+            lost["few" if share else "none"] += 1
+    assert {(tile.row, tile.col): tile.valid_share for tile in tiles} == pytest.approx(made)
+    account = reader.account
+    assert (account.total, account.made) == (len(reader.grid), len(made))
+    assert sum(account.dropped.values()) == account.total - account.made
+    assert account.dropped.get("no valid pixel", 0) == lost["none"]
+    assert account.covered == pytest.approx((kept & valid).sum() / valid.sum())
+    for tile in tiles:
+        whole = np.zeros((size, size), bool)
+        inside = valid[tile.row : tile.row + size, tile.col : tile.col + size]
+        whole[: inside.shape[0], : inside.shape[1]] = inside
+        assert np.array_equal(tile.valid, whole)
+        assert (tile.pixels[~tile.valid] == 0).all()
+
+
+def test_the_account_reads_well(tmp_path: Path) -> None:
+    array = noise(3, 64, 96)
+    array[:, :, :40] = 0
+    _, reader = cut(raster(tmp_path / "a.tif", array, nodata=0), 32)
+    assert reader.account.lines() == [
+        "4 of 6 tiles made, 100.0% of the valid area covered",
+        "2 dropped: no valid pixel",
+        "the last row and column of tiles are shifted inward, so every pixel is in a tile",
+    ]
+
+
+# -- pixels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+@pytest.mark.parametrize("stride", [32, 11])
+def test_a_tile_is_the_stretched_window_and_overlaps_are_equal(tmp_path: Path, dtype: str, stride: int) -> None:
+    array = noise(4, 75, 90, dtype=dtype)
+    array[:, 20:40, 50:60] = -1 if dtype != "uint8" and dtype != "uint16" else 0
+    path = raster(tmp_path / "a.tif", array, nodata=float(array[0, 20, 50]))
+    tiles, reader = cut(path, 32, stride, bands=(4, 2, 1), min_valid=0)
+    picture = np.zeros((75, 90, 3), int)
+    seen = np.zeros((75, 90), bool)
+    with rasterio.open(path) as direct:
+        for tile in tiles:
+            data = direct.read([4, 2, 1], window=Window(tile.col, tile.row, 32, 32)).astype(float)
+            low, high = np.array(reader.stretch.low), np.array(reader.stretch.high)
+            expected = np.clip((data - low[:, None, None]) / (high - low)[:, None, None], 0, 1) * 255
+            shown = tile.pixels.transpose(2, 0, 1)
+            assert np.abs(shown - expected)[:, tile.valid].max() <= 0.5 + 1e-6
+            here = slice(tile.row, tile.row + 32), slice(tile.col, tile.col + 32)
+            old = seen[here]
+            assert np.array_equal(picture[here][old], tile.pixels[old])
+            picture[here], seen[here] = tile.pixels, True
+    assert seen.all()
+
+
+def test_overlapping_tiles_of_a_resampled_scene_are_equal_too(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 300, 260, dtype="uint16"))
+    tiles, reader = cut(path, 24, 7, gsd=33.7, min_valid=0)
+    picture = np.full((reader.grid.height, reader.grid.width, 3), -1)
+    for tile in tiles:
+        here = slice(tile.row, tile.row + 24), slice(tile.col, tile.col + 24)
+        old = picture[here][..., 0] >= 0
+        assert np.array_equal(picture[here][old], tile.pixels[old])
+        picture[here] = tile.pixels
+
+
+def test_resampling_averages_as_rasterio_does(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 240, 160, dtype="uint16"))
+    with Scene.open(path) as scene:
+        gsd = scene.gsd
+    tiles, reader = cut(path, 30, gsd=4 * gsd, min_valid=0)
+    assert (reader.grid.width, reader.grid.height) == (40, 60)
+    assert reader.grid.gsd == pytest.approx(4 * gsd)
+    with rasterio.open(path) as direct:
+        whole = direct.read(out_shape=(3, 60, 40), resampling=Resampling.average)
+        assert np.abs(whole - direct.read().reshape(3, 60, 4, 40, 4).mean((2, 4))).max() <= 0.5
+    for tile in tiles:
+        part = whole[:, tile.row : tile.row + 30, tile.col : tile.col + 30]
+        assert np.array_equal(tile.pixels.transpose(2, 0, 1), reader.stretch.apply(part, np.ones((30, 30), bool)))
+
+
+def test_a_scene_smaller_than_a_tile_is_padded(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 20, 30))
+    (tile,), reader = cut(path, 32)
+    assert "padded" in reader.account.lines()[-1]
+    assert tile.valid.sum() == 600
+    assert tile.valid[:20, :30].all()
+    assert tile.pixels.shape == (32, 32, 3)
+    assert tile.valid_share == 600 / 1024
+    tiles, reader = cut(path, 224)
+    assert tiles == []
+    assert reader.account.dropped == {"valid share under 0.5": 1}
+
+
+def test_a_window_can_be_cut_again(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 70, 90))
+    for more in ({}, {"gsd": 17.0}):
+        with Scene.open(path) as scene:
+            reader = TileReader(scene, Grid.over(scene, 32, 20, **more), scene.stretch())
+            for tile in list(reader):
+                assert np.array_equal(reader.pixels(tile.row, tile.col), tile.pixels)
+
+
+def test_what_is_skipped_counts_but_is_not_returned(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 64, 96))
+    everything, full = cut(path, 32)
+    gone, told = {everything[0].id, everything[3].id}, []
+    rest, reader = cut(path, 32, skip=gone.__contains__, on_window=lambda done, total: told.append((done, total)))
+    assert [tile.id for tile in rest] == [tile.id for tile in everything if tile.id not in gone]
+    assert reader.account == full.account
+    assert told == [(i, 6) for i in range(1, 7)]
+
+
+@pytest.mark.parametrize(("width", "height", "size"), [(9000, 70, 32), (100, 5000, 32), (5000, 400, 300)])
+def test_no_read_grows_with_the_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, height: int, size: int
+) -> None:
+    read, shapes = Scene.read, []
+
+    def spy(scene: Scene, window: Window, *rest):
+        data, valid = read(scene, window, *rest)
+        shapes.append(valid.shape)
+        return data, valid
+
+    path = raster(tmp_path / "a.tif", np.ones((1, height, width), "uint8"))
+    with Scene.open(path) as scene:
+        stretch = scene.stretch()
+        monkeypatch.setattr(Scene, "read", spy)
+        reader = TileReader(scene, Grid.over(scene, size), stretch)
+        assert sum(1 for _ in reader) == len(reader.grid)
+    assert max(h for h, _ in shapes) <= size
+    assert max(w for _, w in shapes) <= rooms.BLOCK
+    assert len(shapes) < len(reader.grid) / 2 or size > 200  # and tiles are read together
+
+
+# -- where -----------------------------------------------------------------------------------------------------------
+
+
+def corners(transform: Affine, crs: str, size: int) -> list[tuple[float, float]]:
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    return [to_degrees.transform(*(transform @ at)) for at in ((0, 0), (size, 0), (size, size), (0, size))]
+
+
+@pytest.mark.parametrize("turn", [0, 30, 200])
+def test_a_footprint_follows_the_window_and_the_rotation(tmp_path: Path, turn: float) -> None:
+    transform = UTM @ Affine.rotation(turn)
+    tiles, _ = cut(raster(tmp_path / "a.tif", noise(3, 64, 96), transform), 32)
+    assert len(tiles) == 6
+    for tile in tiles:
+        place = transform @ Affine.translation(tile.col, tile.row)
+        assert tile.transform == place
+        expected = shapely.Polygon(corners(place, "EPSG:32633", 32))
+        assert shapely.hausdorff_distance(expected, tile.footprint) < 1e-6
+        assert tile.footprint.exterior.is_ccw
+
+
+def test_the_rotated_file_is_tiled_along_its_rotation(shared_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rotated.tif"
+    shutil.copy(shared_data / "geo" / "rasterio_tests" / "rotated.tif", path)
+    with rasterio.open(path, "r+") as file:
+        file.crs = "EPSG:32633"
+        transform, shape = file.transform, file.shape
+    assert transform.b != 0
+    tiles, _ = cut(path, 4, min_valid=0)
+    whole = shapely.unary_union([tile.footprint.buffer(1e-12) for tile in tiles])
+    place = transform @ Affine.scale(shape[1], shape[0])
+    assert shapely.hausdorff_distance(whole, shapely.Polygon(corners(place, "EPSG:32633", 1))) < 1e-5
+
+
+def test_quarters_of_a_scene_lie_where_the_scene_lies(shared_data: Path) -> None:
+    """Their CRS is WKT without a code."""
+    folder = shared_data / "geo" / "rasterio_tests"
+    outlines = []
+    for number in range(1, 5):
+        tiles, reader = cut(folder / f"rgb{number}.tif", 64, min_valid=0)
+        assert reader.account.covered == 1
+        outlines += [tile.footprint for tile in tiles]
+    with rasterio.open(folder / "RGB.byte.tif") as whole:
+        to_degrees = Transformer.from_crs(whole.crs, "EPSG:4326", always_xy=True)
+        bounds = to_degrees.transform_bounds(*whole.bounds, densify_pts=101)
+    found = shapely.total_bounds(np.array(outlines))
+    assert found[0] >= bounds[0] - 1e-3
+    assert found[1] >= bounds[1] - 1e-3
+    assert found[2] <= bounds[2] + 1e-3
+    assert found[3] <= bounds[3] + 1e-3
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_tile_has_the_same_name_and_another_another(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(4, 64, 96))
+    copy = tmp_path / "copy, \"quoted'; Ü.tif"
+    shutil.copy(path, copy)
+    first = {tile.id for tile in cut(path, 32)[0]}
+    assert len(first) == 6
+    assert all(len(name) == 32 and int(name, 16) >= 0 for name in first)
+    assert {tile.id for tile in cut(copy, 32)[0]} == first
+    assert first < {tile.id for tile in cut(path, 32, 16)[0]}, "a finer stride has the coarse tiles too"
+    for more in ({"bands": (3, 2, 1)}, {"gsd": 20.0}):
+        assert not first & {tile.id for tile in cut(path, 32, **more)[0]}
+    assert not first & {tile.id for tile in cut(path, 31)[0]}
+    other = raster(tmp_path / "b.tif", noise(4, 64, 96, seed=1))
+    assert not first & {tile.id for tile in cut(other, 32)[0]}
+
+
+def test_names_of_scenes_tell_grids_apart(tmp_path: Path) -> None:
+    with Scene.open(raster(tmp_path / "a.tif", noise(3, 64, 96))) as scene:
+        grids = [Grid.over(scene, 32), Grid.over(scene, 32, 16), Grid.over(scene, 16), Grid.over(scene, 32, gsd=20)]
+        names = {scene_id("c0" * 16, scene.bands, grid) for grid in grids}
+        assert len(names) == 4
+        assert tile_id("c0" * 16, scene.bands, grids[0], 0, 0) not in names

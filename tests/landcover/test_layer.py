@@ -1,0 +1,418 @@
+"""Class fractions and legends: against tables made with plain numpy, against brute force, by every way in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyproj import Transformer
+from synthetic import NASTY, UTM, noise, raster
+
+from geocmer.errors import GeocmerError
+from geocmer.imagery.grid import Grid
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.tiling import Tile, TileReader
+from geocmer.landcover.layer import ClassFractions, LandCover
+from geocmer.landcover.legend import Legend
+
+FIVE = {"classes": [{"code": code, "label": f"class {code}"} for code in range(1, 6)], "nodata": [0]}
+
+
+@pytest.fixture
+def legend(tmp_path: Path) -> Path:
+    path = tmp_path / "legend.json"
+    path.write_text(json.dumps(FIVE))
+    return path
+
+
+def under(scene_path: Path, cover: LandCover, size: int, **more) -> Iterator[tuple[Tile, ClassFractions]]:
+    """Every tile of a scene with its fractions."""
+    with Scene.open(scene_path) as scene:
+        grid = Grid.over(scene, size, **more)
+        cover.fit(grid)
+        for tile in TileReader(scene, grid, scene.stretch(), 0):
+            yield tile, cover.fractions(tile)
+
+
+# -- the oracle tables -----------------------------------------------------------------------------------------------
+
+NC, TERRAMIND = "nc_raleigh", "terramind_s2"
+NC_NAMES = {1: "developed", 2: "agriculture", 3: "herbaceous", 4: "shrubland", 5: "forest", 6: "water", 7: "sediment"}
+
+
+@pytest.mark.parametrize(
+    ("table", "scene", "cover", "more", "size"),
+    [
+        *(
+            (f"nc_raleigh_landclass96_t{size}", f"{NC}/lsat7_2002.tif", f"{NC}/{file}", more, size)
+            for size in (64, 32)
+            for file, more in (
+                ("landclass96.tif", {"legend": "nc_landclass96"}),
+                ("landclass96_polygons_derived.gpkg", {"class_column": "landuse"}),
+            )
+        ),
+        *(
+            (f"terramind_{p}_t56", f"{TERRAMIND}/S2RGB/{p}.tif", f"{TERRAMIND}/LULC/{p}.tif", {"legend": "codes"}, 56)
+            for p in ("282D_485L_3_3", "38D_378R_2_3", "609U_541L_3_0", "637U_59R_1_3")
+        ),
+        ("zion_nlcd2011_t128", "zion_nlcd/nlcd2011.tif", "zion_nlcd/nlcd2011.tif", {"legend": "nlcd"}, 128),
+    ],
+)
+def test_fractions_are_those_of_the_oracle(
+    shared_data: Path, tmp_path: Path, table: str, scene: str, cover: str, more: dict[str, str], size: int
+) -> None:
+    geo = shared_data / "geo"
+    if more.get("legend") == "codes":
+        codes = tmp_path / "codes.csv"
+        codes.write_text("code,label\n" + "".join(f"{code},{code}\n" for code in range(256)))
+        more = {"legend": str(codes)}
+    layer = LandCover.open(geo / cover, **more)
+    found = {(tile.row, tile.col): shares.shares for tile, shares in under(geo / scene, layer, size)}
+    checked = 0
+    for row in csv.DictReader((geo / "oracle" / f"{table}.csv").open()):
+        if (int(row["h"]), int(row["w"])) != (size, size):
+            continue  # the oracle cuts the last row and column short, geocmer shifts them inward
+        shares = found[int(row["row"]), int(row["col"])]
+        counts = {int(code): int(n) for code, n in (pair.split(":") for pair in row["histogram"].split(";"))}
+        total = sum(counts.values())
+        named = {label: shares[label] for label in shares}
+        if "class_column" in more:  # polygons carry the classes' names
+            assert sorted(named.values()) == pytest.approx(sorted(n / total for n in counts.values()), abs=1e-6)
+        else:
+            expected = {layer.legend.label(code): n / total for code, n in counts.items()}
+            assert named == pytest.approx(expected, abs=1e-6)
+            assert shares[layer.legend.label(int(row["majority"]))] == max(shares.values())
+        assert max(shares.values()) == pytest.approx(float(row["fraction"]), abs=1e-6)
+        checked += 1
+    assert checked > 10
+
+
+# -- rasters against brute force -------------------------------------------------------------------------------------
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@given(
+    st.sampled_from(["EPSG:32633", "EPSG:3035", "EPSG:4326"]),
+    st.floats(0.15, 3),
+    st.floats(-20, 20),
+    st.sampled_from(["uint8", "int16", "float32"]),
+    st.integers(0, 99),
+)
+def test_a_tile_has_the_classes_of_the_nearest_land_cover_pixels(
+    tmp_path: Path, crs: str, scale: float, turn: float, dtype: str, seed: int
+) -> None:
+    """Every (sub)pixel centre is looked up by itself through pyproj; shares agree but for pixels on a border."""
+    random = np.random.default_rng(seed)
+    legend = tmp_path / "legend.json"
+    legend.write_text(json.dumps(FIVE))
+    scene = raster(tmp_path / "scene.tif", noise(3, 40, 50))
+    to_cover = Transformer.from_crs("EPSG:32633", crs, always_xy=True)
+    middle, right = (to_cover.transform(*(UTM @ at)) for at in ((25, 20), (26, 20)))
+    pixel = np.hypot(right[0] - middle[0], right[1] - middle[1]) * scale
+    side = int(90 / scale)
+    place = (
+        Affine.translation(*middle) @ Affine.rotation(turn) @ Affine.scale(pixel, -pixel)
+        @ Affine.translation(-side / 2, -side / 2)
+    )  # fmt: skip
+    patches = random.integers(0, 6, (side // 7 + 1, side // 7 + 1))
+    codes = np.kron(patches, np.ones((7, 7), int))[:side, :side].astype(dtype)
+    path = raster(tmp_path / "cover.tif", codes[None], place, crs)
+    for tile, found in under(scene, LandCover.open(path, legend), 20):
+        fine = 8
+        at = (np.arange(20 * fine) + 0.5) / fine
+        xs, ys = tile.transform @ tuple(np.meshgrid(at, at))
+        columns, rows = ~place @ to_cover.transform(xs.ravel(), ys.ravel())
+        columns, rows = np.floor(columns).astype(int), np.floor(rows).astype(int)
+        inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
+        seen = codes[rows[inside], columns[inside]]
+        seen = seen[seen != 0]
+        assert found.coverage == pytest.approx(len(seen) / (20 * fine) ** 2, abs=0.06)
+        for code in range(1, 6):
+            assert found.shares.get(f"class {code}", 0) == pytest.approx((seen == code).mean(), abs=0.08)
+        if found.shares:
+            assert sum(found.shares.values()) == pytest.approx(1)
+            assert list(found.shares.values()) == sorted(found.shares.values(), reverse=True)
+
+
+def test_fine_land_cover_is_counted_pixel_by_pixel(tmp_path: Path, legend: Path) -> None:
+    """Four land-cover pixels in one of the scene: sampling at its centre would see one of them."""
+    codes = np.tile(np.array([[1, 2], [3, 4]], "uint8"), (32, 32))
+    fine = raster(tmp_path / "cover.tif", codes[None], UTM @ Affine.scale(0.5))
+    (_, found), *_ = under(raster(tmp_path / "a.tif", noise(3, 32, 32)), LandCover.open(fine, legend), 32)
+    assert found == ClassFractions({f"class {code}": 0.25 for code in (1, 2, 3, 4)}, 1.0)
+
+
+def test_only_pixels_that_are_valid_in_both_count(tmp_path: Path, legend: Path) -> None:
+    pixels, codes = noise(3, 32, 32), np.full((1, 32, 32), 1, "uint8")
+    pixels[:, :16] = 0
+    codes[:, :, 8:16], codes[:, :, :8], codes[:, 30:, 30:] = 2, 9, 0
+    scene = raster(tmp_path / "a.tif", pixels, nodata=0)
+    cover = LandCover.open(raster(tmp_path / "cover.tif", codes, nodata=9), legend)
+    (_, found), *_ = under(scene, cover, 32)
+    ones, twos = 16 * 16 - 4, 16 * 8
+    assert found.shares == pytest.approx({"class 1": ones / (ones + twos), "class 2": twos / (ones + twos)})
+    assert found.coverage == pytest.approx((ones + twos) / (16 * 32))
+
+
+def test_land_cover_beside_a_tile_gives_nothing_and_is_no_error(tmp_path: Path, legend: Path) -> None:
+    cover = LandCover.open(raster(tmp_path / "cover.tif", np.ones((1, 32, 32), "uint8")), legend)
+    found = [shares for _, shares in under(raster(tmp_path / "a.tif", noise(3, 32, 64)), cover, 32)]
+    assert found == [ClassFractions({"class 1": 1.0}, 1.0), ClassFractions({}, 0.0)]
+
+
+def test_unknown_codes_are_kept_and_said_once(tmp_path: Path, legend: Path) -> None:
+    codes = np.full((1, 64, 64), 1, "uint8")
+    codes[:, ::2] = 77
+    cover = LandCover.open(raster(tmp_path / "cover.tif", codes), legend)
+    for _, found in under(raster(tmp_path / "a.tif", noise(3, 64, 64)), cover, 32):
+        assert found.shares == {"class 1": 0.5, "unknown 77": 0.5}
+    assert len(cover.notes) == 1
+    assert "code 77 is not in legend legend" in cover.notes[0]
+
+
+# -- polygons --------------------------------------------------------------------------------------------------------
+
+
+def polygons(path: Path, shapes: list[shapely.Polygon], names: list[str | None], crs: int = 32633) -> Path:
+    geopandas.GeoDataFrame({"what; 'is'": names}, geometry=shapes, crs=crs).to_file(path)
+    return path
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@given(st.integers(0, 999), st.sampled_from([32633, 4326]))
+def test_polygons_count_at_pixel_centres_and_the_later_one_wins(tmp_path: Path, seed: int, crs: int) -> None:
+    random = np.random.default_rng(seed)
+    spots = random.uniform(0, 40, (6, 2))
+    shapes = [shapely.Point(UTM @ tuple(spot)).buffer(random.uniform(30, 200)) for spot in spots]
+    names = [str(random.choice(NASTY[:5])) for _ in shapes]
+    path = tmp_path / f"{seed}.gpkg"
+    path.unlink(missing_ok=True)
+    geopandas.GeoDataFrame({"what; 'is'": names}, geometry=shapes, crs=32633).to_crs(crs).to_file(path)
+    cover = LandCover.open(path, class_column="what; 'is'")
+    for tile, found in under(raster(tmp_path / "a.tif", noise(3, 40, 40)), cover, 20):
+        at = np.arange(20) + 0.5
+        xs, ys = tile.transform @ tuple(np.meshgrid(at, at))
+        seen = np.full(xs.shape, None, object)
+        for shape, name in zip(shapes, names, strict=True):
+            seen[shapely.contains_xy(shape, xs, ys)] = name
+        known = seen[seen != None]  # noqa: E711 - elementwise
+        assert found.coverage == pytest.approx(len(known) / 400, abs=0.01)
+        for name in set(names):
+            share = (known == name).mean() if len(known) else 0
+            assert found.shares.get(name, 0) == pytest.approx(share, abs=0.02 if len(known) > 50 else 0.2)
+
+
+def test_polygons_without_a_class_or_a_place_are_left_out(tmp_path: Path) -> None:
+    square = shapely.box(600_000, 4_999_680, 600_320, 5_000_000)
+    path = polygons(tmp_path / "a.gpkg", [square, square, shapely.Polygon()], ["wood", None, "nowhere"])
+    cover = LandCover.open(path, class_column="what; 'is'")
+    (_, found), *_ = under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32)
+    assert found == ClassFractions({"wood": 1.0}, 1.0)
+
+
+def test_real_polygons_have_their_classes(shared_data: Path, tmp_path: Path) -> None:
+    """CORINE names with commas and accents, in degrees; one pixel class by class against geopandas."""
+    path = shared_data / "geo" / "zamora_lulc_vector" / "lulc_1998.geojson"
+    frame = geopandas.read_file(path)
+    west, _, east, north = frame.total_bounds
+    step = (east - west) / 64
+    scene = raster(tmp_path / "a.tif", noise(3, 64, 64), Affine(step, 0, west, 0, -step, north), "EPSG:4326")
+    names = set(frame["CLASS_NAME"])
+    seen = [shares for _, shares in under(scene, LandCover.open(path, class_column="CLASS_NAME"), 32)]
+    assert {name for shares in seen for name in shares.shares} <= names
+    assert any(len(shares.shares) > 3 for shares in seen)
+
+
+# -- legends ---------------------------------------------------------------------------------------------------------
+
+BUNDLED = ["esa_worldcover", "nlcd", "corine", "dynamic_world", "io_lulc_9class", "lcz"]
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_legends_are_whole(name: str) -> None:
+    legend = Legend.load(name)
+    assert len(legend.classes) >= 8
+    assert not legend.nodata & set(legend.classes)
+    for code, entry in legend.classes.items():
+        assert entry.code == code
+        assert entry.label.strip()
+        assert entry.category == legend.category(entry.label)
+        assert entry.category == entry.category.strip().lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "code,label\n1,water\n2,\"wood, 'old'; Ü\"\n"),
+        ("a.csv", "\ufeffcode, label, extra\n1, water, x\n2, \"wood, 'old'; Ü\", y\n"),
+        ("a.json", json.dumps({"classes": [{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}]})),
+        ("a.json", json.dumps([{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}])),
+    ],
+)
+def test_a_legend_file_of_ones_own(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    legend = Legend.load(tmp_path / name)
+    assert {code: entry.label for code, entry in legend.classes.items()} == {1: "water", 2: "wood, 'old'; Ü"}
+    assert legend.label(3) == "unknown 3"
+
+
+def test_category_words_may_differ_from_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "code,label,category\n41,Deciduous Forest,forest\n42,Evergreen Forest,forest\n7,Sea,\n"
+    )
+    legend = Legend.load(tmp_path / "a.csv")
+    assert [legend.category(label) for label in ("Deciduous Forest", "Evergreen Forest", "Sea", "unknown 9")] == [
+        *["forest", "forest", "sea", "unknown 9"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", ""),
+        ("a.csv", "code,label\n"),
+        ("a.csv", "value,name\n1,water\n"),
+        ("a.csv", "code,label\n1.5,water\n"),
+        ("a.csv", "code,label\n1,water\n1,wood\n"),
+        ("a.json", "{"),
+        ("a.json", "{}"),
+        ("a.json", "3"),
+        ("a.json", '{"classes": [{"label": "water"}]}'),
+    ],
+)
+def test_what_is_no_legend_is_refused_in_one_line(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(GeocmerError) as caught:
+        Legend.load(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_legend_names_the_known_ones() -> None:
+    with pytest.raises(GeocmerError, match="esa_worldcover") as caught:
+        Legend.load("no'such;legend")
+    assert "no'such;legend" in str(caught.value)
+
+
+def test_a_rasters_own_legend_by_every_way_it_can_have_one(tmp_path: Path) -> None:
+    codes = np.array([[[1, 2], [2, 4]]], "uint8")
+    with pytest.raises(GeocmerError, match="--legend"):
+        Legend.from_raster(raster(tmp_path / "bare.tif", codes))
+
+    coloured = raster(tmp_path / "coloured.tif", codes)
+    with rasterio.open(coloured, "r+") as file:
+        file.write_colormap(1, {1: (0, 0, 255, 255), 2: (0, 255, 0, 255), 4: (9, 9, 9, 255)})
+    assert sorted(Legend.from_raster(coloured).classes) == [1, 2, 4]
+    (note,) = LandCover.open(coloured).notes
+    assert "no names" in note
+    assert "--legend" in note
+
+    named = tmp_path / "named.tif"
+    shutil.copy(coloured, named)
+    entries = "".join(f"<Category>{name}</Category>" for name in ("", "water", "wood &amp; 'old'", "", "Ü"))
+    band = f'<PAMRasterBand band="1"><CategoryNames>{entries}</CategoryNames></PAMRasterBand>'
+    named.with_name("named.tif.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+    expected = {1: "water", 2: "wood & 'old'", 4: "Ü"}
+    assert {code: c.label for code, c in Legend.from_raster(named).classes.items()} == expected
+    assert not LandCover.open(named).notes
+
+    for path in (tmp_path / "table.tif", tmp_path / "esri.tif"):
+        shutil.copy(coloured, path)
+    fields = [("Count", 0, 1), ("Value", 0, 5), ("Class", 2, 2)]
+    table = "".join(
+        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
+        for i, (name, kind, usage) in enumerate(fields)
+    )
+    cells = [(7, 1, "water"), (8, 2, "wood &amp; 'old'"), (9, 4, "Ü"), (0, 5, "")]
+    table += "".join(
+        f'<Row index="{i}"><F>{count}</F><F>{value}</F><F>{name}</F></Row>'
+        for i, (count, value, name) in enumerate(cells)
+    )
+    (tmp_path / "table.tif.aux.xml").write_text(
+        f'<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable>{table}</GDALRasterAttributeTable>'
+        "</PAMRasterBand></PAMDataset>"
+    )
+    assert {code: c.label for code, c in Legend.from_raster(tmp_path / "table.tif").classes.items()} == expected
+
+    frame = pandas.DataFrame({"Value": [1, 2, 4, 5], "Count": [7.0] * 4, "Class": [*expected.values(), ""]})
+    pyogrio.write_dataframe(frame, tmp_path / "x.dbf", driver="ESRI Shapefile")
+    for suffix in ("dbf", "cpg"):
+        (tmp_path / f"x.{suffix}").rename(tmp_path / f"esri.tif.vat.{suffix}")
+    assert {code: c.label for code, c in Legend.from_raster(tmp_path / "esri.tif").classes.items()} == expected
+
+
+def test_real_rasters_bring_their_legends(shared_data: Path) -> None:
+    geo = shared_data / "geo"
+    zion = Legend.from_raster(geo / "zion_nlcd" / "nlcd.tif")
+    assert [zion.label(code) for code in (1, 4, 8)] == ["Water", "Forest", "Wetlands"]
+    assert len(Legend.from_raster(geo / "stars_olinda_l7" / "lc.tif").classes) > 10
+    cover = Legend.from_raster(next((geo / "worldcover_N00E006").glob("*.tif")))
+    assert set(cover.classes) <= set(Legend.load("esa_worldcover").classes) | {0}
+
+
+# -- what does not serve ---------------------------------------------------------------------------------------------
+
+
+def test_land_cover_elsewhere_is_refused(tmp_path: Path, legend: Path, shared_data: Path) -> None:
+    scene = raster(tmp_path / "a.tif", noise(3, 32, 32))
+    elsewhere = UTM @ Affine.translation(500, 0)
+    far = [
+        LandCover.open(raster(tmp_path / "b.tif", np.ones((1, 9, 9), "uint8"), elsewhere), legend),
+        LandCover.open(raster(tmp_path / "c.tif", np.ones((1, 9, 9), "uint8"), UTM, "EPSG:3031"), legend),
+        LandCover.open(polygons(tmp_path / "d.gpkg", [shapely.box(0, 0, 1, 1)], ["x"]), class_column="what; 'is'"),
+        LandCover.open(shared_data / "geo" / "stars_olinda_l7" / "lc.tif"),
+    ]
+    for cover in far:
+        with pytest.raises(GeocmerError, match="does not overlap the scene") as caught:
+            list(under(scene, cover, 32))
+        assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, legend: Path) -> None:
+    text, good = tmp_path / "a.txt", raster(tmp_path / "good.tif", np.ones((1, 9, 9), "uint8"))
+    text.write_text("hello")
+    bare = raster(tmp_path / "bare.tif", np.ones((1, 9, 9), "uint8"), crs=None)
+    vector = polygons(tmp_path / "a.gpkg", [shapely.box(0, 0, 1, 1)], ["x"])
+    unclassed = polygons(tmp_path / "b.gpkg", [shapely.box(0, 0, 1, 1)], [None])
+    for path, more, said in [
+        (tmp_path / "missing.tif", {"legend": legend}, "does not exist"),
+        (tmp_path, {"legend": legend}, "does not exist"),
+        (text, {"legend": legend}, "not a raster"),
+        (vector, {"legend": legend}, "--class-column"),
+        (text, {"class_column": "a"}, "not a vector file"),
+        (vector, {"class_column": "a"}, "its columns are: what; 'is'"),
+        (unclassed, {"class_column": "what; 'is'"}, "no polygon with a class"),
+        (bare, {"legend": legend}, "no CRS"),
+        (good, {"legend": legend, "band": 2}, "no band 2"),
+        (good, {}, "--legend"),
+    ]:
+        with pytest.raises(GeocmerError, match=said) as caught:
+            LandCover.open(path, **more)
+        assert "\n" not in str(caught.value)
+
+
+def test_codes_that_are_no_whole_numbers_are_refused(tmp_path: Path, legend: Path) -> None:
+    cover = LandCover.open(raster(tmp_path / "c.tif", np.full((1, 32, 32), 1.5, "float32")), legend)
+    with pytest.raises(GeocmerError, match=r"fractional code 1\.5"):
+        list(under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32))
+
+
+def test_the_hash_tells_layers_legends_and_columns_apart(tmp_path: Path, legend: Path) -> None:
+    path = raster(tmp_path / "a.tif", np.ones((1, 9, 9), "uint8"))
+    first = LandCover.open(path, legend).hash
+    assert LandCover.open(path, legend).hash == first
+    assert LandCover.open(path, "nlcd").hash != first
+    legend.write_text(json.dumps({**FIVE, "nodata": [1]}))
+    assert LandCover.open(path, legend).hash != first, "a legend that was edited is another legend"

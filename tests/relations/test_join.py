@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Geod, Transformer
+from synthetic import footprint
+
+from geocmer.geometry.distance import distances
+from geocmer.geometry.geodesy import Caps, gaps
+from geocmer.geometry.neighbors import Forest
+from geocmer.geometry.overlap import OVERLAP, same
+from geocmer.relations.calibration import Calibration, background, probability
+from geocmer.relations.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
+from geocmer.relations.kinds import Kind
+from geocmer.relations.parser import Clause
+from geocmer.store.schema import extents
+
+GEOD = Geod(ellps="WGS84")
+
+
+def _world() -> np.ndarray:
+    """A grid across the antimeridian, a ring of tiles around the pole with one upon it, turned tiles, a wide one."""
+    rng = np.random.default_rng(5)
+    shapes = [footprint(179.9 + x / 50, 60 + y / 100, 0.02, 0.01) for x in range(10) for y in range(10)]
+    shapes += [footprint(10 + x, 45 + y, 0.02, 0.015, turn) for x, y, turn in rng.uniform(0, [0.2, 0.2, 90], (80, 3))]
+    shapes += [shapely.box(lon, 89.9, lon + 30, 89.95) for lon in range(-180, 180, 30)]
+    shapes += [shapely.box(-180, 89.96, 180, 90), footprint(9, 44.9, 1.15, 0.2), footprint(10.3, 45.1, 0.02, 0.015)]
+    return np.array(shapes, dtype=object)
+
+
+WORLD = _world()
+EXTENTS = extents(WORLD)
+CAPS = Caps.around(EXTENTS)
+N = len(WORLD)
+ONE, TWO = (grid.ravel() for grid in np.meshgrid(range(N), range(N), indexing="ij"))
+METRES = distances(WORLD[ONE], WORLD[TWO]).reshape(N, N)
+GAPS = gaps(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(N, N)
+AZIMUTH = (np.array(GEOD.inv(*CAPS.lonlat[TWO].T, *CAPS.lonlat[ONE].T)[0]) % 360).reshape(N, N)
+APART = (CAPS.lonlat[ONE] != CAPS.lonlat[TWO]).any(axis=1).reshape(N, N)
+EVEN = shapely.transform(  # in a projection that keeps areas
+    WORLD, lambda xy: np.column_stack(Transformer.from_crs(4326, 6933, always_xy=True).transform(*xy.T))
+)
+SHARED = shapely.area(shapely.intersection(EVEN[ONE], EVEN[TWO]))
+OVERLAPS = (SHARED / (shapely.area(EVEN)[ONE] + shapely.area(EVEN)[TWO] - SHARED)).reshape(N, N)
+
+
+def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) -> np.ndarray:
+    """Scores of all tiles from the matrix of all pairs."""
+    product = subject.copy()
+    for clause, p in clauses:
+        if clause.kind is Kind.IN:
+            w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0)
+            value = (w * p).sum(axis=1) / w.sum(axis=1)
+        else:
+            half = {Kind.NEAR: 1000, Kind.NEXT: 100}.get(clause.kind, 5000)
+            w = np.where(3 * half >= METRES, 2.0 ** -((METRES / half) ** 2), 0)
+            if clause.metres is not None:
+                w = (clause.metres >= METRES).astype(float)
+            if clause.kind in AZIMUTHS:
+                off = np.abs((AZIMUTH - AZIMUTHS[clause.kind] + 180) % 360 - 180)
+                w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind]) % 360 == 315)) * APART
+                w = w * (OVERLAPS < OVERLAP)  # a place is not north of itself
+            value = (w * p).max(axis=1)
+        product *= 1 - value if clause.negated else value
+    return product ** (1 / (1 + len(clauses)))
+
+
+@st.composite
+def clauses(draw: st.DrawFn) -> Clause:
+    kind = draw(st.sampled_from(Kind))
+    limit = st.sampled_from([1.0, 500.0, 3000.0, 2e5])
+    metres = draw(limit if kind is Kind.WITHIN else st.none() | limit if kind in AZIMUTHS else st.none())
+    return Clause(kind, "b", metres, draw(st.booleans()))
+
+
+@given(
+    st.lists(clauses(), min_size=1, max_size=3),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 5, N, None]),
+    st.sampled_from([1, 16, BLOCK]),
+    st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
+    rng = np.random.default_rng(seed)
+    subject = rng.integers(0, 5, N) / 4.0  # so that many tie
+    scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
+    wanted = rng.random(N) < 0.8
+    names = rng.permutation(N)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.relations.join.BLOCK", block)
+        if block == 16:
+            patch.setattr("geocmer.geometry.neighbors.PAIRS", 50)
+            patch.setattr("geocmer.geometry.neighbors.RUN", 3)
+        ranked = join(EXTENTS, WORLD.take, subject, scored, k, wanted, min_score, names.__getitem__)
+    true = _brute_force(subject, scored) * wanted
+    expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
+    assert ranked.scores == pytest.approx(expected, rel=1e-9)
+    assert true[ranked.rows] == pytest.approx(ranked.scores, rel=1e-9)
+    assert len(set(ranked.rows)) == len(ranked.rows)
+    apart = np.diff(ranked.scores) < 0
+    assert (apart | (np.diff(names[ranked.rows]) > 0)).all(), "equal ones by name"
+    if not any(clause.kind is Kind.IN for clause in asked) and len(ranked.rows) == k:
+        last = np.flatnonzero((true == ranked.scores[-1]) & ~np.isin(np.arange(N), ranked.rows))
+        assert (names[last] > names[ranked.rows[-1]]).all(), "at the end too"
+    for number, (clause, p) in enumerate(scored):
+        if clause.negated:
+            assert (ranked.partners[:, number] == -1).all()
+        elif clause.kind is not Kind.IN and len(scored) == 1:
+            partner = ranked.partners[:, number]
+            given_by = p[partner] * weight(clause, METRES[ranked.rows, partner])
+            assert np.sqrt(subject[ranked.rows] * given_by) == pytest.approx(ranked.scores, rel=1e-9)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, N - 1), min_size=0, max_size=6, unique=True), min_size=1, max_size=4),
+    st.sampled_from([0.0, 1.0, 300.0, 3000.0, 2e5, 3e7]),
+    st.sampled_from([1, 2, 7, 1000]),
+    st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_forest_finds_every_pair_that_may_be_near(blocks, metres, run, seed) -> None:
+    p = np.round(np.random.default_rng(seed).random(N), 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.geometry.neighbors.RUN", run)
+        forest = Forest(EXTENTS, p)
+        for number, block in enumerate(blocks):  # one after the other, as trees are kept
+            hits, least = np.array(block, np.intp), 0.8 - 0.2 * number
+            pairs = list(forest.pairs(hits, least, metres))
+            found = {pair for one, two, _ in pairs for pair in zip(hits[one], two, strict=True)}
+            hit, other = np.nonzero((metres - 1e-6 >= GAPS[hits]) & (p >= least))
+            assert found >= set(zip(hits[hit], other, strict=True))
+            assert all(metres + 1e-6 >= GAPS[pair] and p[pair[1]] >= least for pair in found)
+
+
+@given(st.sampled_from(Kind), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
+@settings(max_examples=20, deadline=None)
+def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind, negated, seed, more) -> None:
+    rng = np.random.default_rng(seed)
+    clause = Clause(kind, "b", 5000.0 if kind is Kind.WITHIN else None, negated)
+    subject, p = rng.random(N), rng.random(N) * 0.8
+
+    def scores(subject: np.ndarray, p: np.ndarray) -> np.ndarray:
+        ranked = join(EXTENTS, WORLD.take, subject, [(clause, p)], None)
+        found = np.zeros(N)
+        found[ranked.rows] = ranked.scores
+        return found
+
+    before, raised = scores(subject, p), p.copy()
+    raised[rng.integers(N)] += more
+    difference = scores(subject, raised) - before
+    assert (difference <= 1e-12).all() if negated else (difference >= -1e-12).all()
+    assert (scores(np.minimum(subject + more, 1), p) >= before - 1e-12).all()
+
+
+@given(st.sampled_from(Kind), st.floats(0, 1e5), st.floats(0, 1e5))
+def test_weights_never_rise_with_distance(kind, near, far) -> None:
+    near, far = sorted((near, far))
+    for metres in (None, 5000.0):
+        clause = Clause(kind, "b", metres)
+        a, b = weight(clause, np.array([near, far]))
+        assert 1 >= a >= b >= 0
+        assert weight(clause, np.array([0.0])) == 1
+        assert weight(clause, np.array([reach(clause) * (1 + 1e-9) + 1e-9])) == 0
+
+
+@given(st.floats(0, 360, exclude_max=True))
+def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
+    for four in (("north", "east", "south", "west"), ("northeast", "southeast", "southwest", "northwest")):
+        hits = [bool(in_sector(Clause(Kind(f"{way} of"), "b"), np.array([azimuth]))[0]) for way in four]
+        assert sum(hits) == 1
+    assert in_sector(Clause(Kind.NORTH, "b"), np.array([0.0, 44.9, 315.0, 45.0, 180.0])).tolist() == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("k", [3, None])
+def test_where_all_is_equal_names_decide_and_not_the_storage(kind, k) -> None:
+    """Four rows of tiles, 100 km apart and all alike, in two orders of storage."""
+    row = np.array([shapely.box(x / 100, y, (x + 1) / 100, y + 0.01) for y in range(4) for x in range(9)], dtype=object)
+    found = []
+    for order in (np.arange(36), np.random.default_rng(1).permutation(36)):
+        clause, shapes = Clause(kind, "b", 1500.0 if kind is Kind.WITHIN else None), row[order]
+        one = np.full(36, 0.5)
+        ranked = join(extents(shapes), shapes.take, one, [(clause, one)], k, names=order.__getitem__)
+        found.append([(order[a], order[b]) for a, b in zip(ranked.rows, ranked.partners[:, 0], strict=True)])
+    assert found[0] == found[1]
+    if kind in (Kind.NEAR, Kind.NEXT, Kind.WITHIN):
+        assert found[0] == [(n, n) for n in range(36)][:k], "of equal partners a tile itself comes first"
+    if kind in (Kind.EAST, Kind.WEST):
+        step = -1 if kind is Kind.EAST else 1
+        ends = [n for n in range(36) if 0 <= n % 9 + step < 9]
+        assert found[0] == [(n, n + step) for n in ends][:k], "the nearest"
+
+
+def test_one_place_is_not_north_of_itself() -> None:
+    """Two scenes that are 100 m apart show the same tiles; a third tile lies 2 km to the north."""
+    low, moved, high = (
+        shapely.box(0, 0, 0.01, 0.01),
+        shapely.box(0, 0.001, 0.01, 0.011),
+        shapely.box(0, 0.03, 0.01, 0.04),
+    )
+    shapes = np.array([low, moved, high], dtype=object)
+    subject, p = np.array([0.0, 0.9, 0.8]), np.array([0.9, 0.0, 0.0])
+    north, near = (
+        join(extents(shapes), shapes.take, subject, [(Clause(k, "b"), p)], 5) for k in (Kind.NORTH, Kind.NEAR)
+    )
+    assert (north.rows.tolist(), north.partners.tolist()) == ([2], [[0]])
+    assert (near.rows.tolist(), near.partners.tolist()) == ([1, 2], [[0], [0]]), "but it may be near itself"
+
+
+def test_one_place_is_told_by_the_overlap() -> None:
+    assert np.abs(OVERLAPS - OVERLAP).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert (same(WORLD[ONE], WORLD[TWO]) == (OVERLAPS.ravel() >= OVERLAP)).all()
+
+
+def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
+    assert len(join(EXTENTS[:0], WORLD.take, np.empty(0), [], 5).rows) == 0
+    grid = np.array([shapely.box(x / 100, y / 100, (x + 1) / 100, (y + 1) / 100) for x in range(60) for y in range(60)])
+    rng = np.random.default_rng(0)
+    subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
+    ranked = join(extents(grid), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
+    assert ranked.seen < 1000
+
+
+# -- calibration ------------------------------------------------------------------------------------------------------
+
+
+def test_the_background_is_a_list_of_concepts() -> None:
+    assert len(background()) == len(set(background())) >= 50
+    assert all(line == line.strip() for line in background())
+
+
+@given(st.integers(0, 1000), st.floats(0.1, 10))
+def test_calibration_rises_with_the_cosine_and_knows_no_scale(seed, scale) -> None:
+    rng = np.random.default_rng(seed)
+    concepts, tiles, concept = rng.normal(size=(20, 8)), rng.normal(size=(50, 8)), rng.normal(size=8)
+    z = tiles @ Calibration.of(concepts, tiles).direction(concept)
+    cosine = tiles @ (concept - concepts.mean(axis=0))
+    assert np.array_equal(np.argsort(z), np.argsort(cosine))
+    assert scale * tiles @ Calibration.of(concepts, scale * tiles).direction(concept) == pytest.approx(z)
+    p = probability(np.sort(z))
+    assert (np.diff(p) >= 0).all()
+    assert ((p > 0) & (p < 1)).all()
+    assert tiles @ Calibration.of(concepts, tiles).direction(concepts.mean(axis=0)) == pytest.approx(0)

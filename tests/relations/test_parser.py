@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from geocmer.errors import InputError
+from geocmer.relations.kinds import Kind
+from geocmer.relations.parser import FARTHEST, METRES, Clause, Query, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("parking lot near river", Query("parking lot", (Clause(Kind.NEAR, "river"),))),
+        ("airport near river", Query("airport", (Clause(Kind.NEAR, "river"),))),
+        ("An airport, near the river.", Query("airport", (Clause(Kind.NEAR, "river"),))),
+        ("  AIRPORT\tNear  the \n RIVER ", Query("AIRPORT", (Clause(Kind.NEAR, "RIVER"),))),
+        ("solar farm in desert", Query("solar farm", (Clause(Kind.IN, "desert"),))),
+        ("harbor within 2 km of a refinery", Query("harbor", (Clause(Kind.WITHIN, "refinery", 2000.0),))),
+        ("parking not near forest", Query("parking", (Clause(Kind.NEAR, "forest", negated=True),))),
+        ("parking far from forest", Query("parking", (Clause(Kind.NEAR, "forest", negated=True),))),
+        ("parking not far from forest", Query("parking", (Clause(Kind.NEAR, "forest"),))),
+        ("school next to a park", Query("school", (Clause(Kind.NEXT, "park"),))),
+        ("lake north of a city", Query("lake", (Clause(Kind.NORTH, "city"),))),
+        ("lake to the north-east of a city", Query("lake", (Clause(Kind.NORTHEAST, "city"),))),
+        ("lake within 5 km south west of a city", Query("lake", (Clause(Kind.SOUTHWEST, "city", 5000.0),))),
+        ("lake 3 nautical miles west of a city", Query("lake", (Clause(Kind.WEST, "city", 5556.0),))),
+        ("farm more than 1,500 ft from road", Query("farm", (Clause(Kind.WITHIN, "road", 457.2, negated=True),))),
+        ("farm not within .5mi of road", Query("farm", (Clause(Kind.WITHIN, "road", 804.672, negated=True),))),
+        ("many cars within 1e2 m of a lake", Query("many cars", (Clause(Kind.WITHIN, "lake", 100.0),))),
+        (
+            "airport near river and not near forest, in desert but not next to road",
+            Query(
+                "airport",
+                (
+                    Clause(Kind.NEAR, "river"),
+                    Clause(Kind.NEAR, "forest", negated=True),
+                    Clause(Kind.IN, "desert"),
+                    Clause(Kind.NEXT, "road", negated=True),
+                ),
+            ),
+        ),
+        ('"school next to church" near "a lake"', Query("school next to church", (Clause(Kind.NEAR, "a lake"),))),
+        ("black and white roof near lake", Query("black and white roof", (Clause(Kind.NEAR, "lake"),))),
+    ],
+)
+def test_what_is_a_relation(text: str, expected: Query) -> None:
+    assert parse(text) == expected
+    assert parse(text).note == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("airport", ""),
+        ("a lake", ""),
+        ("river and forest", ""),
+        ("nearby airport", ""),
+        ("inland harbor, neat", ""),
+        ("walk-in clinic", ""),
+        ("near river", "'near' lacks"),
+        ("airport near", "'near' lacks"),
+        ("in the desert", "'in' lacks"),
+        ("a bridge over a river near many trees in two sides", "'many' makes it the description"),
+        ("houses near a lot of trees", "'lot of' makes it"),
+        ("some boats are in a port", "'some' makes it"),
+        ("a football field in the west of a residential area", "'in the west' makes it"),
+        ("it is a piece of farmland next to a river", "'it' makes it"),
+    ],
+)
+def test_what_is_left_whole(text: str, note: str) -> None:
+    query = parse(text)
+    assert query == Query(text)
+    assert query.note.startswith(note)
+    assert bool(query.note) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ('""', "is empty"),
+        ("airport near river near forest", "chains 'near' and 'near'"),
+        ("parking near river in city", "put 'and' between them"),
+        ("ship within 2 of harbor", "'within 2 of' is no distance"),
+        ("ship within five km of harbor", "write for instance 'within 2 km of'"),
+        ("airport 2 km from river", "'2 km from' is no distance"),
+        ("ship within 2 parsecs of harbor", "unknown unit 'parsecs'"),
+        ("ship within 2,5 km of harbor", "the number '2,5'"),
+        ("ship within 0 km of harbor", "no two places have"),
+        ("ship within 1e9 km of harbor", "no two places have"),
+        ("ship within 1e999 km of harbor", "no two places have"),
+    ],
+)
+def test_what_is_refused(text: str, says: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse(text)
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+SAID = [
+    *Kind,
+    "not",
+    "and",
+    "but",
+    ",",
+    '"',
+    '""',
+    "a",
+    "2 km",
+    "within 2 km of",
+    "more than 1,5",
+    "far from",
+    "many",
+    "in",
+]
+
+
+@given(st.lists(st.sampled_from(SAID) | st.text(max_size=6), max_size=9).map(" ".join) | st.text())
+@example('a "near" b near "')
+@example("a near \u2028 b")
+@settings(max_examples=400)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        query = parse(text)
+    except InputError:
+        return
+    assert all(concept.strip() for concept in query.concepts)
+    assert parse(str(query)) == query, "what was read can be said again"
+    if not query.clauses:
+        assert query.concept in text or query.concept in text.replace('""', '"')
+
+
+concepts = (st.text(min_size=1) | st.lists(st.sampled_from(SAID), min_size=1, max_size=5).map(" ".join)).map(str.strip)
+concepts = concepts.filter(bool)
+metres = st.floats(1e-6, FARTHEST).map(lambda value: round(value, 6)) | st.integers(1, 20_000).map(lambda n: 1000.0 * n)
+
+
+@st.composite
+def clauses(draw: st.DrawFn) -> Clause:
+    kind = draw(st.sampled_from(Kind))
+    if kind is Kind.WITHIN or (kind.value.endswith("of") and draw(st.booleans())):
+        return Clause(kind, draw(concepts), draw(metres), draw(st.booleans()))
+    return Clause(kind, draw(concepts), None, draw(st.booleans()))
+
+
+@given(st.builds(Query, concepts, st.lists(clauses(), max_size=4).map(tuple)))
+@settings(max_examples=300)
+def test_a_query_can_be_said_and_read_again(query: Query) -> None:
+    assert parse(str(query)) == query
+
+
+@given(st.text())
+def test_quotes_keep_anything_whole(text: str) -> None:
+    quoted = '"' + text.replace('"', '""') + '"'
+    if text.strip():
+        assert parse(quoted) == Query(text.strip())
+        assert parse(f"lake near {quoted}") == Query("lake", (Clause(Kind.NEAR, text.strip()),))
+
+
+@given(st.sampled_from(sorted(METRES)), st.integers(1, 999), st.sampled_from(["", " "]))
+def test_units(unit: str, number: int, space: str) -> None:
+    (clause,) = parse(f"a within {number}{space}{unit.upper()} of b").clauses
+    assert clause.metres == pytest.approx(number * METRES[unit], abs=1e-6)
+
+
+def test_captions_of_pictures_stay_whole(shared_data: Path) -> None:
+    images = json.loads((shared_data / "rsicd" / "captions.json").read_text())["images"]
+    captions = {caption for image in images for caption in image["captions"]}
+    read: Counter[str] = Counter()
+    for caption in captions:
+        try:
+            read["related" if parse(caption).clauses else "whole"] += 1
+        except InputError:
+            read["refused"] += 1
+    assert len(captions) > 18_000
+    assert read["related"] < 0.01 * len(captions)
+    assert read["refused"] < 0.001 * len(captions)

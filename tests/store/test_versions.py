@@ -1,0 +1,288 @@
+"""Versions: which are kept, which moment each answers for, and what a store weighs after many writes."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import ENCODER, OTHER, contents, scene, tile, unit
+
+from geocmer.errors import FingerprintError, InputError, StoreError
+from geocmer.search.vector_search import search
+from geocmer.store import lance, mmap_cache, versions
+from geocmer.store.store import Store
+from geocmer.store.versions import GRACE, KEPT, MOST, Version
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def _newest(there: list[Version], moment: datetime) -> Version | None:
+    return max((v for v in there if v.time <= moment), key=lambda v: v.number, default=None)
+
+
+@given(
+    gaps=st.lists(st.sampled_from([1, 5, 60, 599, 600, 601, 4000, 86_400, 20 * 86_400]), min_size=1, max_size=40),
+    looks=st.lists(st.integers(0, 40), max_size=4),
+)
+def test_what_stayed_the_newest_for_a_while_can_be_read_back(gaps: list[int], looks: list[int]) -> None:
+    times = [START]
+    for gap in gaps:
+        times.append(times[-1] + gap * SECOND)
+    every = [Version(n, time, 0, 0) for n, time in enumerate(times, 1)]
+    there: list[Version] = []
+    for version in every:
+        there.append(version)
+        if version.number in {*looks, len(every)}:  # clearing often or once comes to the same
+            gone = versions.superseded(there, version.time)
+            there = [v for v in there if v.number not in gone]
+    now = every[-1].time
+    assert there[-1] == every[-1]
+    for version, following in pairwise(every):
+        recent, old = now - following.time <= GRACE, now - following.time > KEPT
+        step = following.time - version.time < GRACE
+        assert (version in there) == (recent or not (old or step))
+        if not old and not step:
+            for moment in (version.time, following.time - SECOND):
+                assert _newest(there, moment) == version == versions.find(there, moment, "")
+
+
+def test_no_more_than_so_many_versions_are_kept() -> None:
+    there = [Version(n, START + n * GRACE * 2, 0, 0) for n in range(1, MOST + 50)]
+    gone = versions.superseded(there, there[-1].time + GRACE * 2)
+    assert gone == [v.number for v in there[: len(there) - 1 - MOST]]
+
+
+def test_a_version_is_found_by_number_and_by_moment() -> None:
+    there = [Version(n, START + n * timedelta(hours=1), 0, 0) for n in (2, 3, 7)]
+    assert versions.find(there, 3, "").number == 3
+    assert versions.find(there, there[1].time, "").number == 3
+    assert versions.find(there, there[1].time - SECOND, "").number == 2
+    assert versions.find(there, START + timedelta(days=99), "").number == 7
+    for asked in (1, 4, 8, START):
+        with pytest.raises(StoreError, match=r"'s.*the oldest is 2 of 2026-01-01T02:00:00Z, the newest 7 of.*info"):
+            versions.find(there, asked, "it's")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12", 12),
+        ("2026-01-31", datetime(2026, 1, 31, 23, 59, 59, 999_999, UTC)),
+        ("2026-01-31T18:00", datetime(2026, 1, 31, 18, tzinfo=UTC)),
+        ("2026-01-31 18:00:05Z", datetime(2026, 1, 31, 18, 0, 5, tzinfo=UTC)),
+        ("2026-01-31T18:00+09:00", datetime(2026, 1, 31, 9, tzinfo=UTC)),
+    ],
+)
+def test_moments_are_read_as_utc(text: str, expected: int | datetime) -> None:
+    assert versions.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "yesterday", "2026-13-01", "31.01.2026", "v3"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="neither the number of a version nor a date"):
+        versions.parse(text)
+
+
+def test_times_are_utc_wherever_the_machine_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = datetime.now(UTC)
+    store = Store.create(tmp_path / "store")
+    store.add_tiles([tile(1)])
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found = versions.versions(store._dataset("tiles"))
+        assert [(v.number, v.rows) for v in found] == [(1, 0), (2, 1)]
+        assert before - SECOND <= found[0].time <= found[1].time <= datetime.now(UTC) + SECOND
+    monkeypatch.undo()
+    time.tzset()
+
+
+# -- reading an earlier version ---------------------------------------------------------------------------------------
+
+
+def _lived(path: Path) -> tuple[Store, list[tuple[Version, datetime, list, list, object]]]:
+    """A store with a past, and what it held after every step: version, moment, tiles, scenes, encoder."""
+    store = Store.create(path)
+    steps = [
+        lambda: store.begin(ENCODER),
+        lambda: store.add_tiles([tile(n) for n in range(4)], unit(4)),
+        lambda: store.add_scene(scene(1)),
+        lambda: store.add_tiles([tile(n) for n in range(4, 9)], unit(9)[4:]),
+        lambda: store.add_scene(scene(2)),
+        lambda: store.set_categories([tile(0).id], ["lake"], [None], [None]),
+        lambda: store.reembed(OTHER, lambda keys: unit(9, OTHER.dim)[[key.row for key in keys]]),
+    ]
+    past = []
+    for step in steps:
+        step()
+        past.append(
+            (store.versions()[-1], datetime.now(UTC), contents(store), store.scenes(), store.encoder),
+        )
+        time.sleep(0.002)
+    return store, past
+
+
+def test_a_store_can_be_read_as_it_was(tmp_path: Path) -> None:
+    store, past = _lived(tmp_path / "store")
+    for version, moment, tiles, scenes, encoder in past:
+        then = Store.open(store.path, moment)
+        assert then.past == version
+        assert (contents(then), then.scenes(), then.encoder) == (tiles, scenes, encoder)
+        assert then.snapshot().uris == {row.id: row.uri for row in scenes}
+        assert then.count() == len(tiles) == version.rows
+    last = {version.number: (tiles, scenes) for version, _, tiles, scenes, _ in past}
+    for number, (tiles, scenes) in last.items():  # by number: with the scenes that were added before the next version
+        then = Store.open(store.path, number)
+        assert (contents(then), then.scenes()) == (tiles, scenes)
+    with pytest.raises(StoreError, match="the oldest is 1 of"):
+        Store.open(store.path, past[0][1] - timedelta(days=1))
+
+
+def test_scenes_are_those_of_the_version_though_later_ones_were_cleared() -> None:
+    there = [Version(1, START, 0, 0), Version(9, START + timedelta(days=3), 0, 0)]
+    assert versions.last_moment(there, 1) == START + GRACE
+    assert versions.last_moment(there, 9) > START + timedelta(days=9999)
+
+
+def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
+    store, past = _lived(tmp_path / "store")
+    before, versions = contents(store), [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+    then = Store.open(store.path, past[1][0].number)
+    for write in (
+        lambda: then.add_tiles([tile(50)], unit(1)),
+        lambda: then.add_scene(scene(3)),
+        lambda: then.set_categories([tile(1).id], ["x"], [None], [None]),
+        lambda: then.begin(OTHER),
+        lambda: then.set_vectors(ENCODER, [tile(1).id], unit(1)),
+        lambda: then.switch(OTHER),
+        lambda: then.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim)),
+        then.upkeep,
+    ):
+        with pytest.raises(StoreError, match=r"as of version .* to write to it"):
+            write()
+    assert contents(store) == before
+    assert versions == [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+
+
+def test_the_encoder_of_that_time_answers(tmp_path: Path) -> None:
+    store, past = _lived(tmp_path / "store")
+    then = Store.open(store.path, past[4][1])
+    then.check(ENCODER.fingerprint)
+    with pytest.raises(FingerprintError):
+        then.check(OTHER.fingerprint)
+    with pytest.raises(FingerprintError):
+        store.check(ENCODER.fingerprint)
+    assert [hit.id for hit in search(then, unit(9)[6], k=1, fingerprint=ENCODER.fingerprint)] == [tile(6).id]
+
+
+def test_the_sidecar_of_the_newest_version_is_neither_used_nor_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geocmer.search.vector_search.WIDE", 1)
+    store, past = _lived(tmp_path / "store")
+    copy = mmap_cache.build(store.snapshot())
+    assert copy is not None
+    for version, _, tiles, _, encoder in past[1:]:
+        then = Store.open(store.path, version.number)
+        query = unit(1, encoder.dim, seed=7)[0]
+        found = search(then, query, k=None)
+        scores = {row["id"]: float(np.dot(np.float64(row[encoder.column]), query)) for row in tiles}
+        assert [hit.id for hit in found] == sorted(scores, key=lambda name: (-scores[name], name))
+        assert (found.plan.method == "sidecar scan") == (version == past[-1][0])
+    assert [folder.name for folder in (tmp_path / "store" / "sidecar").iterdir()] == [copy.folder.name]
+
+
+def test_a_version_that_vanishes_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, past = _lived(tmp_path / "store")
+    there, number = store.versions(), past[1][0].number
+    store._dataset("tiles").cleanup_old_versions(versions=[number])
+    with pytest.raises(StoreError, match=f"no version {number} that can be read"):
+        Store.open(store.path, number)
+    monkeypatch.setattr(Store, "versions", lambda _: there)
+    with pytest.raises(StoreError, match="was cleared just now"):
+        Store.open(store.path, number)
+
+
+# -- upkeep -----------------------------------------------------------------------------------------------------------
+
+
+def _weight(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _pass_the_grace(store: Store) -> None:
+    """Upkeep once nobody reads any version but the newest."""
+    store.upkeep()
+    later = datetime.now(UTC) + 2 * GRACE
+    for name in lance.TABLES:
+        versions.clear(store._dataset(name), Path(store.path) / f"{name}.lance", later)
+
+
+def _rows(start: int, count: int) -> list:
+    noise = np.random.default_rng(start)
+    return [tile(n, west=n % 1000 / 10, thumbnail=noise.bytes(2000)) for n in range(start, start + count)]
+
+
+def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance, "LEVELS", ((0, 64, 16), (64, 512, 8)))
+    store = Store.create(tmp_path / "store")
+    store.begin(ENCODER)
+    for start in range(0, 600, 4):
+        store.add_tiles(_rows(start, 4), unit(4, seed=start))
+        if start % 40 == 36:
+            store.upkeep()
+    before = contents(store)
+    _pass_the_grace(store)
+    table = store.snapshot().dataset
+    assert contents(store) == before
+    assert len(before) == 600
+    assert len(table.get_fragments()) <= 16 + 8 + 600 // 512
+    assert _weight(tmp_path / "store") <= 1.5 * table.to_table().nbytes
+
+
+def test_a_reembedding_leaves_no_old_vectors_on_the_disk(tmp_path: Path) -> None:
+    store, wide = Store.create(tmp_path / "store"), type(OTHER)("ef" * 16, "fake-3", "", 256)
+    store.begin(wide)
+    store.add_tiles([tile(n) for n in range(9000)], unit(9000, 256))
+    other = type(OTHER)("12" * 16, "fake-4", "", 256)
+    store.reembed(other, lambda keys: unit(len(keys), 256, seed=1))
+    _pass_the_grace(store)
+    assert store.snapshot().dataset.to_table(["id"]).num_rows == 9000
+    assert _weight(tmp_path / "store") <= 1.5 * store.snapshot().dataset.to_table().nbytes
+
+
+def test_old_versions_go_first_where_they_weigh_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each round replaces every row after a quiet time: a version then weighs as much as the whole."""
+    store = Store.create(tmp_path / "store")
+    store.begin(ENCODER)
+    store.add_tiles(_rows(0, 50), unit(50))
+    folder = tmp_path / "store" / "tiles.lance"
+    ids = [tile(n).id for n in range(50)]
+
+    def replace(word: str) -> None:
+        store.set_categories(ids, [word] * 50, [None] * 50, [None] * 50)
+
+    replace("a")
+    there, later = versions.versions(store._dataset("tiles")), datetime.now(UTC) + GRACE / 2
+    assert versions.superseded(there, later) == [], "somebody may read any of them"
+    assert versions.overweight(store._dataset("tiles"), there, folder, datetime.now(UTC)) == [], (
+        "nor is there any haste"
+    )
+    monkeypatch.setattr(versions, "SPARE", 1.5)
+    assert versions.overweight(store._dataset("tiles"), there, folder, later) == [], "one more is not too much"
+    replace("b")
+    replace("c")
+    there = versions.versions(store._dataset("tiles"))
+    gone = versions.overweight(store._dataset("tiles"), there, folder, later)
+    assert gone == [v.number for v in there if v.number <= there[-3].number], "the oldest, down to what is allowed"
+    versions.clear(store._dataset("tiles"), folder, later)
+    assert [v.number for v in versions.versions(store._dataset("tiles"))] == [v.number for v in there[-2:]]
+    assert {record["category"] for record in contents(store)} == {"c"}
+    assert versions.overweight(store._dataset("tiles"), there[-2:], None, later) == [], "no folder, no weight"

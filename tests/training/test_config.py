@@ -1,0 +1,76 @@
+"""Settings from a file: every field can be set, nothing else can, and the command line has the last word."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+
+from geocmer.errors import InputError
+from geocmer.training.config_file import train_config
+from geocmer.training.ensemble import TrainConfig
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def test_every_field_round_trips(tmp_path: Path) -> None:
+    changed = {"epochs": 3, "batch": 17, "learning_rate": 0.5, "seed": 9}
+    settings = TrainConfig(**changed)
+    path = tmp_path / "a.toml"
+    path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()))
+    assert train_config(path) == settings
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("epochs = 3\nbatch = 17\n")
+    got = train_config(path, {"epochs": 5, "seed": None})
+    assert (got.epochs, got.batch, got.seed) == (5, 17, TrainConfig().seed)
+    assert train_config() == TrainConfig()
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("epoch = 3\n")
+    with pytest.raises(InputError, match="unknown key 'epoch'; did you mean 'epochs'"):
+        train_config(path)
+    path.write_text("learning-rate = 3\n")
+    with pytest.raises(InputError, match="did you mean 'learning_rate'"):
+        train_config(path)
+    path.write_text("zzz = 3\n")
+    with pytest.raises(InputError, match=r"the keys are: .*epochs"):
+        train_config(path)
+    path.write_text("[train]\nepochs = 3\n")
+    with pytest.raises(InputError, match="unknown key 'train'"):
+        train_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("epochs = true", "epochs = True is a bool; it must be a int"),
+        ("epochs = 2.5", "epochs = 2.5 is a float"),
+        ('epochs = "2"', "epochs = '2' is a str"),
+        ("epochs = 0", "epochs must be"),
+        ("epochs = ", "are not TOML"),
+    ],
+)
+def test_bad_values_are_named(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text + "\n")
+    with pytest.raises(InputError, match=named):
+        train_config(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        train_config(tmp_path / "none.toml")
+
+
+def test_a_whole_number_stands_for_a_real_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("clip = 2\n")
+    assert isinstance(train_config(path).clip, float)
+    assert all(field.type in ("int", "float", "str", "bool") for field in fields(TrainConfig)), (
+        "teach config.py the type"
+    )

@@ -1,0 +1,66 @@
+"""Two gloo processes with half a batch each find the gradients of one process with the whole batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.functional import normalize
+
+from geocmer.training.distributed import average_gradients, gather, rank, shard, size
+from geocmer.training.losses import Ids, batch_loss
+
+
+def _model() -> torch.nn.ModuleDict:
+    torch.manual_seed(3)
+    parts = {"image": torch.nn.Linear(6, 4), "text": torch.nn.Linear(5, 4)}
+    model = torch.nn.ModuleDict(parts)
+    model.log_scale = torch.nn.Parameter(torch.tensor(1.5))
+    return model
+
+
+def _batch(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(n)
+    images, texts = (torch.from_numpy(rng.normal(size=(n, d)).astype(np.float32)) for d in (6, 5))
+    return images, texts, torch.from_numpy(rng.integers(0, max(2, n // 2), n))  # caption ids: some are equal
+
+
+def _gradients(n: int) -> list[torch.Tensor]:
+    """One step on this process's shard of a batch of n."""
+    model = _model()
+    images, texts, ids = _batch(n)
+    rows = torch.from_numpy(shard(np.arange(n)))
+    seen = gather(normalize(model["image"](images[rows]), dim=-1))
+    said = gather(normalize(model["text"](texts[rows]), dim=-1))
+    pictures = torch.arange(n)
+    batch_loss(seen, said, model.log_scale.exp(), Ids(pictures, pictures, gather(ids[rows])), smoothing=0.1).backward()
+    average_gradients(model.parameters())
+    return [p.grad for p in model.parameters()]
+
+
+def _process(number: int, folder: str, n: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=number, world_size=2)
+    assert (rank(), size()) == (number, 2)
+    torch.save(_gradients(n), Path(folder) / f"{number}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("n", [8, 7])
+def test_two_processes_find_the_gradients_of_one(tmp_path: Path, n: int) -> None:
+    mp.spawn(_process, (str(tmp_path), n), nprocs=2)
+    whole = _gradients(n)
+    for number in range(2):
+        for got, expected in zip(torch.load(tmp_path / f"{number}.pt"), whole, strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_alone_nothing_changes() -> None:
+    rows = torch.randn(3, 2, requires_grad=True)
+    assert gather(rows) is rows
+    assert shard(np.arange(5)).tolist() == list(range(5))
+    assert (rank(), size()) == (0, 1)
