@@ -22,10 +22,8 @@ from .options import (
     Thumbnails,
     Until,
     Where,
-    day,
-    gsd_of,
+    filter_of,
     open_store,
-    region_of,
 )
 
 
@@ -56,12 +54,10 @@ def export(
     Example: geocmer export -o tiles.gpkg --category forest
     """
     from geocmer.export import write
-    from geocmer.search.vector_search import everything
+    from geocmer.search.vector_search import iter_tiles
 
-    area = region_of(bbox, region)
+    filter = filter_of(bbox, region, category, since, until, gsd, where)
     db = open_store(store, as_of)
-    chosen = everything(
-        db, region=area, category=category, since=day(since), until=day(until), gsd=gsd_of(gsd), where=where
-    )
+    chosen = iter_tiles(db, filter)
     count = write(chosen, output, title=str(store), source=db.snapshot(), thumbnails=thumbnails, style=style)
     say(f"{count} tiles written to {output}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from geocmer.geometry.region import Region
     from geocmer.models.encoder import Encoder
     from geocmer.models.text_encoder import Words
+    from geocmer.store.filter import Filter
     from geocmer.store.store import Store
 
 StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help="Folder of the store.")]
@@ -82,6 +83,25 @@ def open_store(path: Path, as_of: str | None = None) -> Store:
     if store.past:
         say(f"reading version {store.past}")
     return store
+
+
+def filter_of(
+    bbox: str | None,
+    region: str | None,
+    category: str | None,
+    since: str | None,
+    until: str | None,
+    gsd: str | None,
+    where: str | None,
+) -> Filter:
+    """Make the filter that a command's options describe.
+
+    Raises:
+        InputError: one of them cannot be read, or they contradict each other.
+    """
+    from geocmer.store.filter import Filter
+
+    return Filter(region_of(bbox, region), category, day(since), day(until), gsd_of(gsd), where)
 
 
 def gsd_of(text: str | None) -> tuple[float | None, float | None] | None:

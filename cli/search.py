@@ -30,11 +30,9 @@ from .options import (
     Thumbnails,
     Until,
     Where,
-    day,
     encoder_of,
-    gsd_of,
+    filter_of,
     open_store,
-    region_of,
     words_of,
 )
 
@@ -132,14 +130,8 @@ def search(
     words = text or []
     alone = len(words) == 1 and not (like or minus or more or less)  # relations are read in a text that stands alone
     query = parse(words[0]) if alone and not literal else Query(", ".join(words))
-    area = region_of(bbox, region)
     asked: dict[str, Any] = {
-        "region": area,
-        "category": category,
-        "since": day(since),
-        "until": day(until),
-        "gsd": gsd_of(gsd),
-        "where": where,
+        "filter": filter_of(bbox, region, category, since, until, gsd, where),
         "k": None if everything else k,
         "min_score": min_score,
         "places": None if all_dates else keep.value,

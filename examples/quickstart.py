@@ -13,7 +13,7 @@ from geocmer.geometry.bbox import BBox
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.encoder import Encoder
 from geocmer.search.vector_search import search
-from geocmer.store.store import Store
+from geocmer.store import Filter, Store
 
 
 def main(scene: str, text: str = "a lake beside a forest") -> None:
@@ -23,7 +23,7 @@ def main(scene: str, text: str = "a lake beside a forest") -> None:
     done = ingest(scene, store, encoder, TileOptions(size=64))
     print("\n".join(done.lines()))
 
-    answer = search(store, encoder.encode_texts([text])[0], region=BBox(-180, -90, 180, 90), k=5)
+    answer = search(store, encoder.encode_texts([text])[0], filter=Filter(BBox(-180, -90, 180, 90)), k=5)
     for hit in answer.hits:
         print(hit.rank, f"{hit.score:.3f}", hit.category, hit.geometry.centroid.wkt)
     write(answer.hits, Path("quickstart-hits.geojson"))

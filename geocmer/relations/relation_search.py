@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -13,17 +12,14 @@ from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
 from ..errors import InputError
-from ..geometry.bbox import BBox
 from ..geometry.distance import distances
 from ..geometry.geodesy import bearings, centres, line
-from ..geometry.region import Region
 from ..search.nms import thin
 from ..search.partner import Partner
 from ..search.results import PAGE, Answer, Hit, Plan
-from ..store.filter import Filter
+from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from ..store.where import Shares
 from .calibration import Calibration, background, probability
 from .join import Ranked, join
 from .parser import Query
@@ -71,55 +67,45 @@ def relate(
     query: Query,
     encode: Encode,
     *,
-    region: Region | BBox | None = None,
-    category: str | None = None,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
+    filter: Filter = EVERY_TILE,
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
-    gsd: tuple[float | None, float | None] | None = None,
-    where: str | None = None,
     places: Literal["best", "newest"] | None = None,
 ) -> Related:
     """The `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
-    Region and category are conditions on the hits; their partners may be any tiles, so that nothing is lost at the edge
-    of a region. Dates are conditions on both. A hit's score is `join`'s, 0..1; a tile without a partner is no hit, so
+    The filter holds for the hits; their partners may be any tiles, so that nothing is lost at the edge of a region,
+    except that its dates hold for both. A hit's score is `join`'s, 0..1; a tile without a partner is no hit, so
     there may be fewer than `k`.
 
     Args:
         store: where to look.
         query: from `query.parse`, with clauses or without.
         encode: texts -> (n, dim) unit vectors, by the store's encoder.
-        region: of the hits.
-        category: of the hits.
-        since: first moment.
-        until: last moment.
+        filter: conditions that every hit meets, and those on the date every partner too.
         k: how many at most; None for all.
         min_score: the least score.
         fingerprint: of the encoder; refused if it is not the store's.
-        gsd: finest and coarsest ground resolution of the hits, metres.
-        where: a condition on the land cover of the hits, see `Shares`.
         places: keep one hit for each place, as `search` does; partners are any tiles, of the hit's place too.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, conditions that contradict each other or name a class that no tile has.
+        InputError: `k` < 1, or a condition on a class that no tile has.
     """
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
-    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
     snapshot.answering(fingerprint)
     vectors = encode([*background(), *query.concepts])
     others, concepts = vectors[: len(background())], vectors[len(background()) :]
-    known = scan(snapshot, Filter(None, None, since, until), concepts.astype(np.float64) - others.mean(axis=0))
+    period = Filter(since=filter.since, until=filter.until)
+    known = scan(snapshot, period, concepts.astype(np.float64) - others.mean(axis=0))
     calibration = Calibration.of(others, known.sample)
     p = [probability(products / calibration.spread) for products in known.products]
     clauses = list(zip(query.clauses, p[1:], strict=True))
-    matching, unembedded = known.matching(wanted)
+    matching, unembedded = known.matching(filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], Ranked]:
         least = min_score or 0.0

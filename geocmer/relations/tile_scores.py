@@ -63,13 +63,13 @@ class Scan:
         found[:] = [self._shapes[row] for row in rows.tolist()]
         return found
 
-    def matching(self, wanted: Filter) -> tuple[NDArray[np.bool_], int]:
+    def matching(self, filter: Filter) -> tuple[NDArray[np.bool_], int]:
         """Which tiles meet a filter, (n,), and how many that meet it have no vector.
 
         Args:
-            wanted: no wider than the scan's period.
+            filter: no wider than the scan's period.
         """
-        return self._select(wanted)
+        return self._select(filter)
 
 
 def scan(snapshot: Snapshot, period: Filter, queries: Float64s) -> Scan:
@@ -110,8 +110,8 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
         drawn.append(copy.vectors[rows[within]])
         start += len(some)
 
-    def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
-        matching, _ = copy.select(wanted)
+    def select(filter: Filter) -> tuple[NDArray[np.bool_], int]:
+        matching, _ = copy.select(filter)
         mask = np.zeros(len(copy.ids), bool)
         mask[matching] = True
         return mask[rows], int((~copy.embedded[matching]).sum())
@@ -130,7 +130,7 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
 
 
 def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: Float64s) -> Scan:
-    where = period.where(lambda: snapshot.reach)
+    where = period.prefilter(lambda: snapshot.max_tile_extent)
     read = snapshot.count(where)
     rowids, ids = [np.empty(0, np.uint64)], [np.empty(0, "S32")]
     extents, products = [np.empty((0, 4))], [np.empty((len(queries), 0))]
@@ -153,10 +153,10 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
         shapes: NDArray[np.object_] = shapely.from_wkb(snapshot.take(every[rows], ["geometry"])["geometry"].to_numpy())
         return shapes
 
-    def select(wanted: Filter) -> tuple[NDArray[np.bool_], int]:
-        if wanted == period:
+    def select(filter: Filter) -> tuple[NDArray[np.bool_], int]:
+        if filter == period:
             return np.ones(len(every), bool), read - len(every)
-        found = [batch["_rowid"].to_numpy().copy() for _, batch in matches(snapshot, wanted, ("id",))]
+        found = [batch["_rowid"].to_numpy().copy() for _, batch in matches(snapshot, filter, ("id",))]
         matching = np.concatenate([np.empty(0, np.uint64), *found])
         mask = np.isin(every, matching)
         return mask, len(matching) - int(mask.sum())

@@ -8,4 +8,4 @@ from .query_vector import tile_vectors as tile_vectors
 from .results import Answer as Answer
 from .results import Hit as Hit
 from .results import Plan as Plan
-from .vector_search import everything as everything
+from .vector_search import iter_tiles as iter_tiles

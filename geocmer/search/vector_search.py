@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..geometry.bbox import BBox
-from ..geometry.region import Region
 from ..store import mmap_cache
-from ..store.filter import Filter
+from ..store.filter import EVERY_TILE, Filter
 from ..store.mmap_cache import Sidecar
 from ..store.scan import Source, matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.vectors import EncoderInfo, halves
-from ..store.where import Shares
 from .ivf import Ivf
 from .nms import thin
 from .results import DETAILS, Answer, Hit, Plan, hit_of
@@ -41,16 +37,11 @@ def search(
     store: Store,
     vector: NDArray[np.floating[Any]],
     *,
-    region: Region | BBox | None = None,
-    category: str | None = None,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
+    filter: Filter = EVERY_TILE,
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
     weights: Mapping[str | None, float] | None = None,
-    gsd: tuple[float | None, float | None] | None = None,
-    where: str | None = None,
     places: Literal["best", "newest"] | None = None,
     index: Ivf | None = None,
 ) -> Answer:
@@ -62,17 +53,12 @@ def search(
     Args:
         store: where to look.
         vector: (dim,) of the store's encoder; only its direction counts.
-        region: see `Filter`, as the next three.
-        category: of the tile.
-        since: first moment.
-        until: last moment.
+        filter: conditions that every hit meets.
         k: how many at most; None for all.
         min_score: the least score of a hit.
         fingerprint: of the encoder that made `vector`; refused if it is not the store's.
         weights: category -> what is added to the score of its tiles, a soft prior; None stands for tiles without a
             category, and a category that is not named gets 0.
-        gsd: finest and coarsest ground resolution, metres.
-        where: a condition on the land cover, for instance `built_up > 0.3 and water <= 0.1`; see `Shares`.
         places: keep one hit for each place, the best or the newest of those that overlap (`places.distinct`; `newest`
             ranks every match first). None keeps all.
         index: ask this index for candidates, so that a hit may be missing. None: exact.
@@ -80,23 +66,22 @@ def search(
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, a vector of another length, zero or not finite, conditions that contradict each other or
-            name a class that no tile has, a weight that is not finite.
+        InputError: `k` < 1, a vector of another length, zero or not finite, a condition on a class that no tile has, a
+            weight that is not finite.
     """
     _finite(weights or {})
-    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
     snapshot = store.snapshot()
     query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
     if index is not None and (k is None or places == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
-    copy = None if index else sidecar_for(snapshot, wanted)
+    copy = None if index else sidecar_for(snapshot, filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], Answer]:
         best = Best(query, most, min_score)
         if index is not None and most is not None:
-            plan = _rank_near(snapshot, wanted, weights, best, index, most)
+            plan = _rank_near(snapshot, filter, weights, best, index, most)
         else:
-            plan = _rank(snapshot, wanted, weights, best) if copy is None else _rank_copy(copy, wanted, weights, best)
+            plan = _rank(snapshot, filter, weights, best) if copy is None else _rank_copy(copy, filter, weights, best)
         rowids, scores = best.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
@@ -104,21 +89,22 @@ def search(
     return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
 
 
-def sidecar_for(snapshot: Snapshot, wanted: Filter) -> Sidecar | None:
+def sidecar_for(snapshot: Snapshot, filter: Filter) -> Sidecar | None:
     """The sidecar, if it is there or pays: made once, it saves every wide search from then on."""
     copy = mmap_cache.fresh(snapshot)
-    if copy is None and snapshot.count() >= WIDE and snapshot.count(wanted.where(lambda: snapshot.reach)) >= WIDE:
-        copy = mmap_cache.build(snapshot)
+    if copy is None and snapshot.count() >= WIDE:
+        near = snapshot.count(filter.prefilter(lambda: snapshot.max_tile_extent))
+        copy = mmap_cache.build(snapshot) if near >= WIDE else None
     return copy
 
 
 def _rank_near(
-    snapshot: Snapshot, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best, index: Ivf, k: int
+    snapshot: Snapshot, filter: Filter, weights: Mapping[str | None, float] | None, best: Best, index: Ivf, k: int
 ) -> Plan:
     """Rank what an index proposes, and more of it while too few of that truly match."""
-    limit, whole = k * index.candidates, wanted != Filter()  # a narrow filter may leave nothing in a few partitions
+    limit, whole = k * index.candidates, filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
-        plan = _rank(snapshot, wanted, weights, best, index.source(snapshot, best.query, limit, whole))
+        plan = _rank(snapshot, filter, weights, best, index.source(snapshot, best.query, limit, whole))
         if plan.matched >= k or (whole and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
@@ -128,7 +114,7 @@ def _rank_near(
 
 def _rank(
     snapshot: Snapshot,
-    wanted: Filter,
+    filter: Filter,
     weights: Mapping[str | None, float] | None,
     best: Best,
     source: Source | None = None,
@@ -136,7 +122,7 @@ def _rank(
     """Rank what LanceDB lets through."""
     column = snapshot.encoder.column if snapshot.encoder else ""
     scanned = matched = unembedded = 0
-    for read, batch in matches(snapshot, wanted, ("id", column, *(("category",) if weights else ())), source):
+    for read, batch in matches(snapshot, filter, ("id", column, *(("category",) if weights else ())), source):
         vectors, embedded = halves(batch[column])
         scanned += read
         matched += int(embedded.sum())
@@ -149,9 +135,9 @@ def _rank(
     return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _rank_copy(copy: Sidecar, wanted: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+def _rank_copy(copy: Sidecar, filter: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
     """The same from the sidecar."""
-    found, scanned = copy.select(wanted)
+    found, scanned = copy.select(filter)
     embedded = found[copy.embedded[found]]
     for rows in copy.pieces(embedded) if best.keeps_all else [embedded]:
         _consider(copy, rows, weights, best)
@@ -177,21 +163,15 @@ def _consider(copy: Sidecar, rows: NDArray[np.intp], weights: Mapping[str | None
     )
 
 
-def everything(
-    store: Store,
-    *,
-    region: Region | BBox | None = None,
-    category: str | None = None,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
-    gsd: tuple[float | None, float | None] | None = None,
-    where: str | None = None,
-) -> Iterator[Hit]:
-    """Every tile that meets the conditions, embedded or not, unranked and in storage order, at flat memory."""
-    wanted = Filter(region, category, since, until, gsd, Shares.parse(where) if where else None)
+def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
+    """Yield every tile that passes a filter, embedded or not, unranked and in storage order, at flat memory.
+
+    Raises:
+        InputError: the filter names a land-cover class that no tile has.
+    """
     snapshot = store.snapshot()
     rank = 0
-    for _, batch in matches(snapshot, wanted, DETAILS):
+    for _, batch in matches(snapshot, filter, DETAILS):
         for record in batch.to_pylist():
             rank += 1
             yield hit_of(record, rank, None, snapshot.uris)

@@ -1,3 +1,4 @@
+from .filter import Filter as Filter
 from .schema import SceneRow as SceneRow
 from .schema import TileRow as TileRow
 from .snapshot import Snapshot as Snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import reduce
 from operator import and_, or_
@@ -30,6 +30,8 @@ MAX_BOXES = 8
 class Filter:
     """Conditions on tiles, all of which must hold; what is None holds for every tile.
 
+    One is made where conditions are given and passed on as it is; `EVERY_TILE` has none.
+
     Attributes:
         region: a tile's footprint must share at least a point with it.
         category: exactly this scene category.
@@ -37,7 +39,12 @@ class Filter:
         until: acquired at this time or earlier; a date means its last moment, UTC. Tiles without a time do not pass.
         gsd: finest and coarsest ground resolution, metres, both included; None leaves a side open. Compared as float32,
             which is what a store keeps, so that 0.3 means 0.3.
-        shares: a condition on the land cover. Tiles without land cover do not pass.
+        where: a condition on the land cover, as `built_up > 0.3 and water <= 0.1` (see `Shares`). Tiles without land
+            cover do not pass.
+        shares: the same, parsed.
+
+    Raises:
+        InputError: conditions that contradict each other, or are not of the form described.
     """
 
     region: Region | BBox | None = None
@@ -45,9 +52,12 @@ class Filter:
     since: date | None = None
     until: date | None = None
     gsd: tuple[float | None, float | None] | None = None
-    shares: Shares | None = None
+    where: str | None = None
+    shares: Shares | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
+        if self.where:
+            object.__setattr__(self, "shares", Shares.parse(self.where))
         for name, moment in (("since", self.since), ("until", self.until)):
             if isinstance(moment, datetime) and moment.tzinfo is None:
                 raise InputError(f"{name} {moment} has no time zone; add one, for instance {moment}+00:00")
@@ -70,44 +80,44 @@ class Filter:
         """The region, a box made into one."""
         return Region.from_bbox(self.region) if isinstance(self.region, BBox) else self.region
 
-    def where(self, reach: Callable[[], tuple[float, float, float]]) -> pc.Expression | None:
-        """An expression that lets through every matching tile and, of the others, only some near the region.
+    def prefilter(self, max_tile_extent: Callable[[], tuple[float, float, float]]) -> pc.Expression | None:
+        """Make an expression that lets through every matching tile and, of the others, only some near the region.
 
         No SQL text is made, so nothing that a user wrote is ever parsed.
 
         Args:
-            reach: `Snapshot.reach`, asked only if there is a region.
+            max_tile_extent: of `Snapshot`, read only if there is a region.
         """
         import pyarrow as pa
-        from pyarrow.compute import field
+        from pyarrow.compute import field as column
 
         terms = []
         if self.area is not None:
-            width, height, east = reach()
+            width, height, east = max_tile_extent()
             near = []
             for west, south, right, north in boxes(self.area, east):
                 near.append(
                     # The lower bounds of xmin and ymin say nothing new: they let an index on these two find the box.
-                    (field("xmin") >= west - width)
-                    & (field("xmin") <= right)
-                    & (field("ymin") >= south - height)
-                    & (field("ymin") <= north)
-                    & (field("xmax") >= west)
-                    & (field("ymax") >= south)
+                    (column("xmin") >= west - width)
+                    & (column("xmin") <= right)
+                    & (column("ymin") >= south - height)
+                    & (column("ymin") <= north)
+                    & (column("xmax") >= west)
+                    & (column("ymax") >= south)
                 )
             terms.append(reduce(or_, near))
         if self.category is not None:
-            terms.append(field("category") == self.category)
+            terms.append(column("category") == self.category)
         start, end = self.period
         if start:
-            terms.append(field("datetime") >= pa.scalar(start, pa.timestamp("us", "UTC")))
+            terms.append(column("datetime") >= pa.scalar(start, pa.timestamp("us", "UTC")))
         if end:
-            terms.append(field("datetime") <= pa.scalar(end, pa.timestamp("us", "UTC")))
+            terms.append(column("datetime") <= pa.scalar(end, pa.timestamp("us", "UTC")))
         finest, coarsest = self.gsd or (None, None)
         if finest is not None:
-            terms.append(field("gsd") >= pa.scalar(finest, pa.float32()))
+            terms.append(column("gsd") >= pa.scalar(finest, pa.float32()))
         if coarsest is not None:
-            terms.append(field("gsd") <= pa.scalar(coarsest, pa.float32()))
+            terms.append(column("gsd") <= pa.scalar(coarsest, pa.float32()))
         return reduce(and_, terms) if terms else None
 
 
@@ -179,3 +189,7 @@ def _moment(value: date | None, at: time) -> datetime | None:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return datetime.combine(value, at, UTC)
+
+
+EVERY_TILE = Filter()
+"""The filter without conditions."""

@@ -85,34 +85,34 @@ class Sidecar:
     classes: list[str] = field(repr=False)
     cover: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]] = field(repr=False)
 
-    def select(self, wanted: Filter) -> tuple[NDArray[np.intp], int]:
+    def select(self, filter: Filter) -> tuple[NDArray[np.intp], int]:
         """Rows, ascending, that truly meet a filter, embedded or not; and how many rows were looked at one by one."""
-        area = wanted.area
+        area = filter.area
         if area is None:
             rows = np.arange(len(self.ids))
         else:
             rows = (np.flatnonzero(self._near(area))[:, None] * BLOCK + np.arange(BLOCK)).ravel()
             rows = rows[: np.searchsorted(rows, len(self.ids))]
         scanned = len(rows)
-        if wanted.category is not None:
-            code = self.names.index(wanted.category) if wanted.category in self.names[:-1] else -1
+        if filter.category is not None:
+            code = self.names.index(filter.category) if filter.category in self.names[:-1] else -1
             rows = rows[self.categories[rows] == code]
-        start, end = wanted.period
+        start, end = filter.period
         if start or end:
             times = self.times[rows]
             keep = times != NEVER
             keep &= times >= _microseconds(start) if start else True
             keep &= times <= _microseconds(end) if end else True
             rows = rows[keep]
-        finest, coarsest = wanted.gsd or (None, None)
+        finest, coarsest = filter.gsd or (None, None)
         if finest is not None:
             rows = rows[self.gsd[rows] >= np.float32(finest)]
         if coarsest is not None:
             rows = rows[self.gsd[rows] <= np.float32(coarsest)]
-        if wanted.shares is not None:
+        if filter.shares is not None:
             rows = rows[self.covered[rows]]
-            labels = wanted.shares.labels(self.classes)
-            rows = rows[wanted.shares.holds(partial(self._share, rows, labels))]
+            labels = filter.shares.labels(self.classes)
+            rows = rows[filter.shares.holds(partial(self._share, rows, labels))]
         if area is not None:
             rows = rows[inside(area, self.extents[rows], lambda some: self.footprints(rows[some]))]
         return rows, scanned

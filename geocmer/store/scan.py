@@ -24,7 +24,7 @@ Source: TypeAlias = "Callable[[list[str], pc.Expression | None], Iterator[pa.Rec
 
 def matches(
     snapshot: Snapshot,
-    wanted: Filter,
+    filter: Filter,
     columns: Sequence[str],
     source: Source | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -32,21 +32,21 @@ def matches(
 
     Args:
         snapshot: the version read.
-        wanted: what must hold.
+        filter: what must hold.
         columns: to read.
         source: of the rows; by default all of the snapshot.
 
     Raises:
         InputError: the filter names a land-cover class that no tile has.
     """
-    area, shares = wanted.area, wanted.shares
+    area, shares = filter.area, filter.shares
     names = dict.fromkeys(columns)
     if area is not None:
         names |= dict.fromkeys((*EXTENT, "geometry"))
     if shares is not None:
         names |= dict.fromkeys(("labels", "fractions"))
         labels = shares.labels(snapshot.labels)
-    for batch in (source or snapshot.scan)(list(names), wanted.where(lambda: snapshot.reach)):
+    for batch in (source or snapshot.scan)(list(names), filter.prefilter(lambda: snapshot.max_tile_extent)):
         kept = batch
         if shares is not None:
             covered = np.asarray(kept["labels"].is_valid())

@@ -67,7 +67,7 @@ class Snapshot:
         return self.encoder
 
     def count(self, where: pc.Expression | None = None) -> int:
-        """Rows that a filter (see `Filter.where`) lets through."""
+        """Rows that a filter (see `Filter.prefilter`) lets through."""
         return int(self.dataset.count_rows(where))
 
     def scan(self, columns: Sequence[str], where: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
@@ -91,7 +91,7 @@ class Snapshot:
         return found.take(order[np.searchsorted(stored, rowids, sorter=order)])
 
     @cached_property
-    def reach(self) -> tuple[float, float, float]:
+    def max_tile_extent(self) -> tuple[float, float, float]:
         """Largest width and height of a tile's extent, and the largest `xmax`, in degrees.
 
         With the widths, indices on `xmin` and `ymin` alone find a box: every tile that reaches into it begins at most

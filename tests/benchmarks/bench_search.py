@@ -22,6 +22,7 @@ import shapely
 
 from geocmer.geometry.region import Region
 from geocmer.search.vector_search import search
+from geocmer.store.filter import Filter
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
 DIM, K, SCENE, SIDE = 384, 10, 10_000, 0.01
@@ -140,9 +141,9 @@ def main() -> None:
             [vectors[part].astype(np.float64) @ query for part in np.array_split(at, 1 + len(at) // 20_000)]
         )
         truth = set(at[np.lexsort((at, -exact))[:K]].tolist())
-        answer = search(store, query, region=area)
+        answer = search(store, query, filter=Filter(area))
         assert {int(hit.id, 16) for hit in answer} == truth, "geocmer must equal brute force"
-        cells = [f"{median(lambda: search(store, query, region=area), args.times):.1f}"]  # noqa: B023
+        cells = [f"{median(lambda: search(store, query, filter=Filter(area)), args.times):.1f}"]  # noqa: B023
         for call in others.values():
             got = call(area, rough)
             spent = median(lambda: call(area, rough), max(2, args.times // 2))  # noqa: B023

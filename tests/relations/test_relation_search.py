@@ -5,6 +5,7 @@ import math
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,8 +24,7 @@ from geocmer.relations.calibration import background
 from geocmer.relations.parser import parse
 from geocmer.relations.relation_search import relate
 from geocmer.search.dot import exact_dots, on_grid
-from geocmer.store import mmap_cache
-from geocmer.store.store import Store
+from geocmer.store import Filter, Store, mmap_cache
 
 BACKGROUND = unit(len(background()), DIM, seed=1) * 0.3
 BACKGROUND[:, :3] = 0  # so that the three concepts below stand out against it
@@ -55,9 +55,9 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def _found(store: Store, text: str, **options: object) -> list[tuple[int, list[int]]]:
+def _found(store: Store, text: str, **conditions: Any) -> list[tuple[int, list[int]]]:
     """The airports among the best two, each with its partners."""
-    answer = relate(store, parse(text), encode, k=2, min_score=0.2, **options)
+    answer = relate(store, parse(text), encode, k=2, min_score=0.2, filter=Filter(**conditions))
     assert len(answer) == len(answer.hits)
     return [(int(hit.id, 16), [int(partner.id, 16) for partner in hit.partners]) for hit in answer]
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_asked_is_refused(row: Store, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="k is 0"):
         relate(row, parse("airport near river"), encode, k=0)
     with pytest.raises(InputError, match="class 'lava' cannot be asked for"):
-        relate(row, parse("airport near river"), encode, where="lava > 0.1")
+        relate(row, parse("airport near river"), encode, filter=Filter(where="lava > 0.1"))
 
 
 # -- a world of two scenes that overlap, and what brute force finds in it ---------------------------------------------
@@ -247,11 +247,15 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
 @given(
     kind=st.sampled_from(["near", "next to"]),
     asked=st.fixed_dictionaries(
-        {},
+        {
+            "filter": st.builds(
+                Filter,
+                region=st.none() | st.just(AREA),
+                category=st.none() | st.just("town"),
+                since=st.none() | st.just(JUNE),
+            )
+        },
         optional={
-            "region": st.just(AREA),
-            "category": st.just("town"),
-            "since": st.just(JUNE),
             "min_score": st.sampled_from([0.01, 0.2]),
             "k": st.none() | st.integers(1, 40),
             "places": st.sampled_from([None, "best", "newest"]),
@@ -259,12 +263,13 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
     ),
 )
 def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray, kind: str, asked: dict) -> None:
-    scores = _brute_force(metres, kind, asked.get("since"))
+    filter = asked["filter"]
+    scores = _brute_force(metres, kind, filter.since)
     box = AREA.to_shapely()
     meets = [
-        (asked.get("region") is None or row.geometry.intersects(box))
-        and (asked.get("category") is None or row.category == "town")
-        and (asked.get("since") is None or (row.datetime is not None and row.datetime >= JUNE))
+        (filter.region is None or row.geometry.intersects(box))
+        and (filter.category is None or row.category == "town")
+        and (filter.since is None or (row.datetime is not None and row.datetime >= JUNE))
         for row in ROWS
     ]
     hits = [n for n in range(EMBEDDED) if meets[n] and scores[n] > 0 and scores[n] >= asked.get("min_score", 0.0)]
@@ -318,7 +323,7 @@ def test_a_sample_does_not_depend_on_how_it_is_read(
 
 def test_partners_are_made_as_the_hits_are_read(world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = relate(world, parse("airport near river"), encode, k=None).hits
-    for name in ("answer", "relate"):
+    for name in ("search.results", "relations.relation_search"):
         monkeypatch.setattr(f"geocmer.{name}.PAGE", 7)
     monkeypatch.setattr("geocmer.relations.tile_scores.KEPT", 5)
     assert relate(world, parse("airport near river"), encode, k=None).hits == whole

@@ -14,7 +14,7 @@ from geocmer.geometry.bbox import BBox
 from geocmer.search import ivf, ivf_build
 from geocmer.search.ivf import Ivf
 from geocmer.search.vector_search import search
-from geocmer.store.store import Store
+from geocmer.store import Filter, Store
 
 N = 2000
 VECTORS = unit(N)
@@ -56,11 +56,11 @@ def test_the_index_is_measured_and_found_again(indexed: tuple[Store, Ivf]) -> No
 def test_scores_are_exact_and_none_is_lost_to_a_filter(indexed: tuple[Store, Ivf], k: int, conditions: dict) -> None:
     store, made = indexed
     for query in unit(5, seed=2):
-        every = search(store, query, k=None, **conditions)
+        every = search(store, query, k=None, filter=Filter(**conditions))
         score = dict(zip(every.rowids.tolist(), every.scores.tolist(), strict=True))
         poor = Ivf(made.column, 1, 1, 0.1, 1)  # finds little in its first partition, and must go on
         for asked in (made, poor):
-            answer = search(store, query, k=k, index=asked, **conditions)
+            answer = search(store, query, k=k, index=asked, filter=Filter(**conditions))
             assert len(answer) == min(k, len(every))
             assert answer.scores.tolist() == [score[row] for row in answer.rowids.tolist()]
             assert answer.scores.tolist() == sorted(answer.scores, reverse=True)

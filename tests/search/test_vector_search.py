@@ -24,7 +24,7 @@ from geocmer.geometry.overlap import OVERLAP
 from geocmer.geometry.region import Region
 from geocmer.relations.tile_scores import scan
 from geocmer.search.topk import Best, dots
-from geocmer.search.vector_search import everything, search
+from geocmer.search.vector_search import iter_tiles, search
 from geocmer.store import mmap_cache
 from geocmer.store.filter import Filter, inside
 from geocmer.store.snapshot import Snapshot
@@ -209,8 +209,8 @@ def test_search_equals_brute_force(
     region, area = where or (None, None)
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
     text, holds = condition or (None, None)
-    asked = {"region": region, "category": category, "since": since, "until": until, "gsd": gsd, "where": text}
-    answer = search(world, query, **asked, k=k, min_score=min_score, weights=weights)
+    conditions = Filter(region, category, since, until, gsd, text)
+    answer = search(world, query, filter=conditions, k=k, min_score=min_score, weights=weights)
     ids, scores, unembedded = _brute_force(
         query.astype(np.float64), area, category, since, until, min_score, weights, gsd, holds
     )
@@ -222,11 +222,11 @@ def test_search_equals_brute_force(
     assert answer.plan.tiles == len(ROWS)
     assert min_score is not None or answer.plan.matched == len(ids)
     assert answer.plan.exact
-    copied = search(copy, query, **asked, k=k, min_score=min_score, weights=weights)
+    copied = search(copy, query, filter=conditions, k=k, min_score=min_score, weights=weights)
     assert copied.plan.method == "sidecar scan"
     assert (copied.plan.matched, copied.plan.unembedded) == (answer.plan.matched, answer.plan.unembedded)
     assert [(hit.id, hit.score) for hit in copied] == [(hit.id, hit.score) for hit in hits]
-    found = everything(world, **asked)
+    found = iter_tiles(world, conditions)
     if min_score is None:
         assert len(list(found)) == len(ids) + unembedded
 
@@ -272,7 +272,8 @@ def test_one_hit_for_each_place(world: Store, overlaps: np.ndarray, where, k, ne
         if all(overlaps[n, other] < OVERLAP for other in kept):
             kept.append(n)
     expected = [name for name in ids if number[name] in kept]
-    answer = search(world, query, region=region, k=k, min_score=min_score, places="newest" if newest else "best")
+    places = "newest" if newest else "best"
+    answer = search(world, query, filter=Filter(region), k=k, min_score=min_score, places=places)
     assert [hit.id for hit in answer] == expected[:k]
     if expected:
         last = len(ids) if len(answer) == len(expected) != k else ids.index(expected[: len(answer)][-1]) + 1
@@ -300,13 +301,13 @@ def test_a_hit_carries_all_that_the_store_knows(tmp_path: Path) -> None:
     assert (first.uri, first.thumbnail, first.gsd) == ("/data/scene 0.tif", b"png", 28.5)
     assert (second.uri, second.category, second.fractions, second.captions) == (None, None, {}, ())
     assert second.datetime is None
-    assert [(hit.rank, hit.score) for hit in everything(store)] == [(1, None), (2, None)]
+    assert [(hit.rank, hit.score) for hit in iter_tiles(store)] == [(1, None), (2, None)]
 
 
 def test_dates_include_their_whole_day(tmp_path: Path) -> None:
     hours = [datetime(2020, 5, day, hour, tzinfo=UTC) for day in (1, 2, 3) for hour in (0, 12, 23)]
     store = filled(tmp_path / "store", [tile(n, datetime=moment) for n, moment in enumerate(hours)], unit(9))
-    found = search(store, unit(1)[0], since=date(2020, 5, 2), until=date(2020, 5, 2))
+    found = search(store, unit(1)[0], filter=Filter(since=date(2020, 5, 2), until=date(2020, 5, 2)))
     assert sorted(hit.datetime for hit in found) == hours[3:6]
 
 
@@ -322,11 +323,12 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
     store = filled(tmp_path / "store", [tile(n, west=n) for n in range(9)], unit(9))
     place = tmp_path / "store" / mmap_cache.FOLDER
-    assert search(store, unit(9)[3], region=BBox(0, 0, 2, 1)).plan.method == "LanceDB scan", "a small search needs none"
+    small = Filter(BBox(0, 0, 2, 1))
+    assert search(store, unit(9)[3], filter=small).plan.method == "LanceDB scan", "a small search needs none"
     assert not place.exists()
     answer = search(store, unit(9)[3])
     assert answer.plan.method == "sidecar scan"
-    assert search(Store.open(store.path), unit(9)[3], region=BBox(0, 0, 2, 1)).plan.method == "sidecar scan"
+    assert search(Store.open(store.path), unit(9)[3], filter=small).plan.method == "sidecar scan"
     changes = [
         lambda: store.add_tiles([tile(9, category="new")], unit(9)[3:4]),
         lambda: store.set_categories([tile(2).id], ["new"], [{"water": 1.0}], [None]),
@@ -356,11 +358,11 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
     "read",
     [
         lambda store: mmap_cache.build(store.snapshot()),
-        lambda store: search(store, unit(1)[0], k=None, category="wood"),
+        lambda store: search(store, unit(1)[0], k=None, filter=Filter(category="wood")),
         lambda store: scan(store.snapshot(), Filter(), unit(2).astype(float)).matching(Filter(category="wood")),
-        lambda store: sum(1 for _ in everything(store)),
+        lambda store: sum(1 for _ in iter_tiles(store)),
     ],
-    ids=["sidecar", "search", "scan", "everything"],
+    ids=["sidecar", "search", "scan", "iter_tiles"],
 )
 def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read) -> None:
     """What is kept of a batch is a copy: a view of one column would keep the vectors beside it in memory."""
@@ -395,10 +397,10 @@ def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
     rows = [tile(n, fractions={"water": n / 8}) for n in range(8)]
     store = filled(tmp_path / "store", rows, unit(8))
-    before = search(store, unit(1)[0], where="water > 0.5").hits
+    before = search(store, unit(1)[0], filter=Filter(where="water > 0.5")).hits
     (file,) = (tmp_path / "store" / mmap_cache.FOLDER).glob(f"*/{damage}")
     file.write_bytes(b"")
-    again = search(Store.open(store.path), unit(1)[0], where="water > 0.5")
+    again = search(Store.open(store.path), unit(1)[0], filter=Filter(where="water > 0.5"))
     assert again.plan.method == "sidecar scan"
     assert again.hits == before
 
@@ -420,8 +422,8 @@ def _full(*args: object, **kwargs: object) -> None:
 def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     store.begin(ENCODER)
-    assert search(store, unit(1)[0], region=BBox(170, -10, -170, 10)).hits == []
-    assert list(everything(store, category="x")) == []
+    assert search(store, unit(1)[0], filter=Filter(BBox(170, -10, -170, 10))).hits == []
+    assert list(iter_tiles(store, Filter(category="x"))) == []
 
 
 # -- what cannot be asked --------------------------------------------------------------------------------------------
@@ -436,22 +438,32 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
         (np.full(DIM, np.nan), {}, "zero or not finite"),
         (unit(1)[0], {"k": 0}, "k is 0; ask for at least 1"),
         (unit(1)[0], {"weights": {"forest": math.nan}}, "weight of category 'forest' is nan"),
-        (unit(1)[0], {"since": datetime(2020, 1, 1)}, "no time zone"),  # noqa: DTZ001
-        (unit(1)[0], {"since": date(2021, 1, 1), "until": date(2020, 1, 1)}, "later than until"),
-        (unit(1)[0], {"gsd": (10, 1)}, "gsd 10 is coarser than 1"),
-        (unit(1)[0], {"gsd": (-1, None)}, "give positive numbers"),
-        (unit(1)[0], {"where": "lava > 0.1"}, "no tile has a land-cover class 'lava'; the store knows: .*built_up"),
-        (unit(1)[0], {"where": "built_up"}, "ends where a comparison was expected"),
-        (unit(1)[0], {"where": "built_up > 30"}, "30 is more than the whole tile"),
-        (unit(1)[0], {"where": "(built_up > 0.3"}, "a bracket is not closed"),
-        (unit(1)[0], {"where": "built_up > 0.3 water < 1"}, "did not expect 'water'"),
-        (unit(1)[0], {"where": "built_up > 0.3; drop"}, "cannot read '; drop'"),
-        (unit(1)[0], {"where": "  "}, "ends where a class was expected"),
     ],
 )
 def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> None:
     with pytest.raises(InputError, match=says):
         search(world, query, **asked)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        ({"since": datetime(2020, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"since": date(2021, 1, 1), "until": date(2020, 1, 1)}, "later than until"),
+        ({"gsd": (10, 1)}, "gsd 10 is coarser than 1"),
+        ({"gsd": (-1, None)}, "give positive numbers"),
+        ({"where": "lava > 0.1"}, "no tile has a land-cover class 'lava'; the store knows: .*built_up"),
+        ({"where": "built_up"}, "ends where a comparison was expected"),
+        ({"where": "built_up > 30"}, "30 is more than the whole tile"),
+        ({"where": "(built_up > 0.3"}, "a bracket is not closed"),
+        ({"where": "built_up > 0.3 water < 1"}, "did not expect 'water'"),
+        ({"where": "built_up > 0.3; drop"}, "cannot read '; drop'"),
+        ({"where": "  "}, "ends where a class was expected"),
+    ],
+)
+def test_bad_filters_are_refused(world: Store, conditions, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        search(world, unit(1)[0], filter=Filter(**conditions))
 
 
 def test_a_store_without_vectors_says_how_to_get_them(tmp_path: Path) -> None:
@@ -469,7 +481,7 @@ def test_another_encoder_is_refused(world: Store) -> None:
 @pytest.mark.parametrize("word", [*NASTY, "' OR 1=1 --", "category", "absent"])
 def test_a_category_means_only_itself(world: Store, word: str) -> None:
     before = contents(world)
-    assert {hit.category for hit in search(world, unit(1)[0], category=word, k=None)} <= {word}
+    assert {hit.category for hit in search(world, unit(1)[0], filter=Filter(category=word), k=None)} <= {word}
     assert contents(world) == before
 
 
@@ -520,6 +532,6 @@ def test_only_footprints_on_the_edge_are_looked_at() -> None:
 
 def test_a_region_of_many_parts_is_still_a_short_filter() -> None:
     dots_ = shapely.MultiPolygon([shapely.box(x, 0, x + 0.1, 0.1) for x in range(100)])
-    where = Filter(Region(dots_, "a test")).where(lambda: (0.1, 0.1, 180.0))
+    where = Filter(Region(dots_, "a test")).prefilter(lambda: (0.1, 0.1, 180.0))
     assert where is not None
     assert len(str(where)) < 2000
