@@ -47,7 +47,7 @@ class BBox:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From "west,south,east,north"."""
+        """Parse "west,south,east,north"."""
         try:
             west, south, east, north = (float(v) for v in text.split(","))
         except ValueError as error:
@@ -57,12 +57,12 @@ class BBox:
         return cls(west, south, east, north)
 
     def parts(self) -> tuple[BBox, ...]:
-        """The box itself, or its two halves where it crosses the antimeridian."""
+        """Split at the antimeridian: the box itself, or its two halves."""
         if self.west <= self.east:
             return (self,)
         return BBox(self.west, self.south, 180.0, self.north), BBox(-180.0, self.south, self.east, self.north)
 
     def to_shapely(self) -> Polygon | MultiPolygon:
-        """As a polygon, or two."""
+        """Convert to a polygon, or to two at the antimeridian."""
         boxes = [shapely.box(b.west, b.south, b.east, b.north) for b in self.parts()]
         return boxes[0] if len(boxes) == 1 else MultiPolygon(boxes)

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from shapely.geometry.base import BaseGeometry
 
 from .._types import Float64s
 from .geodesy import GEOD
 
-_STEP = 0.02
-"""Longest piece of an outline, degrees. Edges are straight in longitude and latitude; a piece of this length leaves its
-chord through space by less than 10 cm."""
+_MAX_PIECE_DEGREES = 0.02
+"""Longest piece of an outline. Edges are straight in longitude and latitude; a piece of this length leaves its chord
+through space by less than 10 cm."""
 
 
-_FEW = 24
-"""Pieces in an outline that is not worth a tree."""
+_MAX_SIMPLE_PIECES = 24
+"""Pieces up to which comparing all with all is cheaper than a tree."""
 
 
-_TOGETHER = 256
+_BATCH_PAIRS = 256
 """Pairs of such outlines that are compared at once, 30 MB at most."""
 
 
-_FAR = 1e6
-"""Metres beyond which the middles of the pieces stand for them, at most 0.2 % of the distance off: towards the
-antipodes all chords grow alike, and every piece would be compared with every other."""
+_FAR_METRES = 1e6
+"""Beyond this the middles of the pieces stand for them, at most 0.2 % of the distance off: towards the antipodes all
+chords grow alike, and every piece would be compared with every other."""
 
 
 def distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Float64s:
-    """Metres between the nearest points of footprints, pair by pair; 0 where they share a point.
+    """Measure metres between the nearest points of footprints, pair by pair; 0 where they share a point.
 
     Args:
         first: (n,) polygons, WGS84, cut at the antimeridian.
@@ -40,70 +40,73 @@ def distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Float6
     """
     metres = np.zeros(len(first))
     apart = np.flatnonzero(~shapely.intersects(first, second))
-    few = _simple(first[apart]) & _simple(second[apart])
-    simple, others = apart[few], apart[~few]
-    for start in range(0, len(simple), _TOGETHER):
-        some = simple[start : start + _TOGETHER]
-        metres[some] = _all_pieces(first[some], second[some])
+    both_simple = _is_simple(first[apart]) & _is_simple(second[apart])
+    simple, others = apart[both_simple], apart[~both_simple]
+    for start in range(0, len(simple), _BATCH_PAIRS):
+        batch = simple[start : start + _BATCH_PAIRS]
+        metres[batch] = _brute_force_distances(first[batch], second[batch])
     outline = lru_cache(maxsize=1024)(_Outline)
     for pair in others:
         metres[pair] = outline(first[pair]).distance(outline(second[pair]))
     return metres
 
 
-def _simple(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Which outlines surely have so few pieces that comparing all with all is cheapest: those of most tiles."""
-    pieces = shapely.get_num_coordinates(geometries) + shapely.length(geometries) / _STEP
-    result: NDArray[np.bool_] = pieces <= _FEW
+def _is_simple(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Tell which outlines surely have few pieces, as those of most tiles do."""
+    pieces = shapely.get_num_coordinates(geometries) + shapely.length(geometries) / _MAX_PIECE_DEGREES
+    result: NDArray[np.bool_] = pieces <= _MAX_SIMPLE_PIECES
     return result
 
 
-def _all_pieces(first: NDArray[np.object_], second: NDArray[np.object_]) -> Float64s:
-    """Metres between outlines that do not cross, every piece of one compared with every piece of the other."""
-    here, mine = _pieces(first)
-    yonder, theirs = _pieces(second)
-    ours, others = (np.bincount(owner, minlength=len(first)) for owner in (mine, theirs))
-    every = ours * others
-    pair = np.repeat(np.arange(len(first)), every)
-    within = np.arange(len(pair)) - _starts(every)[pair]
-    here = here[:, _starts(ours)[pair] + within // others[pair]]
-    yonder = yonder[:, _starts(others)[pair] + within % others[pair]]
-    chords, at, there = _segments(*map(_in_space, (*here, *yonder)))
-    best = np.lexsort((chords, pair))[_starts(every)]
-    points = (*_along(here[:, best], at[best, None]).T, *_along(yonder[:, best], there[best, None]).T)
-    result: Float64s = np.asarray(GEOD.inv(*points)[2])
+def _brute_force_distances(first: NDArray[np.object_], second: NDArray[np.object_]) -> Float64s:
+    """Measure metres between outlines that do not cross, comparing every piece of one with every piece of the other."""
+    pieces_a, owners_a = _pieces(first)
+    pieces_b, owners_b = _pieces(second)
+    counts_a, counts_b = (np.bincount(owners, minlength=len(first)) for owners in (owners_a, owners_b))
+    counts = counts_a * counts_b
+    pair = np.repeat(np.arange(len(first)), counts)
+    within = np.arange(len(pair)) - _starts(counts)[pair]
+    segments_a = pieces_a[:, _starts(counts_a)[pair] + within // counts_b[pair]]
+    segments_b = pieces_b[:, _starts(counts_b)[pair] + within % counts_b[pair]]
+    chords, shares_a, shares_b = _segment_distances(*map(_to_xyz, (*segments_a, *segments_b)))
+    nearest = np.lexsort((chords, pair))[_starts(counts)]
+    points_a = _interpolate(segments_a[:, nearest], shares_a[nearest, None])
+    points_b = _interpolate(segments_b[:, nearest], shares_b[nearest, None])
+    result: Float64s = np.asarray(GEOD.inv(*points_a.T, *points_b.T)[2])
     return result
 
 
 class _Outline:
     """The edges of a footprint in space, where chords order as geodesics do and no place is special."""
 
-    def __init__(self, geometry: Any) -> None:
+    def __init__(self, geometry: BaseGeometry) -> None:
         self.lonlat = _pieces(np.array([geometry]))[0]
-        self.start, self.end = _in_space(self.lonlat[0]), _in_space(self.lonlat[1])
-        self.half = np.linalg.norm(self.end - self.start, axis=1) / 2
+        self.start, self.end = _to_xyz(self.lonlat[0]), _to_xyz(self.lonlat[1])
+        self.half_length = np.linalg.norm(self.end - self.start, axis=1) / 2
         self.tree = cKDTree((self.start + self.end) / 2)
 
     def distance(self, other: _Outline) -> float:
-        """Metres between two outlines that do not cross."""
-        chord, nearest = self.tree.query(other.tree.data)
-        near = int(chord.argmin())
-        if chord[near] > _FAR:
-            here, yonder = self.lonlat[:, nearest[near]], other.lonlat[:, near]
-            return float(GEOD.inv(*_along(here, 0.5), *_along(yonder, 0.5))[2])
-        around = chord[near] + self.half.max() + other.half.max()
-        pairs = self.tree.query_ball_tree(other.tree, around)
-        mine = np.repeat(np.arange(len(pairs)), [len(found) for found in pairs])
-        theirs = np.concatenate([np.asarray(found, np.intp) for found in pairs])
-        chords, at, there = _segments(self.start[mine], self.end[mine], other.start[theirs], other.end[theirs])
+        """Measure metres to an outline that this one does not cross."""
+        chords, nearest = self.tree.query(other.tree.data)
+        closest = int(chords.argmin())
+        if chords[closest] > _FAR_METRES:
+            piece_a, piece_b = self.lonlat[:, nearest[closest]], other.lonlat[:, closest]
+            return float(GEOD.inv(*_interpolate(piece_a, 0.5), *_interpolate(piece_b, 0.5))[2])
+        radius = chords[closest] + self.half_length.max() + other.half_length.max()
+        neighbors = self.tree.query_ball_tree(other.tree, radius)
+        rows_a = np.repeat(np.arange(len(neighbors)), [len(found) for found in neighbors])
+        rows_b = np.concatenate([np.asarray(found, np.intp) for found in neighbors])
+        chords, shares_a, shares_b = _segment_distances(
+            self.start[rows_a], self.end[rows_a], other.start[rows_b], other.end[rows_b]
+        )
         best = int(chords.argmin())
-        here = _along(self.lonlat[:, mine[best]], at[best])
-        yonder = _along(other.lonlat[:, theirs[best]], there[best])
-        return float(GEOD.inv(*here, *yonder)[2])
+        point_a = _interpolate(self.lonlat[:, rows_a[best]], shares_a[best])
+        point_b = _interpolate(other.lonlat[:, rows_b[best]], shares_b[best])
+        return float(GEOD.inv(*point_a, *point_b)[2])
 
 
 def _pieces(geometries: NDArray[np.object_]) -> tuple[Float64s, NDArray[np.intp]]:
-    """The edges of outlines cut into pieces (2, m, 2) of at most `_STEP`, and the outline (m,) of each.
+    """Cut the edges of outlines into pieces (2, m, 2) of at most `_MAX_PIECE_DEGREES`; (m,) the outline of each.
 
     An edge along a pole is what it is in space: nothing.
     """
@@ -113,45 +116,45 @@ def _pieces(geometries: NDArray[np.object_]) -> tuple[Float64s, NDArray[np.intp]
     edges = np.flatnonzero(ring[1:] == ring[:-1])
     start, end = points[edges], points[edges + 1]
     lon, lat = (end - start).T
-    narrow = np.cos(np.radians(np.minimum(np.abs(start[:, 1]), np.abs(end[:, 1]))))
-    lon = lon * np.sqrt(narrow)  # an arc of a parallel leaves its chord by radius * angle^2 / 8, and the radius shrinks
-    count = np.ceil(np.hypot(lon, lat) / _STEP + 1e-9).astype(np.intp)
-    count[(lat == 0) & (narrow < 1e-12)] = 0  # along a pole
+    narrowing = np.cos(np.radians(np.minimum(np.abs(start[:, 1]), np.abs(end[:, 1]))))
+    lon = lon * np.sqrt(narrowing)  # an arc of a parallel leaves its chord by radius * angle^2 / 8; the radius shrinks
+    count = np.ceil(np.hypot(lon, lat) / _MAX_PIECE_DEGREES + 1e-9).astype(np.intp)
+    count[(lat == 0) & (narrowing < 1e-12)] = 0  # along a pole
     edge = np.repeat(np.arange(len(count)), count)
     piece = (np.arange(len(edge)) - _starts(count)[edge])[:, None]
-    ends = [start[edge] + (piece + at) / count[edge, None] * (end - start)[edge] for at in (0, 1)]
+    ends = [start[edge] + (piece + side) / count[edge, None] * (end - start)[edge] for side in (0, 1)]
     return np.stack(ends), owner[part[ring[edges]]][edge]
 
 
 def _starts(counts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Where the items of each begin, if they stand end to end."""
+    """Tell where each group begins if groups of these sizes stand end to end."""
     result: NDArray[np.intp] = np.cumsum(counts) - counts
     return result
 
 
-def _along(edge: Float64s, share: float | Float64s) -> Float64s:
+def _interpolate(edge: Float64s, share: float | Float64s) -> Float64s:
     result: Float64s = edge[0] + share * (edge[1] - edge[0])
     return result
 
 
-def _in_space(lonlat: Float64s) -> Float64s:
-    """Points (n, 2) on the ellipsoid as (n, 3) metres from the centre of the Earth."""
+def _to_xyz(lonlat: Float64s) -> Float64s:
+    """Convert points (n, 2) on the ellipsoid to (n, 3) metres from the centre of the Earth."""
     lon, lat = np.radians(lonlat.T)
     normal = GEOD.a / np.sqrt(1 - GEOD.es * np.sin(lat) ** 2)
-    flat = normal * np.cos(lat)
-    return np.column_stack([flat * np.cos(lon), flat * np.sin(lon), normal * (1 - GEOD.es) * np.sin(lat)])
+    equatorial = normal * np.cos(lat)
+    return np.column_stack([equatorial * np.cos(lon), equatorial * np.sin(lon), normal * (1 - GEOD.es) * np.sin(lat)])
 
 
-def _segments(p1: Float64s, q1: Float64s, p2: Float64s, q2: Float64s) -> tuple[Float64s, Float64s, Float64s]:
-    """Nearest points of line segments in space, (n, 3) each: distances, and the shares of both segments at which.
+def _segment_distances(p1: Float64s, q1: Float64s, p2: Float64s, q2: Float64s) -> tuple[Float64s, Float64s, Float64s]:
+    """Measure segments p1 q1 and p2 q2 in space, (n, 3) each: distances, and the shares of both where they are nearest.
 
     Ericson, Real-Time Collision Detection (2005), section 5.1.9: the nearest points of the lines, held to the segments.
     """
     d1, d2, r = q1 - p1, q2 - p2, p1 - p2
     a, e, b = (np.maximum(_dot(d1, d1), 1e-12), np.maximum(_dot(d2, d2), 1e-12), _dot(d1, d2))
     c, f = _dot(d1, r), _dot(d2, r)
-    spread = a * e - b * b
-    s = np.where(spread > 1e-12 * a * e, np.clip((b * f - c * e) / np.maximum(spread, 1e-300), 0, 1), 0)
+    determinant = a * e - b * b
+    s = np.where(determinant > 1e-12 * a * e, np.clip((b * f - c * e) / np.maximum(determinant, 1e-300), 0, 1), 0)
     t = (b * s + f) / e
     s = np.where(t < 0, np.clip(-c / a, 0, 1), np.where(t > 1, np.clip((b - c) / a, 0, 1), s))
     t = np.clip(t, 0, 1)

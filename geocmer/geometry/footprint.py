@@ -23,7 +23,7 @@ that a pole on the border of a polar grid, at a corner or half-way, falls on a p
 
 
 def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polygon | MultiPolygon:
-    """The ground outline of a pixel window.
+    """Outline a pixel window on the ground.
 
     Args:
         transform: from pixel (column, row) to the CRS.
@@ -57,15 +57,15 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
 
 
 def _closed_over_a_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A ring (n, 2) with longitudes that run on beyond 180, from one that is counter-clockwise on the ground.
+    """Close a ring, counter-clockwise on the ground, as (n, 2) with longitudes that run on beyond 180.
 
     A ring around a pole goes once around the Earth, and is closed along that pole. A ring through a pole, which has
     every longitude, meets it along a meridian and leaves it along another.
     """
-    at = np.flatnonzero(np.abs(lat) > 90 - 1e-9)
-    pole = math.copysign(90, lat[at[0]]) if len(at) == 1 else None  # more: the edge of a geographic grid
+    polar = np.flatnonzero(np.abs(lat) > 90 - 1e-9)
+    pole = math.copysign(90, lat[polar[0]]) if len(polar) == 1 else None  # more: the edge of a geographic grid
     if pole is not None:
-        lon, lat = np.roll(lon, -at[0])[1:], np.roll(lat, -at[0])[1:]
+        lon, lat = np.roll(lon, -polar[0])[1:], np.roll(lat, -polar[0])[1:]
     else:
         lon, lat = np.append(lon, lon[0]), np.append(lat, lat[0])
     lon = np.unwrap(lon, period=360)
@@ -77,12 +77,12 @@ def _closed_over_a_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> N
 
 
 def cut_at_antimeridian(area: BaseGeometry) -> Polygon | MultiPolygon:
-    """Polygons with longitudes beyond 180, cut at the antimeridian along straight edges and moved to -180..180."""
+    """Bring polygons with longitudes beyond 180 to -180..180, cutting straight edges at the antimeridian."""
     west, _, east, _ = area.bounds
     parts = []
-    for turn in range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1):
-        part = shapely.intersection(area, shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90))
-        moved = affinity.translate(part, -360 * turn)
+    for world in range(math.floor((west + 180) / 360), math.ceil((east - 180) / 360) + 1):
+        part = shapely.intersection(area, shapely.box(360 * world - 180, -90, 360 * world + 180, 90))
+        moved = affinity.translate(part, -360 * world)
         parts += [piece for piece in shapely.get_parts(moved).tolist() if piece.geom_type == "Polygon"]
     whole: Any = shapely.orient_polygons(shapely.union_all(parts))
     return cast("Polygon | MultiPolygon", whole)

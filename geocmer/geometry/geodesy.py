@@ -1,7 +1,7 @@
 """Circles around tiles, bearings and lines: geodesics on the WGS84 ellipsoid, over arrays of tiles.
 
-The gap between the circles of two tiles is a lower bound of their distance, costs nothing and knows no antimeridian and
-no pole; `distance` decides, for the few pairs that matter, from the outlines themselves.
+The distance between the circles of two tiles is a lower bound of the distance between the tiles, is cheap, and needs no
+care at the antimeridian and the poles; `distance` decides from the outlines, for the few pairs that matter.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .._types import Float64s
 GEOD = Geod(ellps="WGS84")
 
 
-LEAST = GEOD.a * (1 - GEOD.es)
-"""Metres of ground per radian of (latitude, longitude) taken for a sphere, at least: the radius of curvature of a
-meridian is nowhere smaller than at the equator. So a geodesic is never shorter than LEAST times the angle."""
+MIN_METRES_PER_RADIAN = GEOD.a * (1 - GEOD.es)
+"""Least metres of ground per radian, latitude and longitude taken for a sphere's: the radius of curvature of a meridian
+is nowhere smaller than at the equator. So a geodesic is never shorter than this times the angle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Caps:
 
     @classmethod
     def around(cls, extents: Float64s) -> Self:
-        """Circles around unwrapped extents (n, 4): xmin, ymin, xmax, ymax in degrees."""
+        """Draw circles around unwrapped extents (n, 4): xmin, ymin, xmax, ymax in degrees."""
         west, south, east, north = extents.T
         lon, lat = centres(extents).T
         middle, half = np.radians(lat), np.radians((east - west) / 2)
@@ -54,29 +54,29 @@ class Caps:
             for edge in (np.radians(south), np.radians(north))
         ]
         radii = np.arccos(np.clip(np.minimum(*cosines), -1, 1)) + 1e-7  # arccos near 1 is good to 1e-8
-        turned = np.radians(lon)
-        xyz = np.column_stack([np.cos(middle) * np.cos(turned), np.cos(middle) * np.sin(turned), np.sin(middle)])
+        theta = np.radians(lon)
+        xyz = np.column_stack([np.cos(middle) * np.cos(theta), np.cos(middle) * np.sin(theta), np.sin(middle)])
         return cls(np.column_stack([lon, lat]), xyz, radii)
 
     def take(self, rows: NDArray[np.intp]) -> Caps:
-        """Some of them."""
+        """Select circles by row."""
         return Caps(self.lonlat[rows], self.xyz[rows], self.radii[rows])
 
 
-def gaps(chords: Float64s, radii: Float64s) -> Float64s:
-    """Metres that footprints are apart at least.
+def min_distances(chords: Float64s, radii: Float64s) -> Float64s:
+    """Compute the metres that footprints are apart at least, from the circles around them.
 
     Args:
         chords: between the centres, on the unit sphere.
         radii: of both circles together, radians.
     """
     angles = 2 * np.arcsin(np.clip(chords / 2, 0, 1))
-    result: Float64s = LEAST * np.maximum(angles - radii, 0)
+    result: Float64s = MIN_METRES_PER_RADIAN * np.maximum(angles - radii, 0)
     return result
 
 
 def centres(extents: Float64s) -> Float64s:
-    """Longitude and latitude (n, 2) of the middle of unwrapped extents (n, 4); the pole for one around it."""
+    """Compute longitude and latitude (n, 2) of the middle of unwrapped extents (n, 4); the pole for one around it."""
     west, south, east, north = extents.T
     lon, lat = (west + east) / 2, (south + north) / 2
     lat = np.where(east - west > 180, np.where(lat < 0, -90.0, 90.0), lat)
@@ -84,25 +84,25 @@ def centres(extents: Float64s) -> Float64s:
 
 
 def bearings(start: Float64s, end: Float64s) -> Float64s:
-    """Azimuths (n,) of the geodesics from points to points (n, 2): degrees clockwise from true north, 0..360."""
+    """Compute azimuths (n,) of geodesics from points to points (n, 2): degrees clockwise from true north, 0..360."""
     azimuth = GEOD.inv(start[:, 0], start[:, 1], end[:, 0], end[:, 1])[0]
     result: Float64s = np.asarray(azimuth, dtype=np.float64) % 360
     return result
 
 
-def line(start: Float64s, end: Float64s) -> LineString | MultiLineString:
-    """The geodesic between two points (lon, lat), a vertex every 10 km or less, cut at the antimeridian."""
+def geodesic_line(start: Float64s, end: Float64s) -> LineString | MultiLineString:
+    """Draw the geodesic between two points (lon, lat), a vertex every 10 km or less, cut at the antimeridian."""
     metres = GEOD.inv(*start, *end)[2]
-    between = [] if metres <= 10_000 else GEOD.npts(start[0], start[1], end[0], end[1], int(metres // 10_000))
-    points = np.array([tuple(start), *between, tuple(end)])
+    inner = [] if metres <= 10_000 else GEOD.npts(start[0], start[1], end[0], end[1], int(metres // 10_000))
+    points = np.array([tuple(start), *inner, tuple(end)])
     points[:, 0] = np.unwrap(points[:, 0], period=360)
     whole = LineString(points)
     west, _, east, _ = whole.bounds
     if west >= -180 and east <= 180:
         return whole
-    turns = (turn for turn in (-360, 0, 360) if west < turn + 180 and east > turn - 180)
+    shifts = (turn for turn in (-360, 0, 360) if west < turn + 180 and east > turn - 180)
     parts: list[Any] = [
         affinity.translate(shapely.intersection(whole, shapely.box(turn - 180, -90, turn + 180, 90)), -turn)
-        for turn in turns
+        for turn in shifts
     ]
     return MultiLineString([part for part in parts if part.length])

@@ -1,4 +1,4 @@
-"""How much footprints overlap: intersection over union, on the sphere.
+"""How much footprints overlap: intersection over union (IoU), on the sphere.
 
 Areas are taken in longitude and the sine of latitude, where equal areas are equal.
 """
@@ -9,24 +9,24 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-OVERLAP = 0.3
-"""From this intersection over union on, two footprints are one place."""
+IOU_THRESHOLD = 0.3
+"""From this intersection over union on, two footprints show one place."""
 
 
-STRIP = 8192
+STRIP_ROWS = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 
 
-def same(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Which pairs of footprints, WGS84 and cut at the antimeridian, are one place."""
-    a, b = to_equal_area(first), to_equal_area(second)
-    shared = shapely.area(shapely.intersection(a, b))
-    alike: NDArray[np.bool_] = shared >= OVERLAP * (shapely.area(a) + shapely.area(b) - shared)
+def same_place(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Tell which pairs of footprints (n,), brought to equal area, show one place."""
+    shared = shapely.area(shapely.intersection(first, second))
+    union = shapely.area(first) + shapely.area(second) - shared
+    alike: NDArray[np.bool_] = shared >= IOU_THRESHOLD * union
     return alike
 
 
 def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Pairs (i < j) whose extents overlap, and the area that their extents share, which their footprints cannot exceed.
+    """Find pairs (i < j) whose extents overlap, and the area that their extents share: no footprints share more.
 
     An extent that crosses the antimeridian is compared on both sides of it.
     """
@@ -35,15 +35,15 @@ def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], N
     boxes = np.concatenate([extents, extents[across] - [360, 0, 360, 0]])
     order = np.argsort(boxes[:, 1], kind="stable")
     first, second, areas = [np.empty(0, np.intp)], [np.empty(0, np.intp)], [np.empty(0)]
-    for start in range(0, len(boxes), STRIP):  # from south to north; a box meets those of its strip and of some beyond
-        mine = order[start : start + STRIP]
-        end = int(np.searchsorted(boxes[order, 1], boxes[mine, 3].max()))
-        tree = shapely.STRtree(shapely.box(*boxes[mine].T))
-        for other in range(start, end, STRIP):
-            theirs = order[other : min(other + STRIP, end)]
-            b, a = tree.query(shapely.box(*boxes[theirs].T))
-            later = other + b > start + a  # each pair once
-            a, b = mine[a[later]], theirs[b[later]]
+    for start in range(0, len(boxes), STRIP_ROWS):  # from south to north; a box meets its strip and some beyond
+        strip_rows = order[start : start + STRIP_ROWS]
+        end = int(np.searchsorted(boxes[order, 1], boxes[strip_rows, 3].max()))
+        tree = shapely.STRtree(shapely.box(*boxes[strip_rows].T))
+        for other_start in range(start, end, STRIP_ROWS):
+            other_rows = order[other_start : min(other_start + STRIP_ROWS, end)]
+            b, a = tree.query(shapely.box(*boxes[other_rows].T))
+            later = other_start + b > start + a  # each pair once
+            a, b = strip_rows[a[later]], other_rows[b[later]]
             sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
             keep = (owner[a] != owner[b]) & (sides > 0).all(axis=1)
             first.append(np.minimum(owner[a], owner[b])[keep])

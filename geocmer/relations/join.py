@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from .._types import Float64s, Rows
 from ..geometry.distance import distances
 from ..geometry.geodesy import bearings, centres
-from ..geometry.neighbors import Forest
-from ..geometry.overlap import same
+from ..geometry.neighbors import NeighborIndex
+from ..geometry.overlap import same_place, to_equal_area
 from .kinds import Kind
 from .parser import Clause
 
@@ -127,7 +127,7 @@ def join(
     tops = [np.full(len(subject), p.max(initial=0)) if not c.negated else _best_left(c, p) for c, p in clauses]
     bound = subject * np.prod(tops, axis=0) if tops else subject.copy()
     rows = np.flatnonzero(bound > 0 if wanted is None else wanted & (bound > 0))
-    forests = [Forest(extents, p) for _, p in clauses]
+    indexes = [NeighborIndex(extents, p) for _, p in clauses]
     best = _Best(k, len(clauses), power, min_score, names)
     best.floor = max(best.floor, _sure(subject, clauses, rows, k))
     rows = rows[bound[rows] >= best.floor * (1 - 1e-9)]  # sorting a million takes longer than all the rest
@@ -141,7 +141,7 @@ def join(
         for number, (clause, p) in enumerate(clauses):
             others = value / np.maximum(tops[number][block], 1e-300)
             least = best.floor * (1 - 1e-9) / np.maximum(others, 1e-300)
-            tiles = _Tiles(extents, footprints, names, p, forests[number])
+            tiles = _Tiles(extents, footprints, names, p, indexes[number])
             found, partners[:, number] = _clause(clause, tiles, block, least)
             value, exact = others * found, exact * found
             kept = value > 0
@@ -160,7 +160,7 @@ class _Tiles:
     footprints: Footprints
     names: Names
     p: Float64s
-    forest: Forest
+    index: NeighborIndex
 
 
 class _Best:
@@ -221,7 +221,7 @@ def _surroundings(clause: Clause, tiles: _Tiles, hits: Rows) -> tuple[Float64s, 
     """The weighted mean of p around tiles, and the tile that adds most to it."""
     above, below, most = np.zeros(len(hits)), np.zeros(len(hits)), np.full(len(hits), -1.0)
     partners = hits.copy()
-    for hit, other, gap in tiles.forest.pairs(hits, 0.0, reach(clause)):
+    for hit, other, gap in tiles.index.pairs(hits, 0.0, reach(clause)):
         w = weight(clause, gap)
         share = w * tiles.p[other]
         above += np.bincount(hit, share, len(hits))
@@ -244,7 +244,7 @@ def _nearest_best(clause: Clause, tiles: _Tiles, hits: Rows, least: Float64s) ->
     best, partners = (np.zeros(len(hits)), np.full(len(hits), -1)) if directed else (p[hits].copy(), hits.copy())
     # A positive clause needs `least` of f; a negated one is lost as soon as its partner leaves less than that.
     floor, ceiling = (best, 1 - least) if clause.negated else (least, np.full(len(hits), np.inf))
-    for pairs in tiles.forest.pairs(hits, float(floor.min(initial=np.inf)), reach(clause)):
+    for pairs in tiles.index.pairs(hits, float(floor.min(initial=np.inf)), reach(clause)):
         hit, other, gap = pairs
         bound = p[other] * weight(clause, gap)
         open_ = (bound > best[hit]) & (bound >= floor[hit]) & (best[hit] <= ceiling[hit])
@@ -264,7 +264,7 @@ def _nearest_best(clause: Clause, tiles: _Tiles, hits: Rows, least: Float64s) ->
             value = p[other[first]] * weight(clause, metres)
             if directed:
                 touching = np.flatnonzero(metres == 0)
-                value[touching[same(shapes[touching], others[touching])]] = 0
+                value[touching[same_place(*map(to_equal_area, (shapes[touching], others[touching])))]] = 0
             better = value > best[hit[first]]
             best[hit[first[better]]], partners[hit[first[better]]] = value[better], other[first[better]]
             open_ = (bound > best[hit]) & (best[hit] <= ceiling[hit])

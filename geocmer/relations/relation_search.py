@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.distance import distances
-from ..geometry.geodesy import bearings, centres, line
+from ..geometry.geodesy import bearings, centres, geodesic_line
 from ..search.nms import thin
 from ..search.partner import Partner
 from ..search.results import PAGE, Answer, Hit, Plan
@@ -153,7 +153,7 @@ def _partners(relation: str, hits: Rows, others: Rows, p: Float64s, known: Scan,
             distance_m=float(metres[n]),
             bearing=None if other == hits[n] else float(azimuths[n]),
             geometry=shapes[at[n]],
-            line=None if other == hits[n] else line(here[n], there[n]),
+            line=None if other == hits[n] else geodesic_line(here[n], there[n]),
         )
         for n, other in enumerate(others)
     ]

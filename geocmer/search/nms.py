@@ -13,7 +13,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..geometry.overlap import OVERLAP, STRIP, equal_area_extents, overlapping_pairs, to_equal_area
+from ..geometry.overlap import (
+    IOU_THRESHOLD,
+    STRIP_ROWS,
+    equal_area_extents,
+    overlapping_pairs,
+    same_place,
+    to_equal_area,
+)
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 
@@ -74,7 +81,7 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     for start in range(0, len(near), PAGE):
         some = near[start : start + PAGE]
         areas[some] = shapely.area(_footprints(snapshot, rowids[some]))
-    may = most >= OVERLAP / (1 + OVERLAP) * (areas[first] + areas[second]) * (1 - 1e-9)
+    may = most >= IOU_THRESHOLD / (1 + IOU_THRESHOLD) * (areas[first] + areas[second]) * (1 - 1e-9)
     first, second = first[may], second[may]
     rank = _preference(times) if newest else np.arange(len(rowids))
     edges = []
@@ -82,8 +89,7 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
         a, b = first[start : start + PAGE], second[start : start + PAGE]
         some, at = np.unique(np.concatenate([a, b]), return_inverse=True)
         shapes = _footprints(snapshot, rowids[some])[at]
-        shared = shapely.area(shapely.intersection(shapes[: len(a)], shapes[len(a) :]))
-        same = shared >= OVERLAP * (areas[a] + areas[b] - shared)
+        same = same_place(shapes[: len(a)], shapes[len(a) :])
         edges.append(np.column_stack([a[same], b[same]]))
     pairs = np.concatenate(edges) if edges else np.empty((0, 2), int)
     turned = rank[pairs[:, 0]] > rank[pairs[:, 1]]
@@ -101,8 +107,8 @@ def _extents_and_times(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> tuple[
     """
     extents, times = np.empty((len(rowids), 4)), np.empty(len(rowids), np.int64)
     order = np.argsort(rowids)
-    for start in range(0, len(order), STRIP):
-        some = order[start : start + STRIP]
+    for start in range(0, len(order), STRIP_ROWS):
+        some = order[start : start + STRIP_ROWS]
         table = snapshot.take(rowids[some], [*EXTENT, "datetime"])
         extents[some] = np.column_stack([table[name].to_numpy() for name in EXTENT])
         times[some] = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..geometry.bbox import BBox
 from ..geometry.region import Region
-from ..geometry.region_grid import WORTH, Cells
+from ..geometry.region_grid import GRID_MIN_EXTENTS, RegionGrid
 from .where import Shares
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def inside(
         within |= (xmin >= west) & (xmax <= east) & (ymin >= south) & (ymax <= north)
     if len(rectangles) < shapely.get_num_geometries(region.geometry):
         unsure = np.flatnonzero(near & ~within & ~crossing)
-        if len(unsure) >= WORTH and shapely.area(region.geometry) > 0:
-            within[unsure], apart = Cells(region.geometry).settle(extents[unsure])
+        if len(unsure) >= GRID_MIN_EXTENTS and shapely.area(region.geometry) > 0:
+            within[unsure], apart = RegionGrid(region.geometry).classify(extents[unsure])
             near[unsure[apart]] = False
             unsure = unsure[~within[unsure] & ~apart]
         shapely.prepare(region.geometry)

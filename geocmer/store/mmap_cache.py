@@ -24,7 +24,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..geometry.extent import runs
+from ..geometry.extent import block_bounds
 from ..geometry.region import Region
 from .filter import Filter, boxes, inside
 from .lance import is_local
@@ -140,7 +140,7 @@ class Sidecar:
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:
-        return runs(self.extents, BLOCK)
+        return block_bounds(self.extents, BLOCK)
 
     def _near(self, area: Region) -> NDArray[np.bool_]:
         """Which blocks may hold a tile of the region."""

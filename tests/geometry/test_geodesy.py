@@ -11,7 +11,7 @@ from synthetic import footprint
 
 from geocmer.geometry.distance import distances
 from geocmer.geometry.footprint import footprint as ground
-from geocmer.geometry.geodesy import Caps, bearings, gaps, line
+from geocmer.geometry.geodesy import Caps, bearings, geodesic_line, min_distances
 from geocmer.store.schema import extents
 
 GEOD = Geod(ellps="WGS84")
@@ -64,11 +64,13 @@ def test_distance_is_the_least_geodesic_between_the_outlines(a: shapely.Geometry
 
 @given(places(), places())
 @settings(max_examples=50, deadline=None)
-def test_a_gap_between_circles_is_never_more_than_the_distance(a: shapely.Geometry, b: shapely.Geometry) -> None:
+def test_the_least_distance_of_circles_is_never_more_than_the_distance(
+    a: shapely.Geometry, b: shapely.Geometry
+) -> None:
     caps = Caps.around(extents(np.array([a, b])))
     chord = np.linalg.norm(caps.xyz[0] - caps.xyz[1])
     (metres,) = distances(np.array([a]), np.array([b]))
-    assert gaps(np.array([chord]), np.array([caps.radii.sum()]))[0] <= metres + 1e-3
+    assert min_distances(np.array([chord]), np.array([caps.radii.sum()]))[0] <= metres + 1e-3
     for cap, geometry in enumerate((a, b)):
         lon, lat = np.radians(shapely.get_coordinates(geometry).T)
         points = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
@@ -99,8 +101,8 @@ def test_places_across_the_antimeridian_and_the_pole_are_near() -> None:
     apart = shapely.box(-179.99, 10, -179.9, 10.1)
     degree = GEOD.inv(180, 10.1, -179.99, 10.1)[2]
     assert distances(np.array([east, east]), np.array([west, apart])) == pytest.approx([0, degree], rel=1e-6)
-    here, there = shapely.box(0, 89.9, 1, 89.99), shapely.box(180 - 1, 89.9, 180, 89.99)
-    assert distances(np.array([here]), np.array([there]))[0] == pytest.approx(
+    low, across = shapely.box(0, 89.9, 1, 89.99), shapely.box(180 - 1, 89.9, 180, 89.99)
+    assert distances(np.array([low]), np.array([across]))[0] == pytest.approx(
         2 * GEOD.inv(0, 89.99, 0, 90)[2], rel=1e-3
     )
 
@@ -112,7 +114,7 @@ def test_one_footprint_within_another_is_at_no_distance() -> None:
 def test_bearings_and_lines() -> None:
     start, end = np.array([[179.0, 0.0], [10.0, 50.0]]), np.array([[-179.0, 0.0], [10.0, 49.0]])
     assert bearings(start, end) == pytest.approx([90, 180])
-    cut = line(start[0], end[0])
+    cut = geodesic_line(start[0], end[0])
     assert [part.bounds for part in cut.geoms] == [(179, 0, 180, 0), (-180, 0, -179, 0)]
     assert sum(GEOD.geometry_length(part) for part in cut.geoms) == pytest.approx(GEOD.inv(179, 0, -179, 0)[2])
-    assert line(start[1], np.array([10.0, 50.01])).geom_type == "LineString"
+    assert geodesic_line(start[1], np.array([10.0, 50.01])).geom_type == "LineString"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geocmer.geometry.region import Region
-from geocmer.geometry.region_grid import Cells
+from geocmer.geometry.region_grid import RegionGrid
 from geocmer.store.filter import inside
 
 
@@ -33,7 +33,7 @@ def test_what_is_settled_is_so(seed: int, corners: int, holes: bool, size: float
     extents = np.hstack([low, low + size * rng.random((3000, 2))])
     west, _, east, _ = region.bounds  # edges that lie exactly on the grid's
     extents[:50, [0, 2]] = west + (east - west) / 48 * np.arange(50)[:, None] + [0, (east - west) / 48]
-    within, apart = Cells(region).settle(extents)
+    within, apart = RegionGrid(region).classify(extents)
     boxes = shapely.box(*extents.T)
     assert shapely.covers(region, boxes[within]).all()
     assert not shapely.intersects(region, boxes[apart]).any()
@@ -51,5 +51,5 @@ def test_a_region_holds_the_same_tiles_with_and_without(seed: int, monkeypatch: 
     shapes = shapely.box(*extents.T)
     expected = shapely.intersects(region.geometry, shapes)
     for worth in (1, 10**9):
-        monkeypatch.setattr("geocmer.store.filter.WORTH", worth)
+        monkeypatch.setattr("geocmer.store.filter.GRID_MIN_EXTENTS", worth)
         assert (inside(region, extents, shapes.__getitem__) == expected).all()

@@ -9,9 +9,9 @@ from pyproj import Geod, Transformer
 from synthetic import footprint
 
 from geocmer.geometry.distance import distances
-from geocmer.geometry.geodesy import Caps, gaps
-from geocmer.geometry.neighbors import Forest
-from geocmer.geometry.overlap import OVERLAP, same
+from geocmer.geometry.geodesy import Caps, min_distances
+from geocmer.geometry.neighbors import NeighborIndex
+from geocmer.geometry.overlap import IOU_THRESHOLD, same_place, to_equal_area
 from geocmer.relations.calibration import Calibration, background, probability
 from geocmer.relations.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
 from geocmer.relations.kinds import Kind
@@ -37,7 +37,9 @@ CAPS = Caps.around(EXTENTS)
 N = len(WORLD)
 ONE, TWO = (grid.ravel() for grid in np.meshgrid(range(N), range(N), indexing="ij"))
 METRES = distances(WORLD[ONE], WORLD[TWO]).reshape(N, N)
-GAPS = gaps(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(N, N)
+GAPS = min_distances(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(
+    N, N
+)
 AZIMUTH = (np.array(GEOD.inv(*CAPS.lonlat[TWO].T, *CAPS.lonlat[ONE].T)[0]) % 360).reshape(N, N)
 APART = (CAPS.lonlat[ONE] != CAPS.lonlat[TWO]).any(axis=1).reshape(N, N)
 EVEN = shapely.transform(  # in a projection that keeps areas
@@ -62,7 +64,7 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) 
             if clause.kind in AZIMUTHS:
                 off = np.abs((AZIMUTH - AZIMUTHS[clause.kind] + 180) % 360 - 180)
                 w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind]) % 360 == 315)) * APART
-                w = w * (OVERLAPS < OVERLAP)  # a place is not north of itself
+                w = w * (OVERLAPS < IOU_THRESHOLD)  # a place is not north of itself
             value = (w * p).max(axis=1)
         product *= 1 - value if clause.negated else value
     return product ** (1 / (1 + len(clauses)))
@@ -93,8 +95,8 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.relations.join.BLOCK", block)
         if block == 16:
-            patch.setattr("geocmer.geometry.neighbors.PAIRS", 50)
-            patch.setattr("geocmer.geometry.neighbors.RUN", 3)
+            patch.setattr("geocmer.geometry.neighbors.MAX_PAIRS", 50)
+            patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", 3)
         ranked = join(EXTENTS, WORLD.take, subject, scored, k, wanted, min_score, names.__getitem__)
     true = _brute_force(subject, scored) * wanted
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
@@ -122,14 +124,14 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     st.integers(0, 1000),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_forest_finds_every_pair_that_may_be_near(blocks, metres, run, seed) -> None:
+def test_a_neighbor_index_finds_every_pair_that_may_be_near(blocks, metres, run, seed) -> None:
     p = np.round(np.random.default_rng(seed).random(N), 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.geometry.neighbors.RUN", run)
-        forest = Forest(EXTENTS, p)
+        patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", run)
+        index = NeighborIndex(EXTENTS, p)
         for number, block in enumerate(blocks):  # one after the other, as trees are kept
             hits, least = np.array(block, np.intp), 0.8 - 0.2 * number
-            pairs = list(forest.pairs(hits, least, metres))
+            pairs = list(index.pairs(hits, least, metres))
             found = {pair for one, two, _ in pairs for pair in zip(hits[one], two, strict=True)}
             hit, other = np.nonzero((metres - 1e-6 >= GAPS[hits]) & (p >= least))
             assert found >= set(zip(hits[hit], other, strict=True))
@@ -212,8 +214,9 @@ def test_one_place_is_not_north_of_itself() -> None:
 
 
 def test_one_place_is_told_by_the_overlap() -> None:
-    assert np.abs(OVERLAPS - OVERLAP).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
-    assert (same(WORLD[ONE], WORLD[TWO]) == (OVERLAPS.ravel() >= OVERLAP)).all()
+    flat = to_equal_area(WORLD)
+    assert np.abs(OVERLAPS - IOU_THRESHOLD).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert (same_place(flat[ONE], flat[TWO]) == (OVERLAPS.ravel() >= IOU_THRESHOLD)).all()
 
 
 def test_few_tiles_are_worked_out_and_none_are_needed() -> None:

@@ -20,7 +20,7 @@ from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, s
 
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.geometry.bbox import BBox
-from geocmer.geometry.overlap import OVERLAP
+from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.geometry.region import Region
 from geocmer.relations.tile_scores import scan
 from geocmer.search.topk import Best, dots
@@ -243,7 +243,7 @@ def _overlaps() -> np.ndarray:
     shared = shapely.area(shapely.intersection(flat[:, None], flat[None, :]))
     areas = shapely.area(flat)
     overlaps = shared / (areas[:, None] + areas[None, :] - shared)
-    assert np.abs(overlaps - OVERLAP).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert np.abs(overlaps - IOU_THRESHOLD).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
     return overlaps
 
 
@@ -269,7 +269,7 @@ def test_one_hit_for_each_place(world: Store, overlaps: np.ndarray, where, k, ne
         order.sort(key=lambda n: -(ROWS[n].datetime.timestamp() if ROWS[n].datetime else -1))
     kept: list[int] = []
     for n in order:
-        if all(overlaps[n, other] < OVERLAP for other in kept):
+        if all(overlaps[n, other] < IOU_THRESHOLD for other in kept):
             kept.append(n)
     expected = [name for name in ids if number[name] in kept]
     places = "newest" if newest else "best"
