@@ -18,7 +18,7 @@ def embed(
 ) -> None:  # fmt: skip
     """Embed the tiles of a store that have no vectors yet, or all of them again with another model.
 
-    Pixels are read anew from the scenes. The old vectors answer until the new ones are complete.
+    Pixels are read again from the scenes. The old vectors are used until the new ones are complete.
 
     Example: geocmer embed --model hf-hub:ORG/MODEL
     """

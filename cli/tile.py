@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from geocmer.landcover.bundled_legends import legend_names
+
 from .console import progress, say
 from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, encoder_of
 
@@ -37,9 +39,7 @@ def tile(
     ] = None,
     legend: Annotated[
         str | None,
-        typer.Option(
-            "--legend", help="esa_worldcover, nlcd, corine, dynamic_world, io_lulc_9class, lcz, or a CSV/JSON file."
-        ),
+        typer.Option("--legend", help=f"{', '.join(legend_names())}, or a CSV/JSON file."),
     ] = None,
     class_column: Annotated[str | None, typer.Option("--class-column", help="Class column of a vector file.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="TOML rules from class shares to a category.")] = None,
@@ -49,32 +49,32 @@ def tile(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Cut scenes into tiles, give each a scene category, embed and store it.
+    """Divide scenes into tiles, give each a scene category, embed and store it.
 
-    The stretch is computed once per scene. The last row and column shift inward, so that no pixel is left out. Run it
-    again after an interrupt and it goes on; run it again when done and it does nothing.
+    The contrast stretch is computed once per scene. The last row and column shift inward, so that no pixel is left
+    out. Run it again after an interrupt and it goes on; run it again when done and it does nothing.
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
     from geocmer.imagery.scene import parse_bands
-    from geocmer.ingest.pipeline import TileOptions, check, ingest
+    from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
     from geocmer.landcover.categories import load_rules
     from geocmer.landcover.layer import LandCover
     from geocmer.store.store import Store
 
-    chosen = parse_bands(bands) if bands else None
-    options = TileOptions(size, stride, chosen, gsd, min_valid)
-    cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
-    named = load_rules(rules)
+    band_numbers = parse_bands(bands) if bands else None
+    options = TileOptions(size, stride, band_numbers, gsd, min_valid)
+    land_cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
+    category_rules = load_rules(rules)
     for path in scenes:
-        check(path, options, cover)
-    # A new store is made last: a model that cannot be loaded leaves nothing behind.
-    found = Store.open_or_create(store) if store.exists() else None
-    encoder = None if no_embed else encoder_of(found, model, adapter, device)
-    db = found or Store.open_or_create(store)
+        check_inputs(path, options, land_cover)
+    # A new store is created last: a model that cannot be loaded leaves nothing behind.
+    existing = Store.open_or_create(store) if store.exists() else None
+    encoder = None if no_embed else encoder_of(existing, model, adapter, device)
+    db = existing or Store.open_or_create(store)
     for path in scenes:
         with progress(path.name) as bar:
-            result = ingest(path, db, encoder, options, land_cover=cover, rules=named, on_window=bar)
+            result = ingest(path, db, encoder, options, land_cover=land_cover, rules=category_rules, on_window=bar)
         for line in result.lines():
             say(line)
         if as_json:

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..imagery.images import ImageFile, Picture
+from ..imagery.images import ImageFile, ImageSource
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One image with all its captions."""
 
-    picture: Picture
+    picture: ImageSource
     captions: tuple[str, ...]
     split: str
     scene: str | None = None

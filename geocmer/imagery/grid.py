@@ -1,4 +1,4 @@
-"""The grid that tiles are cut from, and the ids of scenes and tiles under it."""
+"""The grid that tiles are read from, and the ids of scenes and tiles on it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from affine import Affine
 from ..errors import InputError
 from .scene import Scene
 
-EDGE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
+EDGE_NOTE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
 
 
-PADDED = "the scene is smaller than a tile, which is padded with invalid pixels"
+PADDED_NOTE = "the scene is smaller than a tile, which is padded with invalid pixels"
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The pixels that tiles are cut from: a scene's own, or resampled to a ground resolution.
+    """The pixels that tiles are read from: a scene's own, or resampled to a ground resolution.
 
     Attributes:
         transform: from grid pixel (column, row) to `crs`.
@@ -45,7 +45,7 @@ class Grid:
 
     @classmethod
     def over(cls, scene: Scene, size: int = 224, stride: int | None = None, gsd: float | None = None) -> Self:
-        """A grid over a whole scene.
+        """Lay a grid over a whole scene.
 
         Raises:
             InputError: a number is not positive, or the stride would leave gaps.
@@ -61,15 +61,15 @@ class Grid:
         return cls(transform, scene.crs, width, height, size, step, scale, scene.gsd * scale)
 
     def rows(self) -> list[int]:
-        """First pixel of each row of tiles; the last is shifted inward."""
-        return _starts(self.height, self.size, self.stride)
+        """List the first pixel of each row of tiles; the last row is shifted inward."""
+        return _tile_starts(self.height, self.size, self.stride)
 
     def columns(self) -> list[int]:
-        """First pixel of each column of tiles."""
-        return _starts(self.width, self.size, self.stride)
+        """List the first pixel of each column of tiles."""
+        return _tile_starts(self.width, self.size, self.stride)
 
     def windows(self) -> Iterator[tuple[int, int]]:
-        """(row, col) of every tile, row by row."""
+        """Iterate (row, col) of every tile, row by row."""
         columns = self.columns()
         return ((row, col) for row in self.rows() for col in columns)
 
@@ -77,32 +77,32 @@ class Grid:
         return len(self.rows()) * len(self.columns())
 
     @property
-    def edge(self) -> str:
-        """How the edges are treated."""
-        return PADDED if self.width < self.size or self.height < self.size else EDGE
+    def edge_note(self) -> str:
+        """Say how the edges of the scene are treated."""
+        return PADDED_NOTE if self.width < self.size or self.height < self.size else EDGE_NOTE
 
     def key(self) -> str:
-        """What makes a tile this tile, as text: the geometry of the grid, not its file."""
+        """Identify the geometry of the grid as text; the file it lies over is not part of it."""
         numbers = [*self.transform[:6], self.width, self.height, self.size]
         return json.dumps([float(n) for n in numbers])
 
     def to_json(self) -> str:
-        """Size, stride and transform, for the record."""
+        """Give the transform, size and stride as one line of JSON."""
         record = {"transform": list(self.transform[:6]), "width": self.width, "height": self.height}
         return json.dumps({**record, "size": self.size, "stride": self.stride, "scale": self.scale, "gsd": self.gsd})
 
 
 def tile_id(content_hash: str, bands: tuple[int, ...], grid: Grid, row: int, col: int) -> str:
-    """32 hex digits: the same window of the same content always gets the same id."""
+    """Identify a tile by 32 hex digits: the same window of the same content always gets the same id."""
     return _digest(content_hash, bands, grid.key(), (row, col))
 
 
 def scene_id(content_hash: str, bands: tuple[int, ...], grid: Grid) -> str:
-    """32 hex digits of a scene under a grid."""
+    """Identify a scene under a grid by 32 hex digits."""
     return _digest(content_hash, bands, grid.key(), grid.stride)
 
 
-def _starts(length: int, size: int, stride: int) -> list[int]:
+def _tile_starts(length: int, size: int, stride: int) -> list[int]:
     if length <= size:
         return [0]
     regular = list(range(0, length - size + 1, stride))

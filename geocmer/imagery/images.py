@@ -1,4 +1,4 @@
-"""Pictures: where the pixels of a captioned image come from, an image file or a tile of a stored scene."""
+"""Where the pixels of a captioned image come from: an image file, or a tile of a stored scene."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 
-class Picture(Protocol):
+class ImageSource(Protocol):
     """A source of pixels that can be read again and again."""
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
-        """The picture as uint8 RGB (size, size, 3), resized if it differs.
+        """Read the image as uint8 RGB (size, size, 3), resized where its own size differs.
 
         Raises:
             InputError: it cannot be read.
         """
 
     def digest(self) -> bytes:
-        """What makes it this picture, 16 bytes: equal for equal contents, wherever they lie."""
+        """Identify the image by 16 bytes: equal for equal contents, wherever they are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A picture in a file of its own."""
+    """An image in a file of its own."""
 
     path: Path
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
-        """See `Picture.pixels`."""
+        """See `ImageSource.pixels`."""
         from PIL import Image, UnidentifiedImageError
 
         try:
-            with Image.open(self.path) as picture:
-                return fit(np.asarray(picture.convert("RGB")), size)
+            with Image.open(self.path) as image:
+                return resize_to_square(np.asarray(image.convert("RGB")), size)
         except (OSError, UnidentifiedImageError) as error:
             raise InputError(
                 f"{self.path} is not a readable image ({error}); remove it from the annotation file"
             ) from error
 
     def digest(self) -> bytes:
-        """Hash of the file."""
+        """Hash the file."""
         return hashlib.blake2b(self.path.read_bytes(), digest_size=16).digest()
 
 
-def fit(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Uint8 RGB (height, width, 3) as (size, size, 3), squashed, not cropped: all of the ground stays in view."""
+def resize_to_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize uint8 RGB (height, width, 3) to (size, size, 3) without cropping: all of the ground stays in view."""
     from PIL import Image
 
     if pixels.shape[:2] == (size, size):

@@ -21,9 +21,9 @@ from rasterio.windows import Window
 from .._files import hash_file
 from ..errors import CRSError, InputError
 from ..geometry.footprint import footprint
-from .stretch import PERCENTILES, SAMPLE_SIDE, Stretch
+from .stretch import SAMPLE_SIDE_PIXELS, STRETCH_PERCENTILES, Stretch
 
-_CACHE = 256 * 2**20
+BLOCK_CACHE_BYTES = 256 * 2**20
 """Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
 
 
@@ -34,8 +34,8 @@ class Scene:
         transform: from pixel (column, row) to `crs`.
         gsd: ground sample distance at the centre, metres.
         bands: the three bands read, counted from 1; a scene of one band repeats it.
-        bands_note: how they were chosen.
-        datetime: acquisition time in UTC, if the file tells it.
+        bands_note: says how the bands were chosen.
+        datetime: acquisition time in UTC, if the file has it.
     """
 
     def __init__(self, path: Path, dataset: Any, bands: tuple[int, ...] | None) -> None:
@@ -98,7 +98,7 @@ class Scene:
         self.close()
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._dataset.close()
 
     @cached_property
@@ -122,12 +122,14 @@ class Scene:
         Raises:
             InputError: the file cannot be read there.
         """
-        distinct = sorted(set(self.bands))
-        size = None if shape is None else (len(distinct), *shape)
+        unique_bands = sorted(set(self.bands))
+        size = None if shape is None else (len(unique_bands), *shape)
         try:
-            with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE):
+            with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
                 warnings.simplefilter("ignore", NodataShadowWarning)  # rasterio then forgets alpha; below it counts too
-                array = self._dataset.read(distinct, window=window, out_shape=size, resampling=resampling, masked=True)
+                array = self._dataset.read(
+                    unique_bands, window=window, out_shape=size, resampling=resampling, masked=True
+                )
                 alpha = self._alpha and self._dataset.read(
                     self._alpha, window=window, out_shape=shape, resampling=resampling
                 )
@@ -141,15 +143,15 @@ class Scene:
             valid &= alpha > 0
         if data.dtype.kind == "f":
             valid &= np.isfinite(data).all(axis=0)
-        return data[[distinct.index(band) for band in self.bands]], valid
+        return data[[unique_bands.index(band) for band in self.bands]], valid
 
-    def stretch(self, percentiles: tuple[float, float] = PERCENTILES) -> Stretch:
-        """The scene's stretch: percentiles of the valid pixels of a decimated read.
+    def stretch(self, percentiles: tuple[float, float] = STRETCH_PERCENTILES) -> Stretch:
+        """Compute the scene's stretch: percentiles of the valid pixels of a decimated read.
 
         Raises:
             InputError: no pixel of the scene is valid.
         """
-        share = min(1.0, SAMPLE_SIDE / max(self.width, self.height))
+        share = min(1.0, SAMPLE_SIDE_PIXELS / max(self.width, self.height))
         shape = (max(1, round(self.height * share)), max(1, round(self.width * share)))
         array, valid = self.read(Window(0, 0, self.width, self.height), shape, Resampling.nearest)
         if not valid.any():
@@ -159,7 +161,7 @@ class Scene:
 
 
 def parse_bands(text: str) -> tuple[int, ...]:
-    """Red, green and blue from "4,3,2"; one number stands for all three.
+    """Parse red, green and blue from "4,3,2"; one number stands for all three.
 
     Raises:
         InputError: it is not one or three numbers.
@@ -173,25 +175,25 @@ def parse_bands(text: str) -> tuple[int, ...]:
     return numbers * 3 if len(numbers) == 1 else numbers
 
 
-def _choose_bands(path: Path, dataset: Any, asked: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
-    if asked is not None:
-        wrong = [band for band in asked if not 1 <= band <= dataset.count]
+def _choose_bands(path: Path, dataset: Any, requested: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
+    if requested is not None:
+        wrong = [band for band in requested if not 1 <= band <= dataset.count]
         if wrong:
             raise InputError(
                 f"band {wrong[0]} is not in scene {path}, which has bands 1 to {dataset.count}; correct --bands"
             )
-        return asked, f"bands {_list(asked)}, as asked"
+        return requested, f"bands {_format_bands(requested)}, as requested"
     colours = {colour: i + 1 for i, colour in reversed(list(enumerate(dataset.colorinterp)))}
     rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     if all(colour in colours for colour in rgb):
         found = tuple(colours[colour] for colour in rgb)
-        return found, f"bands {_list(found)}, by colour interpretation"
+        return found, f"bands {_format_bands(found)}, by colour interpretation"
     if dataset.count >= 3:
-        return (1, 2, 3), "bands 1,2,3, as no band says its colour; choose others with --bands"
+        return (1, 2, 3), "bands 1,2,3, as no band declares its colour; choose others with --bands"
     return (1, 1, 1), "band 1 alone, as gray"
 
 
-def _list(bands: tuple[int, ...]) -> str:
+def _format_bands(bands: tuple[int, ...]) -> str:
     return ",".join(map(str, bands))
 
 
@@ -208,7 +210,7 @@ def _datetime(dataset: Any) -> datetime | None:
 
 
 def _gsd(transform: Affine, width: int, height: int, crs: Any) -> float:
-    """Square root of the ground area of the centre pixel, metres: right for rotated and for geographic grids."""
+    """Compute the square root of the ground area of the centre pixel, metres: right for turned and geographic grids."""
     centre = transform @ Affine.translation(width // 2, height // 2)
     area, _ = Geod(ellps="WGS84").geometry_area_perimeter(footprint(centre, 1, 1, crs))
     return float(abs(area) ** 0.5)

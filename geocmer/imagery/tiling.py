@@ -1,4 +1,4 @@
-"""Tiles: the windows cut from a scene's grid, and a report of what became of each."""
+"""Tiles: the windows read from a scene's grid, and a report of how many were made and why others were dropped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from shapely import MultiPolygon, Polygon
 
 from ..errors import InputError
 from ..geometry.footprint import footprint
-from .grid import EDGE, Grid, scene_id, tile_id
+from .grid import EDGE_NOTE, Grid, scene_id, tile_id
 from .scene import Scene
 from .stretch import Stretch
 
-BLOCK = 2048
-"""Widest read, grid pixels, unless one tile is wider: tile by tile is slower, and a whole row grows with the scene."""
+BLOCK_WIDTH_PIXELS = 2048
+"""Widest read, unless one tile is wider: reading tile by tile is slower, and a whole row grows with the scene."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile. `pixels` is uint8 RGB (size, size, 3), `valid` (size, size) is True where they mean something."""
+    """One tile: `pixels` is uint8 RGB (size, size, 3); `valid` is bool (size, size), True where a pixel holds data."""
 
     id: str
     scene_id: str
@@ -41,38 +41,38 @@ class Tile:
 
 
 @dataclass(slots=True)
-class Account:
-    """What became of every window of a grid."""
+class TilingReport:
+    """How many windows of a grid became tiles, and why the others did not."""
 
     total: int
     made: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     covered: float = 0.0
     """Share of the scene's valid pixels that lie in a made tile, 0 to 1."""
-    edge: str = EDGE
+    edge_note: str = EDGE_NOTE
 
     def lines(self) -> list[str]:
-        """The account, for saying aloud."""
-        lost = [f"{count} dropped: {why}" for why, count in self.dropped.items()]
+        """Give the report as lines of text."""
+        dropped = [f"{count} dropped: {why}" for why, count in self.dropped.items()]
         head = f"{self.made} of {self.total} tiles made, {self.covered:.1%} of the valid area covered"
-        return [head, *lost, self.edge]
+        return [head, *dropped, self.edge_note]
 
     def to_json(self) -> dict[str, Any]:
-        """For the record."""
+        """Give the report as a JSON object."""
         return asdict(self)
 
 
 class TileReader:
-    """Cuts a scene row by row of tiles. Memory holds one block of tiles, whatever the size of the raster.
+    """Reads the tiles of a scene, row by row. Memory holds one block of tiles, whatever the size of the raster.
 
-    Iterate once; `account` is complete afterwards.
+    Iterate once; `report` is complete afterwards.
 
     Args:
         scene: open.
         grid: over that scene.
         stretch: of that scene.
         min_valid: least share of valid pixels in a tile.
-        skip: ids that are made already: they count, but are not returned.
+        skip: tells the ids of tiles that exist already: they are counted, but not returned.
         on_window: progress, (done, total) windows.
     """
 
@@ -85,10 +85,10 @@ class TileReader:
         self.scene, self.grid, self.stretch, self.min_valid = scene, grid, stretch, min_valid
         self._skip, self._on_window = skip or (lambda _: False), on_window
         self._scene_id = scene_id(scene.content_hash, scene.bands, grid)
-        self.account = Account(len(grid), edge=grid.edge)
+        self.report = TilingReport(len(grid), edge_note=grid.edge_note)
 
     def __iter__(self) -> Iterator[Tile]:
-        coverage = _Coverage(self.grid)
+        coverage = _CoverageCounter(self.grid)
         size, done = self.grid.size, 0
         for row in self.grid.rows():
             for columns in self._blocks():
@@ -97,7 +97,7 @@ class TileReader:
                     inside = slice(col - columns[0], col - columns[0] + size)
                     part = valid[:, inside]
                     share = float(np.count_nonzero(part)) / size**2
-                    made = self._made(share)
+                    made = self._keep(share)
                     coverage.add(row, col, part, made)
                     if made:
                         name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
@@ -105,38 +105,38 @@ class TileReader:
                             yield self._tile(name, row, col, share, data[:, :, inside], part)
                     done += 1
                     if self._on_window:
-                        self._on_window(done, self.account.total)
-        self.account.covered = coverage.share()
+                        self._on_window(done, self.report.total)
+        self.report.covered = coverage.share()
 
     def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
-        """The picture (size, size, 3) of one window, equal to that of its tile."""
-        return self._picture(*self._read(row, col, self.grid.size))
+        """Read one window as uint8 RGB (size, size, 3), equal to the pixels of its tile."""
+        return self._render(*self._read(row, col, self.grid.size))
 
     def _blocks(self) -> Iterator[list[int]]:
-        """Columns of tiles that are read together."""
+        """Group the columns of tiles that are read together."""
         block: list[int] = []
         for col in self.grid.columns():
-            if block and col + self.grid.size - block[0] > BLOCK:
+            if block and col + self.grid.size - block[0] > BLOCK_WIDTH_PIXELS:
                 yield block
                 block = []
             block.append(col)
         yield block
 
-    def _picture(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def _render(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         pixels = np.zeros((self.grid.size, self.grid.size, 3), np.uint8)
         pixels[: valid.shape[0], : valid.shape[1]] = self.stretch.apply(data, valid).transpose(1, 2, 0)
         return pixels
 
-    def _made(self, share: float) -> bool:
+    def _keep(self, share: float) -> bool:
         if share > 0 and share >= self.min_valid:
-            self.account.made += 1
+            self.report.made += 1
             return True
         why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
-        self.account.dropped[why] = self.account.dropped.get(why, 0) + 1
+        self.report.dropped[why] = self.report.dropped.get(why, 0) + 1
         return False
 
     def _read(self, row: int, col: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """One row of tiles over `width` columns, less what lies beyond the grid: (3, h, w) and (h, w)."""
+        """Read one row of tiles over `width` columns, clipped to the grid: bands (3, h, w) and validity (h, w)."""
         height, width = min(self.grid.size, self.grid.height - row), min(width, self.grid.width - col)
         if self.grid.scale == 1:
             return self.scene.read(Window(col, row, width, height))
@@ -160,29 +160,29 @@ class TileReader:
             outline,
             self.grid.gsd,
             share,
-            self._picture(data, valid),
+            self._render(data, valid),
             mask,
         )
 
 
-class _Coverage:
-    """Counts valid pixels and those in a made tile, once each though tiles overlap.
+class _CoverageCounter:
+    """Counts the valid pixels, and those inside a tile that was made, once each although tiles overlap.
 
     The borders of all tiles cut the grid into cells; a cell lies wholly inside or outside of every tile.
     """
 
     def __init__(self, grid: Grid) -> None:
         ends = [(grid.rows(), grid.height), (grid.columns(), grid.width)]
-        self._cuts = [np.unique([*starts, *(min(s + grid.size, end) for s in starts)]) for starts, end in ends]
-        shape = tuple(len(cuts) - 1 for cuts in self._cuts)
+        self._cell_edges = [np.unique([*starts, *(min(s + grid.size, end) for s in starts)]) for starts, end in ends]
+        shape = tuple(len(edges) - 1 for edges in self._cell_edges)
         self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
 
     def add(self, row: int, col: int, valid: NDArray[np.bool_], made: bool) -> None:
         at, counts = [], valid.astype(np.int64)
         for axis, start in enumerate((row, col)):
-            first, last = np.searchsorted(self._cuts[axis], (start, start + valid.shape[axis]))
+            first, last = np.searchsorted(self._cell_edges[axis], (start, start + valid.shape[axis]))
             at.append(slice(first, last))
-            counts = np.add.reduceat(counts, self._cuts[axis][first:last] - start, axis)
+            counts = np.add.reduceat(counts, self._cell_edges[axis][first:last] - start, axis)
         self._valid[*at] = counts
         self._kept[*at] |= made
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._types import Progress
 from ..imagery.grid import Grid, scene_id, tile_id
 from ..imagery.scene import Scene
-from ..imagery.tiling import Account, TileReader
+from ..imagery.tiling import TileReader, TilingReport
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
 from ..store.schema import SceneRow
@@ -25,7 +25,7 @@ from .writer import TileWriter
 
 @dataclass(frozen=True, slots=True)
 class TileOptions:
-    """How a scene is cut; see `Grid.over` and `Scene.open`."""
+    """How a scene is divided into tiles; see `Grid.over` and `Scene.open`."""
 
     size: int = 224
     stride: int | None = None
@@ -35,32 +35,32 @@ class TileOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
-    """What became of one scene."""
+class IngestReport:
+    """What was done with one scene."""
 
     scene: str
-    account: Account
+    tiling: TilingReport
     added: int
-    """Tiles this run wrote."""
+    """Number of tiles written by this run."""
     notes: tuple[str, ...]
     """What the user should know: band choice, land-cover warnings, the device."""
 
     def lines(self) -> list[str]:
-        """The account, for saying aloud."""
-        done = "nothing to do, all its tiles are in the store"
+        """Give the report as lines of text."""
+        outcome = "nothing to do, all its tiles are in the store"
         if self.added:
-            done = f"{self.added} tiles added"
-        elif not self.account.made:
-            done = "no tile, as told below; a smaller --size or a lower --min-valid keeps more"
-        return [f"{self.scene}: {done}", *(f"  {line}" for line in (*self.account.lines(), *self.notes))]
+            outcome = f"{self.added} tiles added"
+        elif not self.tiling.made:
+            outcome = "no tile was made, for the reasons below; a smaller --size or a lower --min-valid keeps more"
+        return [f"{self.scene}: {outcome}", *(f"  {line}" for line in (*self.tiling.lines(), *self.notes))]
 
     def to_json(self) -> dict[str, Any]:
-        """The same for a program."""
-        return {"scene": self.scene, "added": self.added, "account": self.account.to_json(), "notes": list(self.notes)}
+        """Give the report as a JSON object."""
+        return {"scene": self.scene, "added": self.added, "tiling": self.tiling.to_json(), "notes": list(self.notes)}
 
 
-def check(path: str | Path, options: TileOptions, land_cover: LandCover | None = None) -> None:
-    """Refuse what `ingest` would refuse, before a store is made or a model loaded.
+def check_inputs(path: str | Path, options: TileOptions, land_cover: LandCover | None = None) -> None:
+    """Refuse what `ingest` would refuse, before a store is created or a model loaded.
 
     Raises:
         GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
@@ -80,7 +80,7 @@ def ingest(
     land_cover: LandCover | None = None,
     rules: Rules | None = None,
     on_window: Progress | None = None,
-) -> Ingested:
+) -> IngestReport:
     """Tile a scene, categorise and embed its tiles, store them.
 
     Each batch of tiles is one commit, and the scene's own row comes last: after an interrupt the same call goes on, and
@@ -88,11 +88,11 @@ def ingest(
 
     Args:
         path: the scene.
-        store: where to.
+        store: receives the tiles.
         encoder: None stores the tiles without vectors.
-        options: how to cut.
-        land_cover: for the categories; None leaves those that are there as they are.
-        rules: from class shares to a category; geocmer's own if None.
+        options: tile size, stride, bands, resolution.
+        land_cover: source of the categories; None leaves existing categories unchanged.
+        rules: from class shares to a category; the bundled rules if None.
         on_window: progress, (done, total) windows.
 
     Raises:
@@ -105,50 +105,57 @@ def ingest(
         store.begin(encoder_info(encoder))
     with Scene.open(path, options.bands) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
-        name = scene_id(scene.content_hash, scene.bands, grid)
-        done = store.scene(name)
+        scene_key = scene_id(scene.content_hash, scene.bands, grid)
+        stored = store.scene(scene_key)
         settings = json.dumps(
             {"cover": land_cover.hash if land_cover else None, "rules": repr(rules), "min_valid": options.min_valid}
         )
-        if done is not None and same_settings(done, settings, land_cover):
-            if not Path(done.uri).is_file():  # it was moved: its tiles are the same, and are cut from here from now on
-                store.add_scene(replace(done, uri=str(Path(path).resolve())))
-            return Ingested(
-                str(path), Account(**json.loads(done.account)), _complete(store, encoder, name), (scene.bands_note,)
+        if stored is not None and same_settings(stored, settings, land_cover):
+            if not Path(
+                stored.uri
+            ).is_file():  # it was moved: the tiles are the same, and are read from here from now on
+                store.add_scene(replace(stored, uri=str(Path(path).resolve())))
+            return IngestReport(
+                str(path),
+                TilingReport(**json.loads(stored.account)),
+                _embed_missing(store, encoder, scene_key),
+                (scene.bands_note,),
             )
         if land_cover is not None:
             land_cover.fit(grid)
-        known = store.known([tile_id(scene.content_hash, scene.bands, grid, row, col) for row, col in grid.windows()])
+        known_ids = store.known(
+            [tile_id(scene.content_hash, scene.bands, grid, row, col) for row, col in grid.windows()]
+        )
         stretch = scene.stretch()
-        # With land cover, tiles that are there are read too: their category may be from another layer.
-        skip = known.__contains__ if land_cover is None else None
+        # With land cover, existing tiles are read too: their category may come from another layer.
+        skip = known_ids.__contains__ if land_cover is None else None
         reader = TileReader(scene, grid, stretch, options.min_valid, skip, on_window)
-        writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known)
+        writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known_ids)
         for tile in reader:
             writer.add(tile)
         writer.flush()
         store.add_scene(
             SceneRow(
-                id=name, uri=str(Path(path).resolve()), content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
+                id=scene_key, uri=str(Path(path).resolve()), content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
                 bands=scene.bands, stretch=stretch.to_json(), grid=grid.to_json(),
-                account=json.dumps(asdict(reader.account)), datetime=scene.datetime,
+                account=json.dumps(asdict(reader.report)), datetime=scene.datetime,
                 landcover=settings, created_at=datetime.now(UTC),
             )
         )  # fmt: skip
         store.upkeep()
     notes = (scene.bands_note, *writer.notes(), *(land_cover.notes if land_cover else ()))
-    return Ingested(str(path), reader.account, writer.added + _complete(store, encoder, name), notes)
+    return IngestReport(str(path), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
 
 
-def same_settings(done: SceneRow, settings: str, land_cover: LandCover | None) -> bool:
-    """Whether a complete scene was made as it is asked for now; without land cover its categories are left alone."""
-    before, now = json.loads(done.landcover or "{}"), json.loads(settings)
+def same_settings(stored: SceneRow, settings: str, land_cover: LandCover | None) -> bool:
+    """Whether a complete scene was tiled with these settings; without land cover its categories are not compared."""
+    before, now = json.loads(stored.landcover or "{}"), json.loads(settings)
     keys = ("min_valid",) if land_cover is None else ("min_valid", "cover", "rules")
     return all(before.get(key) == now[key] for key in keys)
 
 
-def _complete(store: Store, encoder: Encoder | None, scene: str) -> int:
+def _embed_missing(store: Store, encoder: Encoder | None, scene: str) -> int:
     """Embed tiles of complete scenes that were stored without vectors."""
     if encoder is None or not any(
         key.scene_id == scene for keys in store.missing(encoder_info(encoder)) for key in keys

@@ -1,4 +1,4 @@
-"""New vectors for the tiles of a store, from the scenes they were cut from."""
+"""Embed the tiles of a store again, reading their pixels from the scenes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..store.vectors import EncoderInfo
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .writer import BATCH
+from .writer import BATCH_TILES
 
 
 def encoder_info(encoder: Encoder) -> EncoderInfo:
-    """What a store keeps of an encoder."""
+    """Describe an encoder as a store records it."""
     return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
 
 
 def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) -> int:
-    """Give every tile of a store that lacks one a vector of `encoder`, reading the scenes again, and let these answer.
+    """Embed every tile of a store that has no vector of `encoder`, then make this encoder the active one.
 
     Returns:
-        How many vectors were made.
+        The number of vectors made.
 
     Raises:
         InputError: a scene is no longer where it was, or has changed.
@@ -38,11 +38,11 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
         nonlocal made
         vectors = np.empty((len(keys), encoder.dim), np.float32)
         for scene in dict.fromkeys(key.scene_id for key in keys):
-            at = [i for i, key in enumerate(keys) if key.scene_id == scene]
-            for start in range(0, len(at), BATCH):
-                part = at[start : start + BATCH]
-                pictures = [cutter.pixels(scene, keys[i].row, keys[i].col) for i in part]
-                vectors[part] = encoder.encode_images(np.stack(pictures))
+            indices = [i for i, key in enumerate(keys) if key.scene_id == scene]
+            for start in range(0, len(indices), BATCH_TILES):
+                part = indices[start : start + BATCH_TILES]
+                pixels = [cutter.pixels(scene, keys[i].row, keys[i].col) for i in part]
+                vectors[part] = encoder.encode_images(np.stack(pixels))
                 made += len(part)
                 if progress:
                     progress(made, total)

@@ -1,7 +1,7 @@
-from .captions import captions_of as captions_of
+from .captions import tile_captions as tile_captions
 from .categories import Rules as Rules
-from .categories import category_of as category_of
 from .categories import load_rules as load_rules
+from .categories import scene_category as scene_category
 from .layer import ClassFractions as ClassFractions
 from .layer import LandCover as LandCover
 from .legend import LandClass as LandClass

@@ -12,41 +12,41 @@ import numpy as np
 from .._files import bundled_file
 
 
-def captions_of(category: str | None, fractions: Mapping[str, float], seed: int = 0) -> tuple[str, ...]:
-    """Captions of a tile, two to four, most specific first and the bare category last: none without a category.
+def tile_captions(category: str | None, fractions: Mapping[str, float], seed: int = 0) -> tuple[str, ...]:
+    """Write two to four captions of a tile, most specific first, the bare category last; none without a category.
 
     "a satellite image of cropland with some built-up area near water", and the like.
 
     Args:
         category: scene category.
         fractions: category -> share of the valid land-cover pixels, 0 to 1.
-        seed: of the choice of words; give each tile its own, so that a set of them is worded in many ways.
+        seed: of the random choice of templates; give each tile its own, so that the wording varies over a set.
     """
     if category is None:
         return ()
-    form = _form()
+    settings = _templates()
     shares = sorted(fractions.items(), key=lambda item: (-item[1], item[0]))
-    others = [(name, share) for name, share in shares if name != category and share >= form["mention"]]
-    some = [name for name, share in others if share >= form["some"]][:2]
-    near = [name for name, share in others if share < form["some"]][:1]
-    views, rng = form["views"], np.random.default_rng(seed)
-    drawn = [views[i] for i in rng.permutation(len(views))]
-    whole = _scene(category, some, near)
+    others = [(name, share) for name, share in shares if name != category and share >= settings["mention"]]
+    major = [name for name, share in others if share >= settings["some"]][:2]
+    minor = [name for name, share in others if share < settings["some"]][:1]
+    views, rng = settings["views"], np.random.default_rng(seed)
+    shuffled = [views[i] for i in rng.permutation(len(views))]
+    whole = _describe(category, major, minor)
     # One mentioned class at a time: a query names one more often than all.
-    part = _scene(category, some[-1:], []) if some and near else whole
+    part = _describe(category, major[-1:], []) if major and minor else whole
     return tuple(
         dict.fromkeys(
             view.format(scene=scene)
-            for view, scene in [(views[0], whole), (drawn[0], whole), (drawn[1], part), (views[0], category)]
+            for view, scene in [(views[0], whole), (shuffled[0], whole), (shuffled[1], part), (views[0], category)]
         )
     )
 
 
-def _scene(category: str, some: list[str], near: list[str]) -> str:
-    words = [category, *(["with some", " and ".join(some)] if some else []), *(["near", *near] if near else [])]
+def _describe(category: str, major: list[str], minor: list[str]) -> str:
+    words = [category, *(["with some", " and ".join(major)] if major else []), *(["near", *minor] if minor else [])]
     return " ".join(words)
 
 
 @cache
-def _form() -> dict[str, Any]:
+def _templates() -> dict[str, Any]:
     return tomllib.loads(bundled_file("captions.toml").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""From class fractions to one scene category, by rules that can be read and replaced."""
+"""Rules from class fractions to one scene category; a user can replace them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The first rule that holds decides; if none does, the class with the largest share."""
+    """The first rule that holds gives the category; if none does, the class with the largest share."""
 
     rules: tuple[Rule, ...]
     least_coverage: float
@@ -33,7 +33,7 @@ class Rules:
 
 
 def load_rules(path: Path | None = None) -> Rules:
-    """The rules that ship with geocmer, or a user's own TOML file.
+    """Load the bundled rules, or a user's own TOML file.
 
     Raises:
         LandCoverError: the file is missing, or not such rules.
@@ -56,8 +56,8 @@ def load_rules(path: Path | None = None) -> Rules:
         ) from error
 
 
-def category_of(shares: Mapping[str, float], coverage: float, rules: Rules) -> str | None:
-    """The scene category of a tile.
+def scene_category(shares: Mapping[str, float], coverage: float, rules: Rules) -> str | None:
+    """Choose the scene category of a tile.
 
     Args:
         shares: category word -> share of the valid land-cover pixels, 0 to 1.
@@ -65,7 +65,7 @@ def category_of(shares: Mapping[str, float], coverage: float, rules: Rules) -> s
         rules: from `load_rules`.
 
     Returns:
-        The category; None without enough land cover. Equal shares are settled by name.
+        The category; None without enough land cover. Ties are broken by name.
     """
     if not shares or coverage < rules.least_coverage:
         return None

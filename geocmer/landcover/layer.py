@@ -21,7 +21,7 @@ from .raster import CoverRaster
 
 @dataclass(frozen=True, slots=True)
 class ClassFractions:
-    """What a tile consists of.
+    """The land cover of a tile.
 
     Attributes:
         shares: label -> share of the valid land-cover pixels, float64, largest first, ties by label; they sum to 1.
@@ -37,8 +37,8 @@ class LandCover:
     """An open land-cover layer.
 
     Attributes:
-        hash: of the file, the legend and the class column: whether two runs mean the same layer.
-        notes: what the user should be told after reading: classes without names, unknown codes.
+        hash: of the file, the legend and the class column; equal where two runs use the same layer.
+        notes: what the user should know after reading: classes without names, unknown codes.
     """
 
     path: Path
@@ -69,15 +69,15 @@ class LandCover:
         content = hash_file(path)
         if class_column is not None:
             polygons = CoverPolygons.read(path, class_column)
-            return cls(path, polygons.legend, _key(content, polygons.legend, class_column), polygons)
+            return cls(path, polygons.legend, _layer_hash(content, polygons.legend, class_column), polygons)
         raster = CoverRaster(path, band)
         named = Legend.load(legend) if legend else Legend.from_raster(path, band)
         why = "its colour table has no names, so classes go by their codes; name them with --legend"
-        notes = [] if legend or named.named else [f"land cover {path.name}: {why}"]
-        return cls(path, named, _key(content, named, band), raster, notes)
+        notes = [] if legend or named.has_names else [f"land cover {path.name}: {why}"]
+        return cls(path, named, _layer_hash(content, named, band), raster, notes)
 
     def fit(self, grid: Grid) -> None:
-        """Prepare for the tiles of a grid.
+        """Prepare the layer for the tiles of a grid.
 
         Raises:
             LandCoverError: the layer does not overlap the grid.
@@ -95,7 +95,7 @@ class LandCover:
         self._source.fit(grid)
 
     def fractions(self, tile: Tile) -> ClassFractions:
-        """Class fractions under a tile, over the pixels where both the tile and the land cover are valid.
+        """Compute the class fractions under a tile, over the pixels where both the tile and the land cover are valid.
 
         Raises:
             LandCoverError: the layer has fractional codes.
@@ -109,8 +109,8 @@ class LandCover:
         total = int(counts.sum())
         unknown = [int(v) for v in values if int(v) not in self.legend.classes]
         for code in unknown:
-            known_by = f"code {code} is not in legend {self.legend.name}, kept as 'unknown {code}'"
-            note = f"land cover {self.path.name}: {known_by}"
+            meaning = f"code {code} is not in legend {self.legend.name}, kept as 'unknown {code}'"
+            note = f"land cover {self.path.name}: {meaning}"
             if note not in self.notes:
                 self.notes.append(note)
         shares: dict[str, float] = {}
@@ -121,7 +121,7 @@ class LandCover:
         return ClassFractions(ordered, total / max(1, int(tile.valid.sum()) * factor**2))
 
 
-def _key(content: str, legend: Legend, part: str | int) -> str:
+def _layer_hash(content: str, legend: Legend, part: str | int) -> str:
     classes = sorted((c.code, c.label, c.category) for c in legend.classes.values())
     meaning = repr((content, classes, sorted(legend.nodata), part))
     return hashlib.blake2b(meaning.encode(), digest_size=16).hexdigest()

@@ -12,8 +12,8 @@ from typing import Any, Self
 import rasterio
 import rasterio.shutil
 
-from .._files import bundled_file
 from ..errors import LandCoverError
+from .bundled_legends import legend_names, read_legend
 from .raster_legend import attribute_table, esri_table, gdal_description
 
 
@@ -37,28 +37,26 @@ class Legend:
 
     @classmethod
     def load(cls, name: str | Path) -> Self:
-        """A legend that ships with geocmer, by name, or a user's own CSV (code,label[,category]) or JSON file.
+        """Load a bundled legend by name, or a user's own CSV (code,label[,category]) or JSON file.
 
         Raises:
             LandCoverError: there is no such legend, or the file is not one.
         """
-        folder = bundled_file("legends")
-        bundled = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
         try:
-            if str(name) in bundled:
-                raw = json.loads((folder / f"{name}.json").read_text("utf-8"))
-                return cls.of(str(name), raw["classes"], raw["nodata"])
+            if str(name) in legend_names():
+                raw = read_legend(str(name))
+                return cls.from_rows(str(name), raw["classes"], raw.get("nodata", ()))
             path = Path(name)
             if not path.is_file():
                 raise LandCoverError(
-                    f"legend {str(name)!r} is unknown; use {', '.join(bundled)}, or a CSV or JSON file"
+                    f"legend {str(name)!r} is unknown; use {', '.join(legend_names())}, or a CSV or JSON file"
                 )
             text = path.read_text("utf-8-sig")
             if path.suffix.lower() == ".json":
                 raw = json.loads(text)
                 table = raw if isinstance(raw, dict) else {"classes": raw}
-                return cls.of(path.stem, table["classes"], table.get("nodata", ()))
-            return cls.of(path.stem, csv.DictReader(text.splitlines(), skipinitialspace=True))
+                return cls.from_rows(path.stem, table["classes"], table.get("nodata", ()))
+            return cls.from_rows(path.stem, csv.DictReader(text.splitlines(), skipinitialspace=True))
         except (ValueError, KeyError, TypeError) as error:
             raise LandCoverError(
                 f"legend {name} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns code,label "
@@ -66,8 +64,8 @@ class Legend:
             ) from error
 
     @classmethod
-    def of(cls, name: str, rows: Iterable[Mapping[str, Any]], nodata: Iterable[int] = ()) -> Self:
-        """From rows with `code`, `label` and, optionally, `category` (the label, lower case, if absent)."""
+    def from_rows(cls, name: str, rows: Iterable[Mapping[str, Any]], nodata: Iterable[int] = ()) -> Self:
+        """Build a legend from rows of `code`, `label` and an optional `category` (if absent: the label, lower case)."""
         classes: dict[int, LandClass] = {}
         for row in rows:
             code, label = int(row["code"]), str(row["label"]).strip()
@@ -80,7 +78,7 @@ class Legend:
 
     @classmethod
     def from_raster(cls, path: Path, band: int = 1) -> Self:
-        """The raster's own legend: its attribute table, else its category names, else its colour table.
+        """Read the raster's own legend: its attribute table, else its category names, else its colour table.
 
         Raises:
             LandCoverError: it has none of them.
@@ -88,10 +86,12 @@ class Legend:
         described = gdal_description(path, band)
         table = attribute_table(described) or esri_table(path)
         if table:
-            return cls.of(f"{path.name} attribute table", table)
+            return cls.from_rows(f"{path.name} attribute table", table)
         names = [node.text or "" for node in described.iterfind("CategoryNames/Category")]
         if any(names):
-            return cls.of(f"{path.name} category names", [{"code": i, "label": n} for i, n in enumerate(names) if n])
+            return cls.from_rows(
+                f"{path.name} category names", [{"code": i, "label": n} for i, n in enumerate(names) if n]
+            )
         with rasterio.open(path) as dataset:
             try:
                 colours = dataset.colormap(band)
@@ -102,22 +102,24 @@ class Legend:
                 ) from error
         # GDAL pads a colour table to 256 entries with opaque black: those are no classes.
         used = {code: colour for code, colour in colours.items() if colour[:3] != (0, 0, 0)}
-        return cls.of(f"{path.name} colour table", [{"code": code, "label": unnamed_label(code)} for code in used])
+        return cls.from_rows(
+            f"{path.name} colour table", [{"code": code, "label": placeholder_label(code)} for code in used]
+        )
 
     @property
-    def named(self) -> bool:
+    def has_names(self) -> bool:
         """Whether any class has a name of its own, and not only its code."""
-        return any(entry.label != unnamed_label(code) for code, entry in self.classes.items())
+        return any(entry.label != placeholder_label(code) for code, entry in self.classes.items())
 
     def label(self, code: int) -> str:
-        """The label of a code; `unknown 17` where the legend has none."""
+        """Give the label of a code; `unknown 17` where the legend has none."""
         return self.classes[code].label if code in self.classes else f"unknown {code}"
 
     def category(self, label: str) -> str:
-        """The caption word of a label."""
+        """Give the caption word of a label."""
         return next((c.category for c in self.classes.values() if c.label == label), label.lower())
 
 
-def unnamed_label(code: int) -> str:
-    """What stands for the name of a class that has none."""
+def placeholder_label(code: int) -> str:
+    """Give the label of a class that has no name."""
     return f"class {code}"

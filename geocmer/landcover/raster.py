@@ -1,4 +1,4 @@
-"""Codes of a land-cover raster on the grid of the tiles.
+"""A land-cover raster, resampled on the grid of the tiles.
 
 A raster is brought onto the grid by nearest neighbour, never by interpolation, which would invent classes. Where its
 pixels are smaller than the grid's, the grid is subdivided, so that no land-cover pixel is passed over.
@@ -24,7 +24,7 @@ from ..errors import CRSError, LandCoverError
 from ..imagery.grid import Grid
 from ..imagery.tiling import Tile
 
-_FINEST = 16
+MAX_SUBDIVISIONS = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
 
 
@@ -71,21 +71,23 @@ class CoverRaster:
         window = Window(tile.col * f, tile.row * f, width, height)
         data = self._vrt.read(self._band, window=window)
         mask = self._vrt.read_masks(self._band, window=window) > 0
-        whole, known = np.zeros((side, side), np.int64), np.zeros((side, side), bool)
+        codes, known = np.zeros((side, side), np.int64), np.zeros((side, side), bool)
         if data.dtype.kind == "f":
             mask &= np.isfinite(data)
-            odd = data[mask & (data != np.round(data))]
-            if odd.size:
-                raise LandCoverError(f"land cover {self._path} has fractional code {odd[0]:g}; it is no class map")
+            fractional = data[mask & (data != np.round(data))]
+            if fractional.size:
+                raise LandCoverError(
+                    f"land cover {self._path} has fractional code {fractional[0]:g}; it is no class map"
+                )
             data = np.where(mask, data, 0)
-        whole[:height, :width], known[:height, :width] = data, mask
-        return whole, known
+        codes[:height, :width], known[:height, :width] = data, mask
+        return codes, known
 
     def _subdivisions(self, grid: Grid) -> int:
-        """Grid pixels are divided until they are no larger than the land cover's, at the centre of the grid."""
+        """Count the parts per axis that make grid pixels no larger than the land cover's, at the centre of the grid."""
         to_cover = Transformer.from_crs(CRS.from_user_input(grid.crs), self._dataset.crs, always_xy=True)
         column, row = grid.width / 2, grid.height / 2
         steps = [grid.transform @ at for at in ((column, row), (column + 1, row), (column, row + 1))]
         columns, rows = zip(*(~self._dataset.transform @ to_cover.transform(x, y) for x, y in steps), strict=True)
         across = max(math.hypot(columns[i] - columns[0], rows[i] - rows[0]) for i in (1, 2))
-        return 1 if not math.isfinite(across) else min(_FINEST, max(1, math.ceil(across - 1e-3)))
+        return 1 if not math.isfinite(across) else min(MAX_SUBDIVISIONS, max(1, math.ceil(across - 1e-3)))

@@ -13,7 +13,7 @@ import rasterio.shutil
 
 
 def gdal_description(path: Path, band: int) -> ElementTree.Element:
-    """What GDAL knows of a band, wherever the format keeps it: rasterio tells neither tables nor names, a VRT does."""
+    """Read GDAL's description of a band, whatever the format: rasterio gives neither tables nor names, a VRT does."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "description.vrt"
         rasterio.shutil.copy(path, copy, driver="VRT")
@@ -22,13 +22,13 @@ def gdal_description(path: Path, band: int) -> ElementTree.Element:
 
 
 def esri_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of an attribute table in a `.vat.dbf` beside the raster: the column VALUE and the first column of text."""
-    side = path.with_name(path.name + ".vat.dbf")
-    if not side.is_file():
+    """Read an attribute table in a `.vat.dbf` beside the raster: the column VALUE and the first column of text."""
+    sidecar = path.with_name(path.name + ".vat.dbf")
+    if not sidecar.is_file():
         return []
     import pyogrio
 
-    table = pyogrio.read_dataframe(side, read_geometry=False)
+    table = pyogrio.read_dataframe(sidecar, read_geometry=False)
     value = first_of(name for name in table.columns if name.lower() == "value")
     label = first_of(name for name in table.columns if table[name].dtype.kind not in "biuf")
     if value is None or label is None:
@@ -38,7 +38,7 @@ def esri_table(path: Path) -> list[dict[str, Any]]:
 
 
 def attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
-    """Rows of GDAL's raster attribute table: its value column (usage 5 or named so) and its first name (usage 2)."""
+    """Read GDAL's raster attribute table: its value column (usage 5 or named so) and its first name (usage 2)."""
     table = band.find("GDALRasterAttributeTable")
     if table is None:
         return []
@@ -57,5 +57,5 @@ def attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
 
 
 def first_of(found: Iterable[Any]) -> Any:
-    """Give the first, or None."""
+    """Give the first item, or None."""
     return next(iter(found), None)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .._files import write_atomically
 from ..errors import ModelError
-from ..imagery.images import fit
+from ..imagery.images import resize_to_square
 from ..models.encoder import Encoder
 from ..store.store import Store
 from ..store.tile_images import Cutter
@@ -72,7 +72,7 @@ def heatmap(pixels: NDArray[np.uint8], weights: NDArray[np.float64], title: str 
     from PIL import Image, ImageDraw
 
     most = max(float(weights.max()), 1e-12)
-    tile = fit(pixels, _SIDE)
+    tile = resize_to_square(pixels, _SIDE)
     strength = np.clip(_resize(weights / most, _SIDE), 0, 1)
     shown = _tinted(0.8 * tile.mean(axis=2), strength)
     width, height = 2 * _SIDE + 3 * _AIR, _HEAD + _SIDE + _FOOT + _BAR + 2 * _AIR

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..imagery.grid import Grid
-from ..imagery.images import fit
+from ..imagery.images import resize_to_square
 from ..imagery.scene import Scene
 from ..imagery.stretch import Stretch
 from ..imagery.tiling import TileReader
@@ -80,7 +80,7 @@ class Cutter:
 
 @dataclass(frozen=True, slots=True)
 class TilePicture:
-    """A stored tile as a `Picture`."""
+    """A stored tile as a `ImageSource`."""
 
     cutter: Cutter = field(repr=False)
     id: str
@@ -89,8 +89,8 @@ class TilePicture:
     col: int
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
-        """See `Picture.pixels`."""
-        return fit(self.cutter.pixels(self.scene, self.row, self.col), size)
+        """See `ImageSource.pixels`."""
+        return resize_to_square(self.cutter.pixels(self.scene, self.row, self.col), size)
 
     def digest(self) -> bytes:
         """The tile's id: a hash of scene content, bands, grid and window."""

@@ -90,7 +90,7 @@ def test_tile_says_its_account_on_stderr_and_json_on_stdout(run: Run, tmp_path: 
     assert code == 0
     (line,) = out.splitlines()
     assert json.loads(line)["added"] == 0
-    assert json.loads(line)["account"]["made"] == 6
+    assert json.loads(line)["tiling"]["made"] == 6
     assert "nothing to do" in err
     assert contents(Store.open(store)) == before
 

@@ -29,10 +29,10 @@ RED, GREEN, BLUE, ALPHA = ColorInterp.red, ColorInterp.green, ColorInterp.blue, 
 @pytest.mark.parametrize(
     ("count", "colours", "asked", "bands", "said"),
     [
-        (3, None, None, (1, 2, 3), "no band says its colour"),
+        (3, None, None, (1, 2, 3), "no band declares its colour"),
         (4, (BLUE, GREEN, RED, ColorInterp.undefined), None, (3, 2, 1), "by colour interpretation"),
         (4, (RED, GREEN, BLUE, ALPHA), None, (1, 2, 3), "by colour interpretation"),
-        (7, None, (5, 4, 3), (5, 4, 3), "as asked"),
+        (7, None, (5, 4, 3), (5, 4, 3), "as requested"),
         (1, None, None, (1, 1, 1), "gray"),
         (2, None, None, (1, 1, 1), "gray"),
     ],

@@ -1,4 +1,4 @@
-"""Tiles, their grid and their account against rasterio, pyproj and plain counting."""
+"""Tiles, their grid and their report against rasterio, pyproj and plain counting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from synthetic import UTM, noise, raster
 
 from geocmer.errors import GeocmerError
-from geocmer.imagery import grid as rooms
+from geocmer.imagery import tiling
 from geocmer.imagery.grid import Grid, scene_id, tile_id
 from geocmer.imagery.scene import Scene
 from geocmer.imagery.tiling import Tile, TileReader
@@ -69,12 +69,12 @@ def test_a_share_beyond_one_is_refused(tmp_path: Path) -> None:
         cut(raster(tmp_path / "a.tif", noise(1, 9, 9)), 4, min_valid=1.5)
 
 
-# -- the account -----------------------------------------------------------------------------------------------------
+# -- the report -----------------------------------------------------------------------------------------------------
 
 
 @ANY_FOLDER
 @given(st.integers(5, 60), st.integers(5, 60), st.integers(3, 20), st.floats(0, 1), st.integers(0, 99), st.data())
-def test_the_account_is_what_counting_gives(
+def test_the_report_is_what_counting_gives(
     tmp_path: Path, width: int, height: int, size: int, least: float, seed: int, data: st.DataObject
 ) -> None:
     stride = data.draw(st.integers(1, size))
@@ -95,11 +95,11 @@ def test_the_account_is_what_counting_gives(
         else:
             lost["few" if share else "none"] += 1
     assert {(tile.row, tile.col): tile.valid_share for tile in tiles} == pytest.approx(made)
-    account = reader.account
-    assert (account.total, account.made) == (len(reader.grid), len(made))
-    assert sum(account.dropped.values()) == account.total - account.made
-    assert account.dropped.get("no valid pixel", 0) == lost["none"]
-    assert account.covered == pytest.approx((kept & valid).sum() / valid.sum())
+    report = reader.report
+    assert (report.total, report.made) == (len(reader.grid), len(made))
+    assert sum(report.dropped.values()) == report.total - report.made
+    assert report.dropped.get("no valid pixel", 0) == lost["none"]
+    assert report.covered == pytest.approx((kept & valid).sum() / valid.sum())
     for tile in tiles:
         whole = np.zeros((size, size), bool)
         inside = valid[tile.row : tile.row + size, tile.col : tile.col + size]
@@ -108,11 +108,11 @@ def test_the_account_is_what_counting_gives(
         assert (tile.pixels[~tile.valid] == 0).all()
 
 
-def test_the_account_reads_well(tmp_path: Path) -> None:
+def test_the_report_reads_well(tmp_path: Path) -> None:
     array = noise(3, 64, 96)
     array[:, :, :40] = 0
     _, reader = cut(raster(tmp_path / "a.tif", array, nodata=0), 32)
-    assert reader.account.lines() == [
+    assert reader.report.lines() == [
         "4 of 6 tiles made, 100.0% of the valid area covered",
         "2 dropped: no valid pixel",
         "the last row and column of tiles are shifted inward, so every pixel is in a tile",
@@ -174,14 +174,14 @@ def test_resampling_averages_as_rasterio_does(tmp_path: Path) -> None:
 def test_a_scene_smaller_than_a_tile_is_padded(tmp_path: Path) -> None:
     path = raster(tmp_path / "a.tif", noise(3, 20, 30))
     (tile,), reader = cut(path, 32)
-    assert "padded" in reader.account.lines()[-1]
+    assert "padded" in reader.report.lines()[-1]
     assert tile.valid.sum() == 600
     assert tile.valid[:20, :30].all()
     assert tile.pixels.shape == (32, 32, 3)
     assert tile.valid_share == 600 / 1024
     tiles, reader = cut(path, 224)
     assert tiles == []
-    assert reader.account.dropped == {"valid share under 0.5": 1}
+    assert reader.report.dropped == {"valid share under 0.5": 1}
 
 
 def test_a_window_can_be_cut_again(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_what_is_skipped_counts_but_is_not_returned(tmp_path: Path) -> None:
     gone, told = {everything[0].id, everything[3].id}, []
     rest, reader = cut(path, 32, skip=gone.__contains__, on_window=lambda done, total: told.append((done, total)))
     assert [tile.id for tile in rest] == [tile.id for tile in everything if tile.id not in gone]
-    assert reader.account == full.account
+    assert reader.report == full.report
     assert told == [(i, 6) for i in range(1, 7)]
 
 
@@ -221,7 +221,7 @@ def test_no_read_grows_with_the_scene(
         reader = TileReader(scene, Grid.over(scene, size), stretch)
         assert sum(1 for _ in reader) == len(reader.grid)
     assert max(h for h, _ in shapes) <= size
-    assert max(w for _, w in shapes) <= rooms.BLOCK
+    assert max(w for _, w in shapes) <= tiling.BLOCK_WIDTH_PIXELS
     assert len(shapes) < len(reader.grid) / 2 or size > 200  # and tiles are read together
 
 
@@ -265,7 +265,7 @@ def test_quarters_of_a_scene_lie_where_the_scene_lies(shared_data: Path) -> None
     outlines = []
     for number in range(1, 5):
         tiles, reader = cut(folder / f"rgb{number}.tif", 64, min_valid=0)
-        assert reader.account.covered == 1
+        assert reader.report.covered == 1
         outlines += [tile.footprint for tile in tiles]
     with rasterio.open(folder / "RGB.byte.tif") as whole:
         to_degrees = Transformer.from_crs(whole.crs, "EPSG:4326", always_xy=True)

@@ -17,8 +17,8 @@ from synthetic import contents, noise, raster
 
 from geocmer.errors import FingerprintError, GeocmerError
 from geocmer.imagery.scene import Scene
-from geocmer.ingest import pipeline as room
-from geocmer.ingest.pipeline import TileOptions, check, ingest
+from geocmer.ingest import writer
+from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
 from geocmer.ingest.reembed import reembed
 from geocmer.landcover.layer import LandCover
 from geocmer.store import lance
@@ -64,13 +64,13 @@ def cover(tmp_path: Path) -> LandCover:
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "BATCH", 4)
+    monkeypatch.setattr(writer, "BATCH_TILES", 4)
 
 
 def test_a_store_holds_what_was_cut(tmp_path: Path, scene: Path, cover: LandCover) -> None:
     store = Store.create(tmp_path / "store")
     done = ingest(scene, store, Looker(), SMALL, land_cover=cover)
-    assert (done.added, done.account.made, done.account.total) == (18, 18, 20)
+    assert (done.added, done.tiling.made, done.tiling.total) == (18, 18, 20)
     rows = contents(store)
     with rasterio.open(scene) as direct, Scene.open(scene) as opened:
         stretch = opened.stretch()
@@ -104,7 +104,7 @@ def test_the_same_run_again_adds_nothing_and_computes_nothing(
     again = ingest(scene, store, encoder, SMALL, land_cover=cover)
     without = ingest(scene, store, encoder, SMALL)
     assert (again.added, without.added) == (0, 0)
-    assert again.account == without.account == first.account
+    assert again.tiling == without.tiling == first.tiling
     assert encoder.seen == 18
     assert "nothing to do" in again.lines()[0]
     assert contents(store) == before
@@ -112,10 +112,10 @@ def test_the_same_run_again_adds_nothing_and_computes_nothing(
 
 
 def test_a_scene_much_smaller_than_a_tile_says_why_nothing_came_of_it(tmp_path: Path, scene: Path) -> None:
-    head, *account = ingest(scene, Store.create(tmp_path / "store"), Looker(), TileOptions(size=224)).lines()
+    head, *report = ingest(scene, Store.create(tmp_path / "store"), Looker(), TileOptions(size=224)).lines()
     assert "no tile" in head
     assert "--size" in head
-    assert any("1 dropped: valid share under 0.5" in line for line in account)
+    assert any("1 dropped: valid share under 0.5" in line for line in report)
 
 
 def test_an_interrupt_at_any_write_is_mended_by_the_same_run(
@@ -218,7 +218,7 @@ def test_overlapping_scenes_and_strides_share_a_store(tmp_path: Path, scene: Pat
     store = Store.create(tmp_path / "store")
     ingest(scene, store, None, SMALL)
     finer = ingest(scene, store, None, TileOptions(size=16, stride=8))
-    assert store.count() == finer.account.made
+    assert store.count() == finer.tiling.made
     assert finer.added == store.count() - 18
     assert len(store.scenes()) == 2
 
@@ -233,8 +233,8 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(tmp_path: Pat
         (scene, SMALL, LandCover.open(far, "nlcd")),
     ]:
         with pytest.raises(GeocmerError):
-            check(path, options, cover)
-    check(scene, SMALL)
+            check_inputs(path, options, cover)
+    check_inputs(scene, SMALL)
     nothing = raster(tmp_path / "nothing.tif", np.zeros((3, 20, 20), "uint8"), nodata=0)
     store = Store.create(tmp_path / "store")
     with pytest.raises(GeocmerError, match="no valid pixel"):

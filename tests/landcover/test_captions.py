@@ -5,26 +5,26 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geocmer.landcover.captions import captions_of
+from geocmer.landcover.captions import tile_captions
 
 SHARES = {"cropland": 0.6, "built-up area": 0.25, "water": 0.12, "forest": 0.03}
 
 
 def test_the_first_caption_names_what_there_is_and_the_last_the_category_alone() -> None:
-    first, *_, last = captions_of("cropland", SHARES)
+    first, *_, last = tile_captions("cropland", SHARES)
     assert first == "a satellite image of cropland with some built-up area near water"
     assert last == "a satellite image of cropland"
 
 
 def test_two_large_classes_are_joined_and_small_ones_left_out() -> None:
-    said = captions_of("waterfront", {"water": 0.5, "built-up area": 0.48, "sand": 0.02})
+    said = tile_captions("waterfront", {"water": 0.5, "built-up area": 0.48, "sand": 0.02})
     assert said[0] == "a satellite image of waterfront with some water and built-up area"
     assert not any("sand" in text for text in said)
 
 
 def test_a_pure_tile_and_one_without_a_category() -> None:
-    assert set(captions_of("water", {"water": 1.0})) >= {"a satellite image of water"}
-    assert captions_of(None, {"water": 1.0}) == ()
+    assert set(tile_captions("water", {"water": 1.0})) >= {"a satellite image of water"}
+    assert tile_captions(None, {"water": 1.0}) == ()
 
 
 @given(
@@ -35,8 +35,8 @@ def test_a_pure_tile_and_one_without_a_category() -> None:
 def test_every_caption_names_the_category_and_only_classes_that_are_there(
     shares: dict[str, float], category: str, seed: int
 ) -> None:
-    said = captions_of(category, shares, seed)
-    assert said == captions_of(category, shares, seed)
+    said = tile_captions(category, shares, seed)
+    assert said == tile_captions(category, shares, seed)
     assert 2 <= len(said) == len(set(said)) <= 4
     for text in said:
         assert category in text
@@ -44,4 +44,4 @@ def test_every_caption_names_the_category_and_only_classes_that_are_there(
 
 
 def test_the_seed_words_them_differently() -> None:
-    assert len({captions_of("cropland", SHARES, seed) for seed in range(20)}) > 5
+    assert len({tile_captions("cropland", SHARES, seed) for seed in range(20)}) > 5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synthetic import NASTY
 
 from geocmer.errors import GeocmerError
-from geocmer.landcover.categories import Rule, Rules, category_of, load_rules
+from geocmer.landcover.categories import Rule, Rules, load_rules, scene_category
 
 WORDS = st.sampled_from(["water", "forest", "built-up area", *NASTY[1:5]])
 SHARES = st.dictionaries(WORDS, st.integers(1, 100), min_size=1).map(
@@ -30,15 +30,15 @@ when = { "water" = 0.3 }
 
 @given(SHARES, st.floats(0.5, 1))
 def test_without_rules_the_largest_share_decides(shares: dict[str, float], coverage: float) -> None:
-    found = category_of(shares, coverage, load_rules())
+    found = scene_category(shares, coverage, load_rules())
     assert shares[found] == max(shares.values())
     assert found == min(name for name, share in shares.items() if share == shares[found])
 
 
 @given(SHARES, st.floats(0, 1), st.floats(0, 1))
 def test_too_little_land_cover_gives_no_category(shares: dict[str, float], coverage: float, least: float) -> None:
-    assert (category_of(shares, coverage, Rules((), least)) is None) == (coverage < least)
-    assert category_of({}, coverage, Rules((), least)) is None
+    assert (scene_category(shares, coverage, Rules((), least)) is None) == (coverage < least)
+    assert scene_category({}, coverage, Rules((), least)) is None
 
 
 @given(SHARES)
@@ -46,7 +46,7 @@ def test_the_first_rule_that_holds_decides(shares: dict[str, float]) -> None:
     rules = Rules((Rule("shore", {"water": 0.3, "forest": 0.2}), Rule("sea", {"water": 0.3})), 0.5)
     water, forest = shares.get("water", 0), shares.get("forest", 0)
     expected = "shore" if water >= 0.3 and forest >= 0.2 else "sea" if water >= 0.3 else None
-    found = category_of(shares, 1, rules)
+    found = scene_category(shares, 1, rules)
     assert found == expected if expected else shares[found] == max(shares.values())
 
 
@@ -54,9 +54,9 @@ def test_rules_of_ones_own_are_read(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(OWN)
     rules = load_rules(tmp_path / "rules.toml")
     assert rules.least_coverage == 0.25
-    assert category_of({"water": 0.5, "forest": 0.5}, 0.3, rules) == "shore; 'Ufer' ü"
-    assert category_of({"water": 0.5, "grass": 0.5}, 0.3, rules) == "sea"
-    assert category_of({"grass": 1.0}, 0.3, rules) == "grass"
+    assert scene_category({"water": 0.5, "forest": 0.5}, 0.3, rules) == "shore; 'Ufer' ü"
+    assert scene_category({"water": 0.5, "grass": 0.5}, 0.3, rules) == "sea"
+    assert scene_category({"grass": 1.0}, 0.3, rules) == "grass"
 
 
 @pytest.mark.parametrize(
