@@ -94,7 +94,8 @@ def test_released_towers_are_built_again_when_they_are_used() -> None:
 
 def test_words_alone_import_neither_timm_nor_open_clip() -> None:
     code = (
-        "import sys; from geocmer.embed import Encoder; v = Encoder.load(device='cpu').encode_texts(['a lake']);"
+        "import sys; from geocmer.models.encoder import Encoder;"
+        "v = Encoder.load(device='cpu').encode_texts(['a lake']);"
         "assert v.shape == (1, 384); print({'timm', 'open_clip', 'transformers'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -73,7 +73,8 @@ def test_other_towers_are_refused(tmp_path: Path) -> None:
 
 def test_a_search_by_words_imports_no_torch() -> None:
     code = (
-        "import sys; from geocmer.words import Words; v = Words.of_store('bundled', '').encode_texts(['a lake']);"
+        "import sys; from geocmer.models.text_encoder import Words;"
+        "v = Words.of_store('bundled', '').encode_texts(['a lake']);"
         "import geocmer.search.vector_search, geocmer.search.query_vector, geocmer.search.category_prior;"
         "import geocmer.relations.relation_search; assert v.shape[0] == 1;"
         "print([m for m in ('torch', 'timm', 'open_clip', 'lancedb') if m in sys.modules])"

@@ -153,7 +153,7 @@ def test_scenes_are_those_of_the_version_though_later_ones_were_cleared() -> Non
 
 def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
     store, past = _lived(tmp_path / "store")
-    before, versions = contents(store), [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+    before, counts = contents(store), [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
     then = Store.open(store.path, past[1][0].number)
     for write in (
         lambda: then.add_tiles([tile(50)], unit(1)),
@@ -168,7 +168,7 @@ def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"as of version .* to write to it"):
             write()
     assert contents(store) == before
-    assert versions == [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+    assert counts == [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
 
 
 def test_the_encoder_of_that_time_answers(tmp_path: Path) -> None:
