@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geocmer.models.families import known_forms
+
 from .console import say
 
 if TYPE_CHECKING:
     from geocmer.geometry.region import Region
     from geocmer.models.encoder import Encoder
-    from geocmer.models.text_encoder import Words
+    from geocmer.models.text_encoder import NumpyTextEncoder
     from geocmer.store.filter import Filter
     from geocmer.store.store import Store
 
@@ -21,7 +23,7 @@ StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help=
 STORE = Path("geocmer-store")
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="Towers: 'bundled', NAME/TAG of open_clip, hf-hub:ORG/MODEL or local-dir:PATH."),
+    typer.Option("--model", help=f"Towers: {known_forms()}."),
 ]
 AdapterDir = Annotated[Path | None, typer.Option("--adapter", help="Adapter written by `geocmer train`.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
@@ -153,14 +155,14 @@ def encoder_of(store: Store | None, model: str | None, adapter: Path | None, dev
     return encoder
 
 
-def words_of(store: Store, model: str | None, adapter: Path | None, device: str) -> Words | None:
+def words_of(store: Store, model: str | None, adapter: Path | None, device: str) -> NumpyTextEncoder | None:
     """The text side alone, for a question in words, where the store's model is the bundled one and nothing is named."""
-    from geocmer.models.text_encoder import Words
+    from geocmer.models.text_encoder import NumpyTextEncoder
 
     built = store.encoder
     if built is None or model or adapter or device != "auto":
         return None
-    found = Words.of_store(built.model, built.adapter)
+    found = NumpyTextEncoder.of_store(built.model, built.adapter)
     if found:
         say(f"model {found.spec}")
     return found

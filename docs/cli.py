@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the live help, and docs/settings.md. Run: python docs/cli.py."""
+"""Write docs/cli.md from the live help, docs/settings.md and the table in docs/model.md. Run: python docs/cli.py."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def _row(parameter: Any) -> str:
 
 
 if __name__ == "__main__":
+    import families
     import settings
 
     Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")
+    Path(__file__).with_name("model.md").write_text(families.page(), encoding="utf-8")
     Path(__file__).with_name("settings.md").write_text(settings.reference(), encoding="utf-8")

@@ -48,6 +48,10 @@ def test_the_cli_reference_is_the_live_help() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == _docs("cli").reference(), "run `python docs/cli.py`"
 
 
+def test_every_model_family_is_documented() -> None:
+    assert (ROOT / "docs" / "model.md").read_text() == _docs("families").page(), "run `python docs/cli.py`"
+
+
 def test_every_training_setting_is_documented() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == _docs("settings").reference(), "run `python docs/cli.py`"
     assert "|  |" not in _docs("settings").reference(), "a field of TrainConfig has no docstring"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from .families import known_forms
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -19,7 +20,7 @@ class OpenClip:
     """The two towers of an open_clip model.
 
     Args:
-        model: a `CLIP` or `CustomTextCLIP`, which is frozen where it is.
+        model: a `CLIP` or `CustomTextCLIP`, which is frozen in place.
         tokenizer: texts -> tokens (n, length).
         size: side of the square input, pixels.
         mean: of each channel, 0..1.
@@ -50,7 +51,7 @@ class OpenClip:
         return towers
 
     def fingerprint(self) -> str:
-        """32 hex digits over the weights and the preprocessing."""
+        """Hash the weights and the preprocessing, 32 hex digits."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((self.size, [float(m) for m in self.mean], [float(s) for s in self.std])).encode())
         for name, tensor in sorted(self._model.state_dict().items()):
@@ -59,24 +60,24 @@ class OpenClip:
         return digest.hexdigest()
 
     def image(self, x: Tensor, taps: int) -> tuple[Tensor, list[Tensor]]:
-        """Pooled vectors (n, channels) of pictures (n, 3, size, size), and the maps of the last `taps` depths."""
+        """Compute pooled vectors (n, channels) of images (n, 3, size, size), and the maps of the last `taps` depths."""
         out = self._model.visual.forward_intermediates(x, indices=taps)
         return out["image_features"], out["image_intermediates"]
 
     def text(self, tokens: Tensor, taps: int) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Pooled vectors (n, channels) of tokens (n, length), the last `taps` layers, and which tokens are words."""
+        """Compute pooled vectors (n, channels) of tokens (n, length), the last `taps` layers, and the token mask."""
         tower = getattr(self._model, "text", self._model)
         if hasattr(tower, "pooler"):  # a BERT and its kin, from transformers
-            words = tokens != tower.config.pad_token_id
-            longest = max(int(words.sum(1).max()), 1)  # nothing is computed on padding that all share
-            tokens, words = tokens[:, :longest], words[:, :longest]
-            out = tower.transformer(input_ids=tokens, attention_mask=words.long(), output_hidden_states=True)
-            return tower.proj(tower.pooler(out, words.long())), out.hidden_states[-taps:], words
+            mask = tokens != tower.config.pad_token_id
+            longest = max(int(mask.sum(1).max()), 1)  # nothing is computed on padding that all texts share
+            tokens, mask = tokens[:, :longest], mask[:, :longest]
+            out = tower.transformer(input_ids=tokens, attention_mask=mask.long(), output_hidden_states=True)
+            return tower.proj(tower.pooler(out, mask.long())), out.hidden_states[-taps:], mask
         out = self._model.forward_intermediates(text=tokens, text_indices=taps, normalize=False)
         return out["text_features"], out["text_intermediates"], tokens != getattr(tower, "pad_id", 0)
 
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Tokens (n, length)."""
+        """Cut texts into token ids (n, length)."""
         return self._tokenizer(list(texts)).to(self._device)
 
     def release(self) -> None:
@@ -95,22 +96,20 @@ class OpenClip:
         model.visual = model.visual.to(memory_format=torch.channels_last)
         return model
 
-    def whole(self) -> Any:
-        """The model with `encode_image` and `encode_text`: to be copied, never trained in place."""
+    def trainable_module(self) -> Any:
+        """Return the frozen model, with `encode_image` and `encode_text`: to be copied, never trained in place."""
         return self._model
 
 
 def _load(spec: str) -> tuple[Any, Any]:
     import open_clip
 
-    _quiet()
-    _skip_an_unreachable_hub()
+    _silence_loggers()
+    _skip_unreachable_hub()
     hub = spec.startswith(("hf-hub:", "local-dir:"))
     name, _, tag = (spec, "", "") if hub else spec.partition("/")
     if not hub and name not in open_clip.list_models():
-        raise ModelError(
-            f"unknown model {spec!r}; use 'bundled', NAME/TAG of open_clip, hf-hub:ORG/MODEL or local-dir:PATH"
-        )
+        raise ModelError(f"unknown model {spec!r}; use {known_forms()}")
     if not hub and not tag:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none are published"
         raise ModelError(f"model {spec!r} names no weights; write {name}/TAG, where TAG is one of: {tags}")
@@ -118,15 +117,15 @@ def _load(spec: str) -> tuple[Any, Any]:
         model = open_clip.create_model(name, pretrained=tag or None, require_pretrained=True)
         tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip, the hub and its HTTP client raise many unrelated types
-        first = str(error).strip().split("\n")[0][:160]
+        reason = str(error).strip().split("\n")[0][:160]
         hint = "check the folder"
         if not spec.startswith("local-dir:"):
             hint = "check the name and the network (without one, only downloaded models load), or use local-dir:PATH"
-        raise ModelError(f"model {spec!r} cannot be loaded ({first}); {hint}") from error
+        raise ModelError(f"model {spec!r} cannot be loaded ({reason}); {hint}") from error
     return model, tokenizer
 
 
-def _skip_an_unreachable_hub() -> None:
+def _skip_unreachable_hub() -> None:
     """Use only what is already downloaded when the hub cannot be reached, instead of half a minute of retries."""
     import socket
     from urllib.parse import urlparse
@@ -140,8 +139,8 @@ def _skip_an_unreachable_hub() -> None:
         constants.HF_HUB_OFFLINE = True
 
 
-def _quiet() -> None:
-    """The loaders report progress and retries on several loggers; an error is all a user needs of them."""
+def _silence_loggers() -> None:
+    """Keep the loaders' reports of progress and retries off the terminal; their errors are all a user needs."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
