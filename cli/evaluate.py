@@ -14,7 +14,7 @@ from .options import AdapterDir, Device, Json, Model, encoder_of
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes the command of."""
     return evaluate
 
 
@@ -22,7 +22,9 @@ def evaluate(
     pairs: Annotated[Path, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")],
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Control: deal the captions out at random.")] = False,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Control: assign the captions to images at random.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the order of ties, and of --shuffle.")] = 0,
     category_prior: Annotated[
         float, typer.Option("--category-prior", help="Strength of the prior in the rows `labels: predicted`, 0 to 1.")
@@ -34,12 +36,12 @@ def evaluate(
 ) -> None:
     """Measure R@1, R@5, R@10 both ways and their mean, mR, on one split.
 
-    Identical captions on different images tie. Ties stand in seeded random order; the row `ties: worst` counts every
-    tie against the model.
+    Identical captions on different images tie. Ties are put in seeded random order; the row `ties: worst` counts
+    every tie against the model.
 
-    Where every picture has a scene label there are rows for three label modes. `none`: words and pixels alone, the
-    figure to compare. `predicted`: the pictures' labels are known, as land cover gives them; the captions' are
-    predicted from their words, and pictures of unlikely classes score less. `oracle`: the captions' labels are known
+    Where every image has a scene label there are rows for three label modes. `none`: words and pixels alone, the
+    figure to compare. `predicted`: the images' labels are known, as land cover gives them; the captions' are
+    predicted from their words, and images of unlikely classes score less. `oracle`: the captions' labels are known
     too, which leaks the class of the answer: an upper bound.
 
     Example: geocmer evaluate rsicd/captions.json --split test
@@ -47,7 +49,7 @@ def evaluate(
     import sys
 
     from geocmer.datasets.pairs import load_pairs
-    from geocmer.evaluation.label_modes import labelled
+    from geocmer.evaluation.label_modes import label_mode_scores
     from geocmer.evaluation.recall import recall
     from geocmer.evaluation.similarity import pair_similarity
 
@@ -61,7 +63,7 @@ def evaluate(
         owner = np.random.default_rng(seed).permutation(owner)
     rows = [
         {"labels": mode, "ties": ties, **recall(scores, owner, ties, seed).to_json()}
-        for mode, scores in labelled(encoder, data, similarity, owner, category_prior).items()
+        for mode, scores in label_mode_scores(encoder, data, similarity, owner, category_prior).items()
         for ties in ("random", "worst")
     ]
     if as_json or not sys.stdout.isatty():

@@ -38,7 +38,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from geocmer.models.encoder import Encoder
-    from geocmer.models.text_encoder import Words
+    from geocmer.models.text_encoder import NumpyTextEncoder
     from geocmer.relations.relation_search import Related
     from geocmer.search.ivf import Ivf
     from geocmer.search.results import Answer, Hit
@@ -180,7 +180,7 @@ def search(
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
 
-def _index(store: Store, encoder: Encoder | Words) -> Ivf | None:
+def _index(store: Store, encoder: Encoder | NumpyTextEncoder) -> Ivf | None:
     """The index for approximate search, made and measured when it is first asked for."""
     from geocmer.relations.calibration import background
     from geocmer.search.ivf import WORTH, Ivf

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from geocmer.datasets.pairs import PairSet
     from geocmer.evaluation.recall import Recall
     from geocmer.models.backbone import Backbone
-    from geocmer.training.ensemble import Epoch, TrainConfig
+    from geocmer.training.config import TrainConfig
+    from geocmer.training.loop import Epoch
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes the command of."""
     return train
 
 
@@ -42,49 +43,51 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training split.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Pairs per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak learning rate.")] = None,
-    views: Annotated[int | None, typer.Option("--views", help="Views of a picture trained on, 1 to 16.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of every random choice. [0]")] = None,
+    views: Annotated[int | None, typer.Option("--views", help="Views of an image trained on, 1 to 16.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice. [0]")] = None,
     cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Feature cache [~/.cache/geocmer].")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the image tower anew in every step: slow.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the image tower in every step: slow.")] = False,
     device: Device = "auto",
 ) -> None:
     """Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.
 
     The towers stay frozen: their features are computed once and cached. Of each member of the adapter the epoch
-    with the best mR on the `val` split is kept. An interrupted run goes on when started again. `metrics.jsonl` and
-    `training.png`, beside the adapter or in `member-0` and so on, tell how it went.
+    with the best mR on the `val` split is kept. An interrupted run continues when started again. `metrics.jsonl` and
+    `training.png`, beside the adapter or in `member-0` and so on, show the loss and the recalls of each epoch.
 
-    Tiles are captioned from their land cover, and validated on in blocks that no training tile touches.
+    Tiles are captioned from their land cover; validation tiles lie in blocks that no training tile touches.
 
     Under `torchrun --nproc-per-node N --no-python geocmer train ...` each process computes a part of every batch.
 
     Example: geocmer train rsicd/captions.json --out my-adapter
     """
     from geocmer.models.backbone import Backbone
-    from geocmer.training.config_file import train_config
+    from geocmer.training.config import read_settings
     from geocmer.training.distributed import local_device, process_group, rank
     from geocmer.training.ensemble import member_folders
     from geocmer.training.plot import draw
 
-    given = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
-    cfg = train_config(config, {**given, "seed": seed})
+    options = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
+    cfg = read_settings(config, {**options, "seed": seed})
     backbone = Backbone.load(model, local_device(device))
     folders = member_folders(out, cfg, backbone)
     with process_group(backbone.device):
         first = rank() == 0
-        note = say if first else _nothing
+        note = say if first else _ignore
         data = _data(pairs, images, store, cfg.seed, note)
 
         def on_epoch(epoch: Epoch) -> None:
             mark = " *" if epoch.best else ""
-            said = f"loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}"
-            which = f"member {epoch.member + 1}/{len(folders)}  " if len(folders) > 1 else ""
-            note(f"{which}epoch {epoch.number + 1}/{cfg.epochs}  {said}")
+            figures = f"loss {epoch.loss:.3f}  validation mR {epoch.val.mean:.2f}{mark}"
+            member = f"member {epoch.member + 1}/{len(folders)}  " if len(folders) > 1 else ""
+            note(f"{member}epoch {epoch.number + 1}/{cfg.epochs}  {figures}")
 
-        def on_whole(recall: Recall) -> None:
+        def on_ensemble(recall: Recall) -> None:
             note(f"all members together: validation mR {recall.mean:.2f}")
 
-        _run(data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, on_whole, cached=not no_cache)
+        _run(
+            data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, on_ensemble, cached=not no_cache
+        )
     if first:
         for folder in folders:
             draw(folder / "metrics.jsonl", folder / "training.png")
@@ -93,33 +96,34 @@ def train(
 
 def _run(
     data: PairSet, backbone: Backbone, out: Path, cfg: TrainConfig, cache: Path | None, note: Callable[[str], None],
-    on_epoch: Callable[[Epoch], None], on_whole: Callable[[Recall], None], *, cached: bool,
+    on_epoch: Callable[[Epoch], None], on_ensemble: Callable[[Recall], None], *, cached: bool,
 ) -> None:  # fmt: skip
-    from geocmer.training.baselines import RATES, train_baseline
+    from geocmer.training.baselines import train_baseline
+    from geocmer.training.config import BASELINE_RATES
     from geocmer.training.ensemble import train as run
     from geocmer.training.feature_cache import bytes_needed, default_cache
 
-    where = f"model {backbone.spec} on {backbone.device}"
-    if cfg.method in RATES:
-        note(f"{where}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written")
+    model = f"model {backbone.spec} on {backbone.device}"
+    if cfg.method in BASELINE_RATES:
+        note(f"{model}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written")
         train_baseline(data, backbone, out, cfg, on_epoch)
         return
     cache = (cache or default_cache()) if cached else None
-    pictures = cfg.views * len(data.split("train")) + len(data.split("val"))
-    kept = f"features take {bytes_needed(backbone, pictures) / 1e6:,.0f} MB in {cache}" if cache else "no feature cache"
-    note(f"{where}; {kept}")
+    images = cfg.views * len(data.split("train")) + len(data.split("val"))
+    space = f"features take {bytes_needed(backbone, images) / 1e6:,.0f} MB in {cache}" if cache else "no feature cache"
+    note(f"{model}; {space}")
     with progress("features") as bar:
-        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch, on_whole=on_whole)
+        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch, on_ensemble=on_ensemble)
 
 
-def _nothing(_: str) -> None:
-    """What the other processes of a `torchrun` say."""
+def _ignore(_: str) -> None:
+    """Say nothing: only the first process of a `torchrun` speaks."""
 
 
 def _data(
     pairs: Path | None, images: Path | None, store: Path | None, seed: int, note: Callable[[str], None]
 ) -> PairSet:
-    """The captioned set that was asked for; of a store's tiles it is said what became of them."""
+    """Read the captioned set, or make it of the tiles of a store and report how many were used."""
     from geocmer.errors import InputError
 
     if (pairs is None) == (store is None):
@@ -135,7 +139,7 @@ def _data(
     from geocmer.store.store import Store
 
     found = tile_pairs(Store.open(str(store)), seed=seed)
-    note(found.account)
+    note(found.summary)
     for warning in found.warnings:
         note(f"warning: {warning}")
     return found.pairs

@@ -37,19 +37,19 @@ class PairSet:
         return len(self.pairs)
 
     def split(self, name: str) -> PairSet:
-        """The images of one split.
+        """Take the images of one split.
 
         Raises:
             InputError: no image belongs to it.
         """
         chosen = tuple(p for p in self.pairs if p.split == name)
         if not chosen:
-            there = ", ".join(sorted({p.split for p in self.pairs}))
-            raise InputError(f"{self.name} has no {name!r} split; its splits are: {there}")
+            names = ", ".join(sorted({p.split for p in self.pairs}))
+            raise InputError(f"{self.name} has no {name!r} split; its splits are: {names}")
         return replace(self, pairs=chosen)
 
     def captions(self) -> tuple[list[str], NDArray[np.int64]]:
-        """All captions, and for each the index of its image."""
+        """List all captions, and the index of each caption's image, (captions,)."""
         texts = [c for p in self.pairs for c in p.captions]
         owner = np.repeat(np.arange(len(self.pairs)), [len(p.captions) for p in self.pairs])
         return texts, owner.astype(np.int64)
@@ -80,7 +80,7 @@ def load_pairs(path: str | Path, images: str | Path | None = None) -> PairSet:
             f"{path} is not an annotation file ({type(error).__name__}: {error}); expected JSON with "
             '{"images": [{"filename", "split", "sentences": [{"raw"}]}]}'
         ) from error
-    _all_there(path, pairs)
+    _check_files(path, pairs)
     return PairSet(path.parent.name or path.stem, pairs)
 
 
@@ -97,7 +97,7 @@ def _pair(entry: dict[str, Any], folders: Sequence[Path]) -> Pair:
     return Pair(ImageFile(found), captions, split, entry.get("scene") or classes[0])
 
 
-def _all_there(path: Path, pairs: Sequence[Pair]) -> None:
+def _check_files(path: Path, pairs: Sequence[Pair]) -> None:
     files = [p.picture.path for p in pairs if isinstance(p.picture, ImageFile)]
     missing = [file for file in files if not file.is_file()]
     if missing:

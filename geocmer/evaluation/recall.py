@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KS = (1, 5, 10)
+"""The K of each recall at K."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,17 @@ class Recall:
 
     @property
     def mean(self) -> float:
-        """MR: the mean of the six recalls."""
+        """The mean of the six recalls, mR."""
         return float(np.mean(self.i2t + self.t2i))
 
     def to_json(self) -> dict[str, object]:
-        """The six figures and mR, rounded to 0.01."""
+        """Make a record of the six recalls and mR, rounded to 0.01."""
         figures = {name: [round(v, 2) for v in values] for name, values in asdict(self).items()}
         return {**figures, "mR": round(self.mean, 2)}
 
 
 def recall(similarity: NDArray[np.float32], owner: NDArray[np.int64], ties: str = "random", seed: int = 0) -> Recall:
-    """Recall of a similarity matrix.
+    """Compute the recalls of a similarity matrix.
 
     Image to text is a hit if any of the image's captions is among the top K of all captions; text to image if the
     caption's one image is among the top K of all images.
@@ -37,22 +38,23 @@ def recall(similarity: NDArray[np.float32], owner: NDArray[np.int64], ties: str 
     Args:
         similarity: (images, captions).
         owner: index of each caption's image, (captions,).
-        ties: `random` puts equal scores in seeded random order (the expectation, as of an argsort that knows nothing);
+        ties: `random` puts equal scores in seeded random order, which gives the expectation over all orders;
             `worst` puts every wrong candidate of equal score first.
         seed: of the random order.
     """
     rng = np.random.default_rng(seed)
-    return Recall(_at(_ranks_i2t(similarity, owner, ties, rng)), _at(_ranks_t2i(similarity, owner, ties, rng)))
+    i2t, t2i = _ranks_i2t(similarity, owner, ties, rng), _ranks_t2i(similarity, owner, ties, rng)
+    return Recall(_recall_at_ks(i2t), _recall_at_ks(t2i))
 
 
-def _at(ranks: NDArray[np.int64]) -> tuple[float, ...]:
+def _recall_at_ks(ranks: NDArray[np.int64]) -> tuple[float, ...]:
     return tuple(float(100 * np.mean(ranks < k)) for k in KS)
 
 
 def _ranks_i2t(
     s: NDArray[np.float32], owner: NDArray[np.int64], ties: str, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rank (0 = first) of each image's best caption."""
+    """Find the rank (0 = first) of each image's best caption."""
     ranks = np.empty(len(s), np.int64)
     for i, row in enumerate(s):
         own = owner == i
@@ -66,7 +68,7 @@ def _ranks_i2t(
 def _ranks_t2i(
     s: NDArray[np.float32], owner: NDArray[np.int64], ties: str, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rank of each caption's image."""
+    """Find the rank of each caption's image."""
     ranks = np.empty(s.shape[1], np.int64)
     for j, column in enumerate(s.T):
         true = column[owner[j]]
@@ -80,7 +82,7 @@ def _count(mask: NDArray[np.bool_]) -> int:
 
 
 def _before(wrong: int, right: int, ties: str, rng: np.random.Generator) -> int:
-    """How many of `wrong` equal candidates stand before the first of `right` equal true ones."""
+    """Count the wrong candidates that come before the first right one, where all have equal scores."""
     if wrong == 0 or ties == "worst":
         return wrong
     order = rng.permutation(wrong + right)

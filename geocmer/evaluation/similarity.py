@@ -18,13 +18,13 @@ TEXT_BATCH = 256
 
 
 class PairEncoder(Protocol):
-    """Whatever makes unit vectors of both sides: an encoder, or a baseline that is being trained."""
+    """Embeds both sides: an encoder, or a baseline that is being trained."""
 
     def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Unit vectors (n, dim) of uint8 RGB images (n, height, width, 3)."""
+        """Embed uint8 RGB images (n, height, width, 3) as unit vectors (n, dim)."""
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors (n, dim) of texts."""
+        """Embed texts as unit vectors (n, dim)."""
 
 
 def similarity_matrix(
@@ -44,8 +44,7 @@ def similarity_matrix(
     """
     unique, inverse = np.unique(texts, return_inverse=True)
     text_vectors = np.concatenate([encode(unique[i : i + batch]) for i in range(0, len(unique), batch)])
-    scores: NDArray[np.float32] = np.concatenate(list(image_vectors)) @ text_vectors.T
-    return scores[:, inverse.reshape(-1)]
+    return (np.concatenate(list(image_vectors)) @ text_vectors.T)[:, inverse.reshape(-1)]
 
 
 def pair_similarity(
@@ -54,9 +53,9 @@ def pair_similarity(
     """Compute the cosine of every image of a captioned set with every caption.
 
     Args:
-        encoder: of both sides.
+        encoder: embeds both sides.
         pairs: the set.
-        side: of the square that images are brought to, pixels.
+        side: side of the square that images are resized to, pixels.
         progress: (done, total) images.
 
     Returns:

@@ -3,9 +3,9 @@
 The image side is the Focus-Adapter. The paper (arXiv 2501.10638) gives the idea, a focus layer that suppresses
 background pixels; the formulas here are ours. Token weights are ReLU then L1-normalised, as in UniPT (CVPR 2024), so
 that a background token weighs exactly 0; the ladder from tap to tap is gated as in Ladder Side-Tuning (NeurIPS 2022).
-The text side is the same branch over the words of the text tower, padding masked. Several such pairs of branches, each
-trained by itself, are the members of an ensemble (Lakshminarayanan et al., NeurIPS 2017). Their vectors beside each
-other are projected on the principal directions of the training pictures and captions: an embedding stays short.
+The text side is the same branch over the tokens of the text tower, padding masked. Several such pairs of branches, each
+trained by itself, are the members of an ensemble (Lakshminarayanan et al., NeurIPS 2017). Their vectors are joined and
+projected on the principal directions of the training images and captions, so that an embedding stays short.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .backbone import Backbone, Features
 
 
 class FocusLayer(nn.Module):
-    """Pools a token map (n, tokens, channels) by the tokens a query looks for; background tokens weigh exactly 0.
+    """Pools a token map (n, tokens, channels) with attention weights; background tokens weigh exactly 0.
 
     Queries live in the space of the tokens, and the down-projection follows the pooling, with which it commutes. So
     nothing trainable is computed per token, and training keeps no activation per token but the scores.
@@ -41,9 +41,10 @@ class FocusLayer(nn.Module):
         self.down = nn.Parameter(torch.randn(heads, channels, width // heads) / channels**0.5)
 
     def forward(self, tokens: Tensor, state: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Pooled tokens (n, width) and weights (n, heads, tokens) >= 0; a head sums to 1, or to 0 if blind.
+        """Compute pooled tokens (n, width) and weights (n, heads, tokens) >= 0.
 
-        A token whose `mask` (n, tokens) is False weighs 0, as if it were not there.
+        The weights of a head sum to 1, or to 0 where no token has a positive score. A token whose `mask` (n, tokens)
+        is False weighs 0.
         """
         n, _, channels = tokens.shape
         values = self.norm(tokens)
@@ -59,12 +60,12 @@ class FocusLayer(nn.Module):
 
 
 class SideBranch(nn.Module):
-    """From the pooled vector, through the taps, to a correction of the projected pooled vector; 0 when untrained."""
+    """Reads the taps one after the other and corrects the projected pooled vector; an untrained branch adds 0."""
 
     def __init__(self, channels: int, taps: tuple[int, ...], cfg: AdapterConfig) -> None:
         super().__init__()
-        self.project = nn.Linear(channels, cfg.part, bias=False)
-        if channels == cfg.part:
+        self.project = nn.Linear(channels, cfg.member_dim, bias=False)
+        if channels == cfg.member_dim:
             nn.init.eye_(self.project.weight)  # an untrained adapter returns the backbone's own embedding
         self.start = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, cfg.width), nn.GELU())
         self.focus = nn.ModuleList(FocusLayer(c, cfg.width, cfg.heads, cfg.token_dropout) for c in taps)
@@ -73,25 +74,26 @@ class SideBranch(nn.Module):
             nn.Sequential(nn.LayerNorm(cfg.width), nn.Linear(cfg.width, cfg.width), nn.GELU()) for _ in taps
         )
         self.drop = nn.Dropout(cfg.dropout)
-        self.up = nn.Linear(cfg.width, cfg.part)
+        self.up = nn.Linear(cfg.width, cfg.member_dim)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, features: Features) -> tuple[Tensor, list[Tensor]]:
-        """Unit vectors (n, part), and the focus weights of each tap."""
+        """Compute unit vectors (n, member_dim), and the focus weights of each tap."""
         state = self.start(self.drop(features.pooled))
-        maps = []
+        focus_maps = []
         for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
-            seen, weights = focus(features.taps[i], state, features.mask)
+            focused, weights = focus(features.taps[i], state, features.mask)
             gate = torch.sigmoid(self.gates[i] / GATE_TEMPERATURE)
-            state = gate * state + (1 - gate) * seen
+            state = gate * state + (1 - gate) * focused
             state = state + mix(state)
-            maps.append(weights)
-        return normalize(self.project(self.drop(features.pooled)) + self.up(self.drop(state)), dim=-1), maps
+            focus_maps.append(weights)
+        vectors = self.project(self.drop(features.pooled)) + self.up(self.drop(state))
+        return normalize(vectors, dim=-1), focus_maps
 
 
 class Adapter(nn.Module):
-    """The trainable part: each member's side branch per tower, and the temperature of the loss."""
+    """The trainable part: a side branch per tower for each member, and the temperature of the loss."""
 
     def __init__(self, cfg: AdapterConfig) -> None:
         super().__init__()
@@ -104,57 +106,57 @@ class Adapter(nn.Module):
             )
         )
         self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
-        whole = cfg.members * cfg.part
+        total_dim = cfg.members * cfg.member_dim
         self.basis: Tensor | None
-        self.register_buffer("basis", torch.zeros(whole, cfg.dim) if whole > cfg.dim else None)
+        self.register_buffer("basis", torch.zeros(total_dim, cfg.dim) if total_dim > cfg.dim else None)
 
     def image(self, features: Features) -> Tensor:
-        """Unit image vectors (n, dim)."""
-        return self._joint([branch(features)[0] for branch in self.image_branches])
+        """Embed image features as unit vectors (n, dim)."""
+        return self._combine_members([branch(features)[0] for branch in self.image_branches])
 
     def text(self, features: Features) -> Tensor:
-        """Unit text vectors (n, dim)."""
-        return self._joint([branch(features)[0] for branch in self.text_branches])
+        """Embed text features as unit vectors (n, dim)."""
+        return self._combine_members([branch(features)[0] for branch in self.text_branches])
 
     @classmethod
-    def joined(cls, adapters: Sequence[Adapter]) -> Adapter:
-        """Adapters of one shape as the members of one, whose cosines are the means of theirs."""
+    def from_members(cls, adapters: Sequence[Adapter]) -> Adapter:
+        """Make one adapter of several of equal configuration; its cosines are the means of theirs."""
         first, count = adapters[0], len(adapters)
         if count == 1:
             return first
-        whole = cls(replace(first.cfg, dim=count * first.cfg.dim, members=count)).to(first.log_scale.device)
+        ensemble = cls(replace(first.cfg, dim=count * first.cfg.dim, members=count)).to(first.log_scale.device)
         for member, adapter in enumerate(adapters):
-            whole.image_branches[member].load_state_dict(adapter.image_branches[0].state_dict())
-            whole.text_branches[member].load_state_dict(adapter.text_branches[0].state_dict())
+            ensemble.image_branches[member].load_state_dict(adapter.image_branches[0].state_dict())
+            ensemble.text_branches[member].load_state_dict(adapter.text_branches[0].state_dict())
         scales = torch.stack([adapter.log_scale.detach() for adapter in adapters])
-        whole.log_scale.data.copy_(scales.mean())
-        return whole
+        ensemble.log_scale.data.copy_(scales.mean())
+        return ensemble
 
-    def projected(self, basis: Tensor) -> Adapter:
-        """The same adapter with an orthonormal basis (members x part, dim) that its vectors are projected on."""
-        adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.part)).to(basis.device)
+    def with_basis(self, basis: Tensor) -> Adapter:
+        """Copy the adapter and project its vectors on an orthonormal basis (members x member_dim, dim)."""
+        adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.member_dim)).to(basis.device)
         adapter.load_state_dict({**self.state_dict(), "basis": basis})
         return adapter
 
-    def _joint(self, members: list[Tensor]) -> Tensor:
-        """The members' vectors beside each other, so that a cosine is the mean of theirs, or projected."""
-        vectors = torch.cat(members, -1) / math.sqrt(len(members))
+    def _combine_members(self, member_vectors: list[Tensor]) -> Tensor:
+        """Concatenate the members' vectors, so that a cosine is the mean of theirs, and project them on the basis."""
+        vectors = torch.cat(member_vectors, -1) / math.sqrt(len(member_vectors))
         return vectors if self.basis is None else normalize(vectors @ self.basis, dim=-1)
 
     def focus_maps(self, features: Features) -> list[Tensor]:
-        """Weight of every token of every tap, (n, members x heads, tokens) each."""
-        every = [branch(features)[1] for branch in self.image_branches]
-        return [torch.cat(maps, 1) for maps in zip(*every, strict=True)]
+        """Compute the weights of the image tokens, (n, members x heads, tokens) for each tap."""
+        maps_of_members = [branch(features)[1] for branch in self.image_branches]
+        return [torch.cat(maps, 1) for maps in zip(*maps_of_members, strict=True)]
 
     def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors` (float16); a name is only taken once its file is whole."""
+        """Write `config.json` and `model.safetensors` (float16), each atomically."""
         from safetensors.torch import save
 
         folder.mkdir(parents=True, exist_ok=True)
-        half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in self.state_dict().items()}
+        float16 = {name: tensor.detach().cpu().half().contiguous() for name, tensor in self.state_dict().items()}
         files = {
             "config.json": json.dumps(asdict(self.cfg), indent=2).encode() + b"\n",
-            "model.safetensors": save(half),
+            "model.safetensors": save(float16),
         }
         for name, content in files.items():
             write_atomically(folder / name, content)

@@ -1,4 +1,4 @@
-"""What an adapter is made of, as its `config.json` says. Nothing here needs torch."""
+"""The configuration of an adapter, as its `config.json` keeps it. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ GATE_TEMPERATURE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """What an adapter is made of, and the backbone it belongs to."""
+    """Sizes of an adapter, and the backbone it belongs to."""
 
     backbone: str
-    """How the backbone is asked for (`--model`)."""
+    """Name of the backbone (`--model`)."""
     fingerprint: str
     """Fingerprint of that backbone; another one is refused."""
     image_channels: int
@@ -35,30 +35,30 @@ class AdapterConfig:
     members: int = 1
     """Pairs of side branches, each of which makes an embedding of its own."""
     branch_dim: int = 0
-    """Dimensions of each member's embedding; 0: of an equal part of the joint one. Where they come to more than `dim`,
-    the joint embedding is their projection."""
+    """Dimensions of each member's embedding; 0: an equal part of `dim`. Where those of all members add up to more than
+    `dim`, the joint embedding is their projection."""
     width: int = 256
     """Width of a side branch."""
     heads: int = 8
-    """Heads of a focus layer: as many small targets can be held at once."""
+    """Heads of a focus layer: the number of small targets that it can attend to at once."""
     dropout: float = 0.1
-    """On the pooled vectors and on the result of a side branch, while training."""
+    """Dropout on the pooled vectors and on the result of a side branch, while training."""
     token_dropout: float = 0.0
-    """Share of the tokens that a focus layer does not see in a training step: crops and occlusion, at no cost."""
+    """Share of the tokens that a focus layer ignores in a training step, as a crop or occlusion would hide them."""
 
     @property
-    def part(self) -> int:
-        """Dimensions of a member's embedding."""
+    def member_dim(self) -> int:
+        """Dimensions of one member's embedding."""
         return self.branch_dim or self.dim // self.members
 
     @classmethod
     def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:
-        """The configuration that fits a backbone."""
+        """Make the configuration that fits a backbone; `settings` are fields that differ from the defaults."""
         import numpy as np
 
         image = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
         text = backbone.text(["probe"])
-        shape: dict[str, Any] = {
+        values: dict[str, Any] = {
             "backbone": backbone.spec,
             "fingerprint": backbone.fingerprint,
             "image_channels": image.pooled.shape[-1],
@@ -68,15 +68,15 @@ class AdapterConfig:
             **settings,
         }
         if backbone.aligned:  # an untrained adapter returns the backbone's own embedding
-            shape |= {"dim": image.pooled.shape[-1], "members": 1, "branch_dim": 0}
-        return cls(**shape)
+            values |= {"dim": image.pooled.shape[-1], "members": 1, "branch_dim": 0}
+        return cls(**values)
 
 
 def read_config(folder: Path) -> AdapterConfig:
-    """The configuration of a saved adapter.
+    """Read the configuration of a saved adapter.
 
     Raises:
-        ModelError: there is none, or it cannot be read.
+        ModelError: the folder has none, or it cannot be read.
     """
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))

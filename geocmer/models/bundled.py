@@ -21,7 +21,7 @@ class Bundled:
     """An EfficientNet-lite trained on ImageNet and a MiniLM trained on sentences; their spaces are not aligned.
 
     Args:
-        name: a key of `packages.SIZES`.
+        name: a key of `weights.INPUT_SIZES`.
         device: to compute on.
 
     Raises:
@@ -37,38 +37,41 @@ class Bundled:
         self.size = self.files.size
 
     def fingerprint(self) -> str:
-        """32 hex digits over the files that the towers are made of; nothing is loaded for it."""
+        """Hash the files that the towers are made of, 32 hex digits; no tower is loaded for it."""
         return self.files.fingerprint()
 
     def image(self, x: Tensor, taps: int) -> tuple[Tensor, list[Tensor]]:
-        """Pooled vectors (n, channels) of pictures (n, 3, size, size), and the maps of the last `taps` depths."""
+        """Compute pooled vectors (n, channels) of images (n, 3, size, size), and the maps of the last `taps` depths."""
         last, maps = self._trunk.forward_intermediates(x, indices=taps)
         return self._trunk.forward_head(last, pre_logits=True), maps
 
     def text(self, tokens: Tensor, taps: int) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Pooled vectors (n, 384) of tokens (n, length), the last `taps` layers, and which tokens are words."""
-        words = tokens != 0
-        longest = max(int(words.sum(1).max()), 1)  # nothing is computed on padding that all share
-        words = words[:, :longest]
-        layers = self._bert(tokens[:, :longest], words)
-        return _mean(layers[-1], words), layers[-taps:], words
+        """Compute pooled vectors (n, 384) of tokens (n, length), the last `taps` layers, and the token mask."""
+        mask = tokens != 0
+        longest = max(int(mask.sum(1).max()), 1)  # nothing is computed on padding that all texts share
+        mask = mask[:, :longest]
+        layers = self._bert(tokens[:, :longest], mask)
+        return _masked_mean(layers[-1], mask), layers[-taps:], mask
 
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Tokens (n, `packages.TOKENS`), 0 where there is no word."""
-        return torch.tensor([said.ids for said in self.files.tokenizer.encode_batch(list(texts))], device=self._device)
+        """Cut texts into token ids (n, `weights.MAX_TOKENS`); padding is 0."""
+        encodings = self.files.tokenizer.encode_batch(list(texts))
+        return torch.tensor([encoding.ids for encoding in encodings], device=self._device)
 
-    def whole(self) -> Any:
-        """Both towers as one module with `encode_image` and `encode_text`, of weights of its own, to be trained."""
-        return _Pair(_efficientnet(self.files.name, self.files.image), MiniLM.load(self.files.text)).to(self._device)
+    def trainable_module(self) -> Any:
+        """Build both towers anew as one module with `encode_image` and `encode_text`, to be trained."""
+        return _TowerPair(_efficientnet(self.files.name, self.files.image), MiniLM.load(self.files.text)).to(
+            self._device
+        )
 
     def release(self) -> None:
-        """Free the memory of both; they are built again when they are used again."""
+        """Free the memory of both towers; they are built again when they are used again."""
         for tower in ("_trunk", "_bert"):
             self.__dict__.pop(tower, None)
 
     @cached_property
     def _trunk(self) -> Any:
-        trunk = _folded(_efficientnet(self.files.name, self.files.image)).to(self._device)
+        trunk = _fold_batch_norms(_efficientnet(self.files.name, self.files.image)).to(self._device)
         # Depthwise convolutions run 1.7x faster channels-last on CPU.
         return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
@@ -95,18 +98,18 @@ class MiniLM(nn.Module):
             for _ in range(cfg["num_hidden_layers"])
         )  # fmt: skip
 
-    def forward(self, tokens: Tensor, words: Tensor) -> list[Tensor]:
-        """The output (n, length, width) of each layer, for tokens (n, length); those not in `words` are not seen."""
+    def forward(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """Compute each layer's output (n, length, width) for tokens (n, length); `mask` is False on padding."""
         x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.segments.weight[0])
         out = []
         for layer in self.layers:
-            x = layer(x, src_key_padding_mask=~words)
+            x = layer(x, src_key_padding_mask=~mask)
             out.append(x)
         return out
 
     @classmethod
     def load(cls, folder: Path) -> MiniLM:
-        """From the configuration and the weights of a `BertModel`."""
+        """Read the configuration and the weights of a `BertModel` of transformers."""
         from safetensors.torch import load_file
 
         model = cls(json.loads((folder / "config.json").read_text("utf-8")))
@@ -114,17 +117,17 @@ class MiniLM(nn.Module):
         names = {"words": "embeddings.word_embeddings", "positions": "embeddings.position_embeddings"}
         names |= {"segments": "embeddings.token_type_embeddings", "norm": "embeddings.LayerNorm"}
         for n in range(len(model.layers)):
-            there, here = f"encoder.layer.{n}", f"layers.{n}"
+            source, target = f"encoder.layer.{n}", f"layers.{n}"
             names |= {
-                f"{here}.self_attn.out_proj": f"{there}.attention.output.dense",
-                f"{here}.norm1": f"{there}.attention.output.LayerNorm",
-                f"{here}.linear1": f"{there}.intermediate.dense",
-                f"{here}.linear2": f"{there}.output.dense",
-                f"{here}.norm2": f"{there}.output.LayerNorm",
+                f"{target}.self_attn.out_proj": f"{source}.attention.output.dense",
+                f"{target}.norm1": f"{source}.attention.output.LayerNorm",
+                f"{target}.linear1": f"{source}.intermediate.dense",
+                f"{target}.linear2": f"{source}.output.dense",
+                f"{target}.norm2": f"{source}.output.LayerNorm",
             }
             for kind in ("weight", "bias"):
-                parts = [w[f"{there}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
-                w[f"{here}.self_attn.in_proj_{kind}"] = torch.cat(parts)
+                parts = [w[f"{source}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+                w[f"{target}.self_attn.in_proj_{kind}"] = torch.cat(parts)
         state = {
             name: w[name] if name in w else w[f"{names[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}"]
             for name in model.state_dict()
@@ -133,24 +136,23 @@ class MiniLM(nn.Module):
         return model
 
 
-class _Pair(nn.Module):
+class _TowerPair(nn.Module):
     def __init__(self, trunk: nn.Module, bert: MiniLM) -> None:
         super().__init__()
         self.visual, self.text = trunk, bert
 
     def encode_image(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.visual.forward_head(self.visual.forward_features(x), pre_logits=True)  # type: ignore[operator]
-        return pooled
+        return self.visual.forward_head(self.visual.forward_features(x), pre_logits=True)  # type: ignore[operator]
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        words = tokens != 0
-        return _mean(self.text(tokens, words)[-1], words)
+        mask = tokens != 0
+        return _masked_mean(self.text(tokens, mask)[-1], mask)
 
 
-def _mean(layer: Tensor, words: Tensor) -> Tensor:
-    """The mean over the words, as MiniLM was trained to be pooled."""
-    seen = words[..., None].to(layer.dtype)
-    return (layer * seen).sum(1) / seen.sum(1).clamp_min(1)
+def _masked_mean(layer: Tensor, mask: Tensor) -> Tensor:
+    """Take the mean over the unmasked tokens, as MiniLM was trained to be pooled."""
+    weights = mask[..., None].to(layer.dtype)
+    return (layer * weights).sum(1) / weights.sum(1).clamp_min(1)
 
 
 def _efficientnet(name: str, weights: Path) -> Any:
@@ -164,20 +166,20 @@ def _efficientnet(name: str, weights: Path) -> Any:
     return trunk
 
 
-def _folded(trunk: Any) -> Any:
-    """The trunk with each batch norm folded into the convolution before it, which it follows everywhere.
+def _fold_batch_norms(trunk: Any) -> Any:
+    """Fold each batch norm of the trunk into the convolution before it, which it follows everywhere.
 
     Equal to 1e-4 of the largest feature and 1.3x faster on CPU: a frozen norm is a scale and a shift.
     """
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     for block in list(trunk.modules()):
-        before = None
+        convolution = None
         for name, layer in list(block.named_children()):
-            if before and isinstance(layer, nn.BatchNorm2d):
+            if convolution and isinstance(layer, nn.BatchNorm2d):
                 norm = nn.BatchNorm2d(layer.num_features, eps=layer.eps).eval()  # timm's own also holds the activation
                 norm.load_state_dict(layer.state_dict())
-                setattr(block, before, fuse_conv_bn_eval(getattr(block, before), norm))
+                setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), norm))
                 setattr(block, name, layer.act)
-            before = name if isinstance(layer, nn.Conv2d) else None
+            convolution = name if isinstance(layer, nn.Conv2d) else None
     return trunk

@@ -1,4 +1,4 @@
-"""From pictures and words to unit vectors: the encoder that builds a store and asks it."""
+"""The encoder: it makes the vectors of a store from images, and the vectors that search it from texts and images."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .backbone import BUNDLED, Backbone
 if TYPE_CHECKING:
     from .adapter import Adapter
 
-BATCH = 32
-"""Tiles through the towers at once: larger batches gain nothing on CPU and little on a GPU."""
+IMAGE_BATCH = 32
+"""Images that are encoded at once: larger batches gain nothing on CPU and little on a GPU."""
 
 CLIP_SCALE = 100.0
 """Inverse temperature of a model without an adapter: where CLIP's training ends."""
 
 
 def default_adapter() -> Path:
-    """The adapter that ships with geocmer, trained on RSICD for the bundled towers."""
+    """Find the folder of the adapter that ships with geocmer, trained for the bundled towers."""
     return Path(str(bundled_file("adapter")))
 
 
@@ -36,7 +36,7 @@ class Encoder:
     """Frozen towers with, or without, an adapter.
 
     Attributes:
-        fingerprint: 32 hex digits over towers and adapter; vectors of different fingerprints must never be compared.
+        fingerprint: hash of towers and adapter, 32 hex digits; vectors of different fingerprints cannot be compared.
         dim: length of a vector.
     """
 
@@ -72,10 +72,10 @@ class Encoder:
 
     @classmethod
     def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
-        """The encoder a store was built with, from the names it keeps.
+        """Load the encoder that a store was built with, from the names that the store keeps.
 
         Raises:
-            ModelError: it is no longer where it was.
+            ModelError: the adapter is no longer where it was, or see `load`.
         """
         if adapter and not Path(adapter).is_dir():
             raise ModelError(
@@ -89,16 +89,16 @@ class Encoder:
         return float(self.adapter.log_scale.exp()) if self.adapter else CLIP_SCALE
 
     def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Unit vectors (n, dim) of uint8 RGB pictures (n, height, width, 3)."""
-        out = [np.empty((0, self.dim), np.float32)]
-        for start in range(0, len(pixels), BATCH):
-            features = self.backbone.image(pixels[start : start + BATCH])
+        """Embed uint8 RGB images (n, height, width, 3) as unit vectors (n, dim)."""
+        batches = [np.empty((0, self.dim), np.float32)]
+        for start in range(0, len(pixels), IMAGE_BATCH):
+            features = self.backbone.image(pixels[start : start + IMAGE_BATCH])
             vectors = self.adapter.image(features) if self.adapter else features.pooled
-            out.append(vectors.cpu().numpy())
-        return unit(np.concatenate(out))
+            batches.append(vectors.cpu().numpy())
+        return l2_normalize(np.concatenate(batches))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors (n, dim) of captions or queries.
+        """Embed captions or queries as unit vectors (n, dim).
 
         Raises:
             ModelError: a text is empty.
@@ -106,11 +106,11 @@ class Encoder:
         check_texts(texts)
         features = self.backbone.text(texts)
         vectors = self.adapter.text(features) if self.adapter else features.pooled
-        return unit(vectors.cpu().numpy())
+        return l2_normalize(vectors.cpu().numpy())
 
 
 def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None) -> str | None:
-    """The fingerprint that `Encoder.load` would find, from the adapter's files alone; None where there is no adapter.
+    """Compute the fingerprint that `Encoder.load` would find, from the adapter's files; None if there is no adapter.
 
     An adapter names the towers it belongs to, and loading refuses others.
 
@@ -127,12 +127,12 @@ def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None
 
 
 def adapter_folder(model: str, adapter: str | Path | None) -> Path | None:
-    """Where the adapter of an encoder lies: the one named, or the one that ships with the bundled towers."""
+    """Find the folder of an encoder's adapter: the named one, or the one that ships with the bundled towers."""
     return Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
 
 
 def fingerprint_of(folder: Path, towers: str) -> str:
-    """The fingerprint of an encoder: 32 hex digits over an adapter's weights and the fingerprint of its towers."""
+    """Compute the fingerprint of an encoder, 32 hex digits, from its adapter's weights and its towers' fingerprint."""
     digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
     digest.update(towers.encode())
     return digest.hexdigest()
@@ -148,7 +148,6 @@ def check_texts(texts: Sequence[str]) -> None:
         raise ModelError("a query is empty; say what to look for, for instance 'airport near river'")
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors (n, dim), brought to unit length."""
-    brought: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return brought
+def l2_normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale vectors (n, dim) to unit length."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

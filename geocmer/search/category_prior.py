@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..models.encoder import Encoder
 from ..models.prompts import prompt
-from ..models.text_encoder import Words
+from ..models.text_encoder import NumpyTextEncoder
 
 STRENGTH = 0.0
 """Default strength. On RSICD validation, finding pictures by text gained 0.2 of mean recall with right labels and lost
@@ -28,7 +28,7 @@ _WRONG = 0.3
 
 
 def category_weights(
-    encoder: Encoder | Words, text: str, categories: Sequence[str], strength: float = STRENGTH
+    encoder: Encoder | NumpyTextEncoder, text: str, categories: Sequence[str], strength: float = STRENGTH
 ) -> dict[str | None, float]:
     """What a tile of each category gains or loses for a query, in units of the cosine; the likeliest loses nothing.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..imagery.images import ImageFile
-from ..models.text_encoder import Words
+from ..models.text_encoder import NumpyTextEncoder
 from ..store.vectors import halves
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MORE, LESS, MINUS = 0.75, 0.25, 0.5
 
 def ask(
     store: Store,
-    encoder: Encoder | Words,
+    encoder: Encoder | NumpyTextEncoder,
     texts: Sequence[str],
     *,
     like: Sequence[str] = (),
@@ -58,7 +58,7 @@ def ask(
     if texts:
         asked.append(encoder.encode_texts(texts).astype(np.float64))
     if files:
-        if isinstance(encoder, Words):
+        if isinstance(encoder, NumpyTextEncoder):
             raise ValueError("pictures need the image tower; give an Encoder")
         size = encoder.backbone.size
         asked.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))

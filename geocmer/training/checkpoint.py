@@ -1,4 +1,4 @@
-"""A training run on disk: its metrics, and the state that it goes on from after an interrupt."""
+"""A training run on disk: its metrics, and the state from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """`metrics.jsonl`, a line an epoch, and `state.pt` while the run lasts.
+    """`metrics.jsonl`, one line for each epoch, and `state.pt` until the run is complete.
 
     Attributes:
         out: folder of the run.
-        settings: what two runs must agree in, for one to go on where the other stopped.
+        settings: of the run; one with other settings must not continue it.
     """
 
     out: Path
@@ -28,16 +28,16 @@ class Checkpoint:
 
     @property
     def state(self) -> Path:
-        """Where the resumable state lies."""
+        """File of the state that a run is resumed from."""
         return self.out / "state.pt"
 
     @property
     def metrics(self) -> Path:
-        """Where the figures of each epoch lie."""
+        """File of the figures of each epoch."""
         return self.out / "metrics.jsonl"
 
     def resume(self, *parts: Any) -> tuple[int, float]:
-        """Restore the parts (anything with `load_state_dict`); the next epoch and the best mR so far.
+        """Restore the parts (anything with `load_state_dict`); return the next epoch and the best mR so far.
 
         Raises:
             InputError: the folder holds an unfinished run with other settings.
@@ -57,13 +57,13 @@ class Checkpoint:
             )
         for part, saved in zip(parts, state["parts"], strict=True):
             part.load_state_dict(saved)
-        # The state is written after the line: what stands beyond it belongs to an epoch that will be run again.
+        # The state is written after the line: a line beyond the state belongs to an epoch that will be run again.
         lines = self.metrics.read_text().splitlines(keepends=True)[: state["epoch"] + 1]
         self.metrics.write_text("".join(lines))
         return state["epoch"] + 1, state["best"]
 
     def record(self, line: Mapping[str, Any], best: float, *parts: Any) -> None:
-        """Write an epoch's figures, then the state after it."""
+        """Append an epoch's figures to the metrics, then save the state after it."""
         with self.metrics.open("a") as file:
             file.write(json.dumps(line) + "\n")
         content = {"settings": dict(self.settings), "epoch": line["epoch"], "best": best}
@@ -71,5 +71,5 @@ class Checkpoint:
             torch.save({**content, "parts": [part.state_dict() for part in parts]}, draft)
 
     def finish(self) -> None:
-        """The run is complete; nothing is to be resumed."""
+        """Remove the state of a complete run."""
         self.state.unlink()

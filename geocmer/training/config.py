@@ -1,81 +1,89 @@
-"""How an adapter is trained: every setting, its default and what it means."""
+"""The settings of a training run: every one with its default and its meaning, and reading them from a TOML file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
 
 from ..errors import InputError
-from .views import VIEWS
+from .views import VIEW_COUNT
 
 METHODS = ("cmer", "linear")
-BASELINES = ("adapter", "lora", "full")
-"""Trained by `baselines.train_baseline`, for comparison."""
+"""Methods that train an adapter on frozen towers."""
+
+BASELINE_RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
+"""Methods of `baselines.train_baseline`, for comparison, and a peak learning rate that suits each: the more weights are
+trained, the smaller the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How an adapter is trained. The defaults were chosen on RSICD's validation split."""
+    """Settings of a training run. The defaults were chosen on RSICD's validation split."""
 
     method: str = "cmer"
     """`cmer`: side branches with focus layers. For comparison: `linear`, linear heads on the pooled vectors, and with
     gradients through the towers `adapter` (in their trunks), `lora` and `full` fine-tuning."""
     epochs: int = 20
-    """Passes over the training pictures."""
+    """Passes over the training images."""
     batch: int = 128
-    """Pictures per step, over all processes."""
+    """Images per step, over all processes."""
     captions: int = 1
-    """Captions of each picture per step; each further one is a further positive of the picture."""
+    """Captions of each image per step; each further one is a further positive of the image."""
     learning_rate: float = 8e-4
     """Peak learning rate of AdamW."""
     weight_decay: float = 0.1
-    """Of matrices; biases, norms, gates and the temperature have none."""
+    """Weight decay of matrices; biases, norms, gates and the temperature have none."""
     warmup: float = 0.05
     """Share of all steps over which the learning rate rises; it falls along a cosine afterwards."""
     smoothing: float = 0.1
     """Label smoothing of the contrastive targets."""
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Norm that the gradient is clipped to."""
     average: float = 0.99
-    """Decay per step of the running average of the weights, which is what is validated and kept."""
+    """Decay per step of the moving average of the weights; the averaged weights are validated and kept."""
     views: int = 8
-    """How many of the 16 views of a picture are trained on: its flips and quarter turns, then those of its corners."""
+    """Number of views of an image to train on, of 16: its flips and quarter turns, then those of its corners."""
     label_share: float = 0.0
     """Share of the captions that are rewritten with their scene category (scene label augmentation)."""
     queue: int = 0
-    """Embedded pairs kept as recycled negatives; 0 for none."""
+    """Number of embedded pairs kept as recycled negatives; 0 for none."""
     queue_weight: float = 0.5
     """Weight of the queue's loss beside the batch's."""
     queue_start: float = 0.1
     """Share of all steps before the queue's loss begins: embeddings drift fast at first (XBM, CVPR 2020)."""
     focus: bool = True
-    """Whether the side branches read the towers' taps; without, they are heads on the pooled vectors alone."""
+    """Whether the side branches read the taps of the towers; if not, they are heads on the pooled vectors alone."""
     members: int = 3
-    """Pairs of side branches that are trained one after the other, an ensemble; a linear probe and towers that share a
-    space have one."""
+    """Pairs of side branches in the ensemble, trained one after the other; a linear probe and towers that share a space
+    have one."""
     branch_dim: int = 512
-    """Dimensions in which each member is trained."""
+    """Dimensions of the embedding in which each member is trained."""
     dim: int = 384
-    """Dimensions of the joint embedding: the principal ones of all members', once they are trained. Towers that share a
-    space keep theirs, and a linear probe has `branch_dim`."""
+    """Dimensions of the joint embedding: the members' vectors are projected on so many principal directions after
+    training. Towers that share a space keep their dimensions, and a linear probe has `branch_dim`."""
     width: int = 256
     """Width of each side branch."""
     heads: int = 8
-    """Heads of each focus layer."""
+    """Heads of each focus layer; the width must be a multiple of it."""
     dropout: float = 0.3
     """Dropout on the pooled vectors and on the result of a side branch."""
     token_dropout: float = 0.3
-    """Share of the tokens that each focus layer does not see in a training step."""
+    """Share of the tokens that each focus layer ignores in a training step."""
     seed: int = 0
-    """Of every random choice."""
+    """Seed of every random choice: batches, views, dropout, the split of a store into training and validation."""
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS + BASELINES:
-            known = ", ".join(METHODS + BASELINES)
+        if self.method not in (*METHODS, *BASELINE_RATES):
+            known = ", ".join((*METHODS, *BASELINE_RATES))
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
-        if not 1 <= self.views <= VIEWS:
-            raise InputError(f"views must be 1 to {VIEWS}, not {self.views}")
-        least_of = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "heads": 1, "dim": 1}
-        for name, least in least_of.items():
+        if not 1 <= self.views <= VIEW_COUNT:
+            raise InputError(f"views must be 1 to {VIEW_COUNT}, not {self.views}")
+        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "heads": 1, "dim": 1}
+        for name, least in minimum.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("warmup", "smoothing", "label_share", "queue_start", "dropout", "token_dropout"):
@@ -85,3 +93,48 @@ class TrainConfig:
             raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
         if self.dim > self.members * self.branch_dim:
             raise InputError(f"dim {self.dim} is more than members x branch_dim, {self.members} x {self.branch_dim}")
+
+
+def read_settings(path: Path | None = None, given: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Combine the settings of a run: the defaults, then those of the file, then the given ones; the later wins.
+
+    Args:
+        path: TOML file with any of the fields of `TrainConfig`, at its top level.
+        given: values by name, as from the command line; None leaves a field as it is.
+
+    Raises:
+        InputError: the file cannot be read, has an unknown key or a value of another type, or a setting is refused.
+    """
+    overrides = {name: value for name, value in (given or {}).items() if value is not None}
+    settings = {**(_read_toml(path) if path else {}), **overrides}
+    if settings.get("method") in BASELINE_RATES:
+        settings.setdefault("learning_rate", BASELINE_RATES[settings["method"]])
+    return TrainConfig(**settings)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"settings {path} cannot be read ({error.strerror}); give a TOML file") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"settings {path} are not TOML ({error})") from error
+    hints = get_type_hints(TrainConfig)
+    names = [field.name for field in fields(TrainConfig)]
+    for key in raw:
+        if key not in names:
+            near = get_close_matches(key.replace("-", "_"), names, 1, 0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are: {', '.join(sorted(names))}"
+            raise InputError(f"settings {path} have the unknown key {key!r}; {hint}")
+    return {key: _check_type(path, key, value, hints[key]) for key, value in raw.items()}
+
+
+def _check_type(path: Path, key: str, value: Any, kind: Any) -> Any:
+    """Refuse a value of another type than its setting's; a whole number may stand for a float."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:  # bool is an int to isinstance, and a batch of `true` is none
+        raise InputError(
+            f"settings {path}: {key} = {value!r} is a {type(value).__name__}; it must be a {kind.__name__}"
+        )
+    return value

@@ -2,7 +2,7 @@
 
 Every process computes the whole loss from the gathered vectors. `gather` sends each row the gradient of every copy of
 the loss, and `average_gradients` takes their mean: the result is the gradient that one process with the whole batch
-would have found. Without a process group all of this does nothing, so a loop is written once.
+would have found. Without a process group all of this does nothing, so the training loop is written once.
 """
 
 from __future__ import annotations
@@ -37,48 +37,45 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 
 def local_device(name: str) -> str:
-    """The device name for this process: `torchrun` gives each of its processes on a machine one of the GPUs."""
+    """Name the device of this process: `torchrun` gives each of its processes on a machine one of the GPUs."""
     local = os.environ.get("LOCAL_RANK")
     return f"cuda:{local}" if local is not None and name in ("auto", "cuda") and torch.cuda.is_available() else name
 
 
 def rank() -> int:
-    """Number of this process, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def size() -> int:
-    """How many processes there are."""
+def world_size() -> int:
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def shard(rows: NDArray[Any]) -> NDArray[Any]:
-    """This process's part of the rows of a batch: contiguous, of sizes that differ by one at most."""
-    return np.array_split(rows, size())[rank()]
+    """Cut the rows of a batch into contiguous parts, of sizes that differ by at most one; return this process's."""
+    return np.array_split(rows, world_size())[rank()]
 
 
 def gather(rows: Tensor) -> Tensor:
-    """The rows (n, ...) of every process, in the order of `shard`; gradients flow back to where each row came from."""
-    if size() == 1:
-        return rows
-    gathered: Tensor = _Gather.apply(rows)
-    return gathered
+    """Gather the rows (n, ...) of every process, in the order of `shard`; each row's gradient flows to its process."""
+    return rows if world_size() == 1 else _Gather.apply(rows)
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace every gradient by its mean over the processes, in one exchange."""
-    if size() == 1:
+    if world_size() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in gradients])
     dist.all_reduce(flat)
-    flat /= size()
+    flat /= world_size()
     for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
-def wait() -> None:
-    """Return when every process has come here."""
+def barrier() -> None:
+    """Wait until every process has called this."""
     if dist.is_initialized():
         dist.barrier()
 
@@ -86,11 +83,13 @@ def wait() -> None:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
-        counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(size())]
+        counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(world_size())]
         dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
         ctx.counts = [int(count) for count in counts]
-        most = max(ctx.counts)
-        padded = torch.cat([rows, rows.new_zeros(most - len(rows), *rows.shape[1:])])  # collectives want equal shapes
+        longest = max(ctx.counts)
+        padded = torch.cat(
+            [rows, rows.new_zeros(longest - len(rows), *rows.shape[1:])]
+        )  # collectives want equal shapes
         parts = [torch.empty_like(padded) for _ in ctx.counts]
         dist.all_gather(parts, padded)
         return torch.cat([part[:count] for part, count in zip(parts, ctx.counts, strict=True)])

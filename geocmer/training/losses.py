@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Who is who in a batch: `images` (n,) image ids; `owner` (m,) the image id of each text; `texts` (m,) text ids.
+    """Identities in a batch: `images` (n,) image ids; `owner` (m,) the image id of each text; `texts` (m,) text ids.
 
     Equal captions have equal text ids, whichever image they describe.
     """
@@ -25,29 +25,30 @@ class Ids:
     texts: Tensor
 
     def positive(self) -> Tensor:
-        """(n, m) True where a text describes an image."""
+        """Return (n, m), True where a text describes an image."""
         return self.images[:, None] == self.owner[None, :]
 
-    def never(self, owner: Tensor | None = None, texts: Tensor | None = None) -> Tensor:
-        """(n, m) True where a text that is not the image's own is no negative of it: one of its own says the same.
+    def false_negatives(self, owner: Tensor | None = None, texts: Tensor | None = None) -> Tensor:
+        """Return (n, m), True where a text that is not the image's own equals one of its own: no negative of the image.
 
         Args:
-            owner: of other texts than the batch's, (q,); they are never positive, so one of the same image counts too.
-            texts: their text ids.
+            owner: image ids of a queue's texts, (q,), to be judged in place of the batch's. They are never positive, so
+                those of the same image are false negatives too.
+            texts: text ids of the same, (q,).
         """
         own = self.positive()
         if owner is None or texts is None:
-            return self._says(self.texts) & ~own
-        return self._says(texts) | (self.images[:, None] == owner[None, :])
+            return self._equals_own(self.texts) & ~own
+        return self._equals_own(texts) | (self.images[:, None] == owner[None, :])
 
-    def _says(self, texts: Tensor) -> Tensor:
-        """(n, q) whether one of an image's own texts equals a text."""
+    def _equals_own(self, texts: Tensor) -> Tensor:
+        """Return (n, q), True where one of an image's own texts equals a text."""
         equal = (self.texts[:, None] == texts[None, :]).float()
         return self.positive().float() @ equal > 0
 
 
 def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing: float = 0.0) -> Tensor:
-    """Symmetric InfoNCE over a batch (CLIP's), with false negatives left out of both denominators.
+    """Compute the symmetric InfoNCE over a batch (CLIP's), with false negatives left out of both denominators.
 
     An image with several texts in the batch has the mean over them as its target (SupCon's "out", NeurIPS 2020).
 
@@ -55,11 +56,11 @@ def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing
         images: unit vectors (n, d).
         texts: unit vectors (m, d).
         scale: inverse temperature.
-        ids: of the n images and m texts.
+        ids: identities of the n images and m texts.
         smoothing: share of the target spread evenly over the admitted entries.
     """
-    logits, positive, never = scale * images @ texts.T, ids.positive(), ids.never()
-    return (_nce(logits, positive, never, smoothing) + _nce(logits.T, positive.T, never.T, smoothing)) / 2
+    logits, positive, excluded = scale * images @ texts.T, ids.positive(), ids.false_negatives()
+    return (_nce(logits, positive, excluded, smoothing) + _nce(logits.T, positive.T, excluded.T, smoothing)) / 2
 
 
 class Queue:
@@ -83,17 +84,17 @@ class Queue:
             setattr(self, name, torch.cat([getattr(self, name), rows.detach()])[-self.size :])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What is needed to go on after an interrupt."""
+        """Return the queued pairs, to resume from."""
         return {name: getattr(self, name) for name in ("images", "texts", "owner", "text_ids")}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore the pairs of a `state_dict`."""
         for name, rows in state.items():
             setattr(self, name, rows.to(getattr(self, name).device))
 
 
 def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Queue, smoothing: float = 0.0) -> Tensor:
-    """Symmetric InfoNCE of a batch against the batch and the queue together.
+    """Compute the symmetric InfoNCE of a batch against the batch and the queue together.
 
     With weights that stand still, a queue of q pairs gives each row the loss it would have in a batch of q pairs more.
     Entries of the same image, or with the same caption, are never negatives.
@@ -102,25 +103,28 @@ def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Qu
         images: unit vectors (n, d).
         texts: unit vectors (m, d).
         scale: inverse temperature.
-        ids: of the n images and m texts.
+        ids: identities of the n images and m texts.
         queue: with q pairs.
         smoothing: as in `batch_loss`.
     """
-    positive, never = ids.positive(), ids.never()
-    to_texts = torch.cat([never, ids.never(queue.owner, queue.text_ids)], 1)
-    same = (ids.owner[:, None] == queue.owner[None, :]) | (ids.texts[:, None] == queue.text_ids[None, :])
-    to_images = torch.cat([never.T, same], 1)
-    none = (0, len(queue))
-    of_images = _nce(scale * images @ torch.cat([texts, queue.texts]).T, pad(positive, none), to_texts, smoothing)
-    of_texts = _nce(scale * texts @ torch.cat([images, queue.images]).T, pad(positive.T, none), to_images, smoothing)
-    return (of_images + of_texts) / 2
+    positive, excluded = ids.positive(), ids.false_negatives()
+    excluded_texts = torch.cat([excluded, ids.false_negatives(queue.owner, queue.text_ids)], 1)
+    same_pair = (ids.owner[:, None] == queue.owner[None, :]) | (ids.texts[:, None] == queue.text_ids[None, :])
+    excluded_images = torch.cat([excluded.T, same_pair], 1)
+    queue_columns = (0, len(queue))  # no entry of the queue is positive
+    to_texts = scale * images @ torch.cat([texts, queue.texts]).T
+    to_images = scale * texts @ torch.cat([images, queue.images]).T
+    return (
+        _nce(to_texts, pad(positive, queue_columns), excluded_texts, smoothing)
+        + _nce(to_images, pad(positive.T, queue_columns), excluded_images, smoothing)
+    ) / 2
 
 
-def _nce(logits: Tensor, positive: Tensor, never: Tensor, smoothing: float) -> Tensor:
-    """Mean over rows of -log p(positive), `never` left out of the softmax."""
-    log_p = logits.masked_fill(never, float("-inf")).log_softmax(-1).masked_fill(never, 0.0)
+def _nce(logits: Tensor, positive: Tensor, excluded: Tensor, smoothing: float) -> Tensor:
+    """Compute the mean over rows of -log p(positive), with `excluded` entries left out of the softmax."""
+    log_p = logits.masked_fill(excluded, float("-inf")).log_softmax(-1).masked_fill(excluded, 0.0)
     hard = -((log_p * positive).sum(-1) / positive.sum(-1)).mean()
     if smoothing == 0:
         return hard
-    even = -(log_p.sum(-1) / (~never).sum(-1)).mean()
-    return (1 - smoothing) * hard + smoothing * even
+    uniform = -(log_p.sum(-1) / (~excluded).sum(-1)).mean()
+    return (1 - smoothing) * hard + smoothing * uniform

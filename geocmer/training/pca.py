@@ -7,35 +7,34 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.adapter import Adapter
-from .feature_cache import ImageFeatures, LiveImages, TextFeatures
-from .validation import row_batches, to
+from .feature_cache import ImageFeatures, TextFeatures, UncachedImages
+from .validation import row_batches, to_device
 
 
-def principal(
-    adapter: Adapter, images: ImageFeatures | LiveImages, count: int, texts: TextFeatures, rows: NDArray[np.int64],
+def principal_directions(
+    adapter: Adapter, images: ImageFeatures | UncachedImages, count: int, texts: TextFeatures, rows: NDArray[np.int64],
     dim: int,
 ) -> torch.Tensor:  # fmt: skip
-    """The principal directions of an adapter's vectors, (members x part, dim): of pictures and texts alike, uncentred.
+    """Compute the principal directions of an adapter's image and text vectors, (members x member_dim, dim), uncentred.
 
-    Cosines are kept as well as `dim` numbers can keep them.
+    Of all projections on `dim` dimensions, the one on these changes the scalar products least.
 
     Args:
         adapter: not projected yet.
-        images: features of the training pictures; their first view is taken.
-        count: how many pictures.
+        images: features of the training images; their first view is taken.
+        count: number of images.
         texts: features of texts.
-        rows: of the texts that are taken.
-        dim: how many directions.
+        rows: rows of the texts to take, (captions,).
+        dim: number of directions.
     """
     adapter.eval()
     device = adapter.log_scale.device
     moments = torch.zeros(adapter.cfg.dim, adapter.cfg.dim, dtype=torch.float64)
     with torch.inference_mode():
         for some in row_batches(np.arange(count)):
-            seen = adapter.image(to(images.batch(np.zeros_like(some), some), device)).double().cpu()
-            moments += seen.T @ seen / count
+            image_vectors = adapter.image(to_device(images.batch(np.zeros_like(some), some), device)).double().cpu()
+            moments += image_vectors.T @ image_vectors / count
         for some in row_batches(rows):
-            told = adapter.text(to(texts.batch(some), device)).double().cpu()
-            moments += told.T @ told / len(rows)
-        directions: torch.Tensor = torch.linalg.eigh(moments).eigenvectors.flip(1)[:, :dim]
-        return directions.float().to(device)
+            text_vectors = adapter.text(to_device(texts.batch(some), device)).double().cpu()
+            moments += text_vectors.T @ text_vectors / len(rows)
+        return torch.linalg.eigh(moments).eigenvectors.flip(1)[:, :dim].float().to(device)

@@ -1,4 +1,4 @@
-"""The course of a training run as a picture: loss and validation recall by epoch."""
+"""A chart of a training run: loss and validation recall by epoch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..errors import InputError
 
 _WIDTH, _HEIGHT = 1200, 520
 _LEFT, _TOP, _RIGHT, _BOTTOM = 70, 56, 24, 56
-"""Margins of a panel: ticks, title, air, axis label."""
+"""Margins of a panel, pixels: for the ticks, the title, nothing, the axis label."""
 
-_INK, _FAINT = (40, 40, 40), (222, 222, 222)
-_LINES = ((31, 119, 180), (214, 96, 12), (44, 140, 60))
+_TEXT_COLOUR, _GRID_COLOUR = (40, 40, 40), (222, 222, 222)
+_LINE_COLOURS = ((31, 119, 180), (214, 96, 12), (44, 140, 60))
 
 
 def draw(metrics: Path, figure: Path) -> None:
@@ -61,55 +61,55 @@ def _panel(
 ) -> None:
     x0, x1, y0, y1 = left + _LEFT, right - _RIGHT, _HEIGHT - _BOTTOM, _TOP
     finite = [v for values in lines.values() for v in values if math.isfinite(v)] or [0.0]
-    low, high, marks = _scale(min(finite), max(finite))
+    low, high, ticks = _axis(min(finite), max(finite))
 
     def at(epoch: float, value: float) -> tuple[float, float]:
         along = (epoch - epochs[0]) / max(1, epochs[-1] - epochs[0])
         return x0 + along * (x1 - x0), y0 + (value - low) / (high - low) * (y1 - y0)
 
-    pen.text((x0, 14), title, _INK, _font(20))
-    for mark in marks:
-        y = at(epochs[0], mark)[1]
-        pen.line([(x0, y), (x1, y)], _FAINT)
-        pen.text((x0 - 8, y), f"{mark:g}", _INK, _font(14), anchor="rm")
-    for epoch in _every(epochs):
+    pen.text((x0, 14), title, _TEXT_COLOUR, _font(20))
+    for tick in ticks:
+        y = at(epochs[0], tick)[1]
+        pen.line([(x0, y), (x1, y)], _GRID_COLOUR)
+        pen.text((x0 - 8, y), f"{tick:g}", _TEXT_COLOUR, _font(14), anchor="rm")
+    for epoch in _epoch_ticks(epochs):
         x = at(epoch, low)[0]
-        pen.line([(x, y0), (x, y0 + 4)], _INK)
-        pen.text((x, y0 + 8), str(epoch), _INK, _font(14), anchor="ma")
-    pen.text(((x0 + x1) / 2, _HEIGHT - 8), "epoch", _INK, _font(14), anchor="md")
-    pen.line([(x0, y1), (x0, y0), (x1, y0)], _INK)
+        pen.line([(x, y0), (x, y0 + 4)], _TEXT_COLOUR)
+        pen.text((x, y0 + 8), str(epoch), _TEXT_COLOUR, _font(14), anchor="ma")
+    pen.text(((x0 + x1) / 2, _HEIGHT - 8), "epoch", _TEXT_COLOUR, _font(14), anchor="md")
+    pen.line([(x0, y1), (x0, y0), (x1, y0)], _TEXT_COLOUR)
     if kept is not None:
         x = at(kept, low)[0]
         pen.line([(x, y1), (x, y0)], (120, 120, 120))
-        side, air = ("ra", -5) if x > (x0 + x1) / 2 else ("la", 5)
-        pen.text((x + air, y0 - 22), f"kept: epoch {kept}", (90, 90, 90), _font(14), anchor=side)
-    key = x0
-    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        anchor, offset = ("ra", -5) if x > (x0 + x1) / 2 else ("la", 5)
+        pen.text((x + offset, y0 - 22), f"kept: epoch {kept}", (90, 90, 90), _font(14), anchor=anchor)
+    legend_x = x0
+    for (name, values), colour in zip(lines.items(), _LINE_COLOURS, strict=False):
         points = [at(e, v) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
         pen.line(points, colour, 2, joint="curve")
         for x, y in points:
             pen.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], colour)
         if len(lines) > 1:
-            pen.line([(key, 46), (key + 22, 46)], colour, 3)
-            pen.text((key + 28, 46), name, _INK, _font(14), anchor="lm")
-            key += 28 + round(pen.textlength(name, _font(14))) + 24
+            pen.line([(legend_x, 46), (legend_x + 22, 46)], colour, 3)
+            pen.text((legend_x + 28, 46), name, _TEXT_COLOUR, _font(14), anchor="lm")
+            legend_x += 28 + round(pen.textlength(name, _font(14))) + 24
 
 
-def _scale(least: float, most: float) -> tuple[float, float, list[float]]:
-    """An axis from one round number to another, with three to seven round marks."""
-    span = most - least
-    if span <= 1e-9 * max(abs(least), abs(most)):  # equal but for rounding: no step between them can be drawn
-        span = abs(most)
+def _axis(minimum: float, maximum: float) -> tuple[float, float, list[float]]:
+    """Choose an axis from one round number to another, with three to seven round ticks."""
+    span = maximum - minimum
+    if span <= 1e-9 * max(abs(minimum), abs(maximum)):  # equal but for rounding: no step between them can be drawn
+        span = abs(maximum)
     span = span if span > 1e-9 else 1.0
     step = 10 ** math.floor(math.log10(span))
     step = next(s for s in (step / 5, step / 2, step, step * 2) if span / s <= 6)
-    first, last = math.floor(least / step), math.ceil(most / step)
+    first, last = math.floor(minimum / step), math.ceil(maximum / step)
     last += first == last
     return first * step, last * step, [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _every(epochs: Sequence[int]) -> list[int]:
-    """At most eight of the epochs, evenly."""
+def _epoch_ticks(epochs: Sequence[int]) -> list[int]:
+    """Choose at most eight of the epochs, evenly."""
     step = max(1, math.ceil(len(epochs) / 8))
     return list(epochs)[::step]
 

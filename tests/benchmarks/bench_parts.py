@@ -18,7 +18,8 @@ from typing import Any
 
 from geocmer.datasets.pairs import PairSet, load_pairs
 from geocmer.models.backbone import Backbone
-from geocmer.training.ensemble import TrainConfig, train
+from geocmer.training.config import TrainConfig
+from geocmer.training.ensemble import train
 from geocmer.training.feature_cache import default_cache, image_features, text_features
 from geocmer.training.validation import measure
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from geocmer.datasets.pairs import load_pairs
-from geocmer.evaluation.label_modes import labelled
+from geocmer.evaluation.label_modes import label_mode_scores
 from geocmer.evaluation.recall import recall
 from geocmer.evaluation.similarity import pair_similarity
 from geocmer.models.encoder import Encoder
@@ -53,7 +53,7 @@ def main() -> None:
                 drawn = [str(rng.choice(names)) if rng.random() < wrong else pair.scene for pair in data.pairs]
                 pairs = replace(data, pairs=tuple(replace(p, scene=d) for p, d in zip(data.pairs, drawn, strict=True)))
                 for strength in STRENGTHS:
-                    modes = labelled(once, pairs, similarity, owner, strength)
+                    modes = label_mode_scores(once, pairs, similarity, owner, strength)
                     for key, mode in ((strength, "predicted"), ("oracle", "oracle")):
                         if mode == "predicted" or strength == wrong == 0:
                             got = recall(modes[mode], owner, "random", seed)

@@ -30,7 +30,8 @@ from geocmer.models.adapter import Adapter
 from geocmer.models.adapter_config import AdapterConfig
 from geocmer.models.backbone import Backbone, Features, choose_device
 from geocmer.models.openclip import OpenClip
-from geocmer.training.baselines import RATES, Baseline, step_loss
+from geocmer.training.baselines import Baseline, step_loss
+from geocmer.training.config import BASELINE_RATES
 from geocmer.training.feature_cache import ImageFeatures, text_features
 from geocmer.training.losses import Ids, batch_loss
 from geocmer.training.validation import to
@@ -119,9 +120,9 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (batch, towers.size, towers.size, 3), dtype=np.uint8)
     texts = [" ".join(rng.choice(_WORDS, 12)) for _ in range(batch)]
-    if method in RATES:
+    if method in BASELINE_RATES:
         model = Baseline(towers, method).train()
-        towers.whole().to("meta")  # the baseline trains its own copy; a user would hold one
+        towers.trainable_module().to("meta")  # the baseline trains its own copy; a user would hold one
         return lambda: step_loss(model, pixels, texts, 0.1), model, []
     name, _, cached = method.partition(" ")
     shape: dict[str, Any] = {"tap_channels": (), "text_tap_channels": ()} if name == "linear" else {}
@@ -135,7 +136,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
-        return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.whole()]
+        return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.trainable_module()]
     probe = towers.image(pixels[:1])
     spoken = text_features(towers, texts, Path(tempfile.mkdtemp()))
     arrays = tuple(_random((4 * batch, *t.shape[1:]), rng) for t in (probe.pooled, *probe.taps))
@@ -146,7 +147,7 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
         seen = to(features.batch(np.zeros_like(rows), rows), towers.device)
         return loss(seen, to(spoken.batch(spoken.rows(texts)), towers.device))
 
-    towers.whole().to("meta")  # released once the features are kept, as `train` does
+    towers.trainable_module().to("meta")  # released once the features are kept, as `train` does
     return cached_loss, adapter, []
 
 

@@ -61,8 +61,8 @@ def test_every_tile_is_trained_on_validated_on_or_accounted_for(place: Path) -> 
     store = Store.open(place / "store")
     found = tile_pairs(store, 0.25, 1)
     train, val = found.pairs.split("train"), found.pairs.split("val")
-    assert found.account.startswith(f"{len(train)} training and {len(val)} validation tiles; left out: ")
-    assert len(train) + len(val) + int(found.account.split("left out: ")[1].split()[0]) == store.count() == 144
+    assert found.summary.startswith(f"{len(train)} training and {len(val)} validation tiles; left out: ")
+    assert len(train) + len(val) + int(found.summary.split("left out: ")[1].split()[0]) == store.count() == 144
     rows = {r["id"]: r for b in store.snapshot().scan(["id", "geometry", "category"]) for r in b.to_pylist()}
 
     def shapes(pairs: object) -> list[shapely.Geometry]:

@@ -130,13 +130,13 @@ def test_a_cosine_is_the_mean_of_the_members_cosines() -> None:
 def test_a_projected_adapter_is_its_vectors_on_the_basis(tmp_path: Path) -> None:
     adapter = _trained(replace(CFG, members=2, branch_dim=12, dim=24))
     basis = torch.linalg.qr(torch.randn(24, 5))[0]
-    short = adapter.projected(basis).eval()
+    short = adapter.with_basis(basis).eval()
     expected = adapter.image(_features()).detach().numpy() @ basis.numpy()
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(short.image(_features()).detach().numpy(), expected, atol=1e-6)
     short.save(tmp_path)
     again = Adapter.load(tmp_path, _backbone())
-    assert (again.cfg.dim, again.cfg.part) == (5, 12)
+    assert (again.cfg.dim, again.cfg.member_dim) == (5, 12)
     torch.testing.assert_close(again.text(_text()), short.text(_text()), rtol=0, atol=3e-3)
 
 

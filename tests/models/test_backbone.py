@@ -13,14 +13,14 @@ from tiny import tiny_clip
 from geocmer.errors import ModelError
 from geocmer.models.backbone import TAPS, Backbone
 from geocmer.models.bundled import Bundled, _efficientnet
-from geocmer.models.weights import BEST, TOKENS
-from geocmer.training.views import VIEWS, view
+from geocmer.models.weights import DEFAULT_TOWER, MAX_TOKENS
+from geocmer.training.views import VIEW_COUNT, view
 
 
 def test_every_view_of_a_picture_is_taken_as_its_copy_is() -> None:
     towers = tiny_clip()
     pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
-    for index in range(VIEWS):  # views are strided, some backwards
+    for index in range(VIEW_COUNT):  # views are strided, some backwards
         seen = view(pixels, index)
         torch.testing.assert_close(towers.image(seen).pooled, towers.image(seen.copy()).pooled, rtol=0, atol=0)
 
@@ -45,10 +45,10 @@ def test_vectors_do_not_depend_on_the_processor(monkeypatch: pytest.MonkeyPatch)
 def test_the_bundled_text_tower_is_the_bert_of_its_files() -> None:
     from transformers import AutoTokenizer, BertModel
 
-    towers = Bundled(BEST, torch.device("cpu"))
+    towers = Bundled(DEFAULT_TOWER, torch.device("cpu"))
     texts = ["An airport near a river.", "x", "two storage tanks, at the water's edge " * 9, "piste ünter Bäumen"]
     asked = AutoTokenizer.from_pretrained(towers.files.text)(
-        texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt"
+        texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     )
     tokens = towers.tokenize(texts)
     assert (tokens == asked["input_ids"]).all()
@@ -64,23 +64,23 @@ def test_the_bundled_text_tower_is_the_bert_of_its_files() -> None:
 
 def test_the_bundled_image_tower_is_the_network_of_its_file() -> None:
     """Folding the norms into the convolutions changes the rounding, and nothing else."""
-    towers = Bundled(BEST, torch.device("cpu"))
+    towers = Bundled(DEFAULT_TOWER, torch.device("cpu"))
     x = torch.rand(2, 3, towers.size, towers.size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    whole = _efficientnet(BEST, towers.files.image)
+    whole = _efficientnet(DEFAULT_TOWER, towers.files.image)
     with torch.inference_mode():
         last, maps = whole.forward_intermediates(x, indices=TAPS)
         pooled, taps = towers.image(x, TAPS)
         head = whole.forward_head(last, pre_logits=True)
         for found, truth in zip((pooled, *taps), (head, *maps), strict=True):
             torch.testing.assert_close(found, truth, rtol=0, atol=1e-4 * float(truth.abs().max()))
-        both = towers.whole().eval()
+        both = towers.trainable_module().eval()
         torch.testing.assert_close(both.encode_image(x), head, rtol=0, atol=1e-5)
         tokens = towers.tokenize(["a lake"])
         torch.testing.assert_close(both.encode_text(tokens), towers.text(tokens, 1)[0], rtol=0, atol=2e-5)
 
 
 def test_released_towers_are_built_again_when_they_are_used() -> None:
-    towers = Bundled(BEST, torch.device("cpu"))
+    towers = Bundled(DEFAULT_TOWER, torch.device("cpu"))
     tokens = towers.tokenize(["a lake"])
     with torch.inference_mode():
         before = towers.text(tokens, 1)[0]

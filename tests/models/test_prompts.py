@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geocmer.errors import InputError
-from geocmer.models.prompts import augment, load_templates, prompt, spoken, variants
+from geocmer.models.prompts import augment, category_words, load_templates, prompt, variants
 
 NAMES = st.text(min_size=1).filter(lambda text: "_" not in text)
 
@@ -29,7 +29,7 @@ def test_variants_are_written_out() -> None:
     assert variants("two planes", None) == ("two planes",)
     assert variants("roofs", "denseresidential")[1] == "dense residential area: roofs"
     assert prompt("storagetanks") == "a satellite image of storage tanks"
-    assert spoken("built-up area") == "built-up area"
+    assert category_words("built-up area") == "built-up area"
 
 
 @given(caption=st.text(), category=st.none() | NAMES, seed=st.integers(0, 2**32), share=st.floats(0, 1))

@@ -18,7 +18,7 @@ from geocmer.errors import ModelError
 from geocmer.models.adapter import Adapter
 from geocmer.models.adapter_config import read_config
 from geocmer.models.encoder import Encoder, default_adapter
-from geocmer.models.text_encoder import Words
+from geocmer.models.text_encoder import NumpyTextEncoder
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +27,17 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def words() -> Words:
-    return Words(default_adapter())
+def words() -> NumpyTextEncoder:
+    return NumpyTextEncoder(default_adapter())
 
 
 @given(st.text(min_size=1, max_size=300).filter(str.strip))
 @settings(max_examples=25, deadline=None)
-def test_any_text_is_encoded_as_by_the_towers(encoder: Encoder, words: Words, text: str) -> None:
+def test_any_text_is_encoded_as_by_the_towers(encoder: Encoder, words: NumpyTextEncoder, text: str) -> None:
     np.testing.assert_allclose(words.encode_texts([text]), encoder.encode_texts([text]), atol=2e-6)
 
 
-def test_texts_of_all_lengths_are_encoded_as_by_the_towers(encoder: Encoder, words: Words) -> None:
+def test_texts_of_all_lengths_are_encoded_as_by_the_towers(encoder: Encoder, words: NumpyTextEncoder) -> None:
     texts = ["a", "an airport near a river", "Überraschung, 北京", "many planes " * 200]
     np.testing.assert_allclose(words.encode_texts(texts), encoder.encode_texts(texts), atol=2e-6)
     assert (words.fingerprint, words.dim) == (encoder.fingerprint, encoder.dim)
@@ -58,23 +58,23 @@ def test_an_adapter_of_ones_own_is_read(encoder: Encoder, tmp_path: Path, member
     adapter.save(tmp_path)
     own = Encoder.load("bundled", tmp_path, "cpu")
     texts = ["a lake", "rows of parked cars beside a road"]
-    found = Words.of_store("bundled", str(tmp_path))
+    found = NumpyTextEncoder.of_store("bundled", str(tmp_path))
     assert found is not None
     np.testing.assert_allclose(found.encode_texts(texts), own.encode_texts(texts), atol=2e-5)
 
 
 def test_other_towers_are_refused(tmp_path: Path) -> None:
-    assert Words.of_store("ViT-B-32/openai", "") is None
+    assert NumpyTextEncoder.of_store("ViT-B-32/openai", "") is None
     config = json.loads((default_adapter() / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "fingerprint": "0" * 32}))
     with pytest.raises(ModelError, match="belongs to other towers"):
-        Words(tmp_path)
+        NumpyTextEncoder(tmp_path)
 
 
 def test_a_search_by_words_imports_no_torch() -> None:
     code = (
-        "import sys; from geocmer.models.text_encoder import Words;"
-        "v = Words.of_store('bundled', '').encode_texts(['a lake']);"
+        "import sys; from geocmer.models.text_encoder import NumpyTextEncoder;"
+        "v = NumpyTextEncoder.of_store('bundled', '').encode_texts(['a lake']);"
         "import geocmer.search.vector_search, geocmer.search.query_vector, geocmer.search.category_prior;"
         "import geocmer.relations.relation_search; assert v.shape[0] == 1;"
         "print([m for m in ('torch', 'timm', 'open_clip', 'lancedb') if m in sys.modules])"

@@ -10,7 +10,7 @@ import pytest
 
 from geocmer.datasets.pairs import Pair, PairSet
 from geocmer.errors import InputError
-from geocmer.evaluation.label_modes import labelled
+from geocmer.evaluation.label_modes import label_mode_scores
 from geocmer.imagery.images import ImageFile
 from geocmer.search.category_prior import category_weights, log_prior
 
@@ -66,7 +66,7 @@ def test_each_mode_knows_what_it_may_know() -> None:
     pairs = _set(["water", "forest", "water"])
     owner = np.array([0, 0, 1, 1, 2, 2])
     plain = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32) / 3
-    modes = labelled(ENCODER, pairs, plain, owner, 1.0)
+    modes = label_mode_scores(ENCODER, pairs, plain, owner, 1.0)
     assert list(modes) == ["none", "predicted", "oracle"]
     np.testing.assert_array_equal(modes["none"], plain)
     gain = modes["predicted"] - plain
@@ -82,4 +82,4 @@ def test_each_mode_knows_what_it_may_know() -> None:
 
 def test_without_labels_there_is_one_mode() -> None:
     plain = np.zeros((2, 4), np.float32)
-    assert list(labelled(ENCODER, _set(["water", None]), plain, np.array([0, 0, 1, 1]), 0.5)) == ["none"]
+    assert list(label_mode_scores(ENCODER, _set(["water", None]), plain, np.array([0, 0, 1, 1]), 0.5)) == ["none"]

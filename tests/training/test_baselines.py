@@ -15,9 +15,9 @@ from torch.nn.functional import normalize
 from geocmer.datasets.pairs import Pair, PairSet
 from geocmer.errors import InputError
 from geocmer.models.backbone import Backbone
-from geocmer.training.baselines import RATES, Baseline, step_loss, train_baseline
-from geocmer.training.config_file import train_config
-from geocmer.training.ensemble import BASELINES, TrainConfig, train
+from geocmer.training.baselines import Baseline, step_loss, train_baseline
+from geocmer.training.config import BASELINE_RATES, TrainConfig, read_settings
+from geocmer.training.ensemble import train
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
 TEXTS = ["red field", "a green area", "blue"]
@@ -55,7 +55,7 @@ def _pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("method", RATES)
+@pytest.mark.parametrize("method", BASELINE_RATES)
 def test_it_starts_with_the_vectors_of_the_towers(method: str) -> None:
     towers = tiny_clip()
     model = Baseline(towers, method).train()
@@ -63,12 +63,12 @@ def test_it_starts_with_the_vectors_of_the_towers(method: str) -> None:
     torch.testing.assert_close(model.text(TEXTS), normalize(towers.text(TEXTS).pooled, dim=-1))
 
 
-@pytest.mark.parametrize("method", RATES)
+@pytest.mark.parametrize("method", BASELINE_RATES)
 def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, method: str) -> None:
-    before = [p.clone() for p in towers.whole().parameters()]
+    before = [p.clone() for p in towers.trainable_module().parameters()]
     model = Baseline(towers, method).train()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    inside = sum(p.numel() for p in towers.whole().parameters())
+    inside = sum(p.numel() for p in towers.trainable_module().parameters())
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
     for _ in range(2):  # what starts at 0 lets gradients through to what lies before it only after a step
@@ -86,11 +86,11 @@ def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, 
     for name, p in model.named_parameters():
         if name in frozen:  # peft adds its update to the weights of an attention, and takes it off again
             torch.testing.assert_close(p, frozen[name], rtol=0, atol=1e-6 if method == "lora" else 0)
-    for old, new in zip(before, towers.whole().parameters(), strict=True):
+    for old, new in zip(before, towers.trainable_module().parameters(), strict=True):
         torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("method", RATES)
+@pytest.mark.parametrize("method", BASELINE_RATES)
 def test_its_loop_learns_and_keeps_a_record(towers: Backbone, method: str, tmp_path: Path) -> None:
     cfg = TrainConfig(method=method, epochs=8, batch=4, learning_rate=3e-3, views=2, dim=8, warmup=0.0, smoothing=0.0)
     seen = []
@@ -102,11 +102,10 @@ def test_its_loop_learns_and_keeps_a_record(towers: Backbone, method: str, tmp_p
 
 
 def test_methods_are_told_apart(tmp_path: Path) -> None:
-    assert set(RATES) == set(BASELINES)
     with pytest.raises(InputError, match="'magic' is unknown"):
         Baseline(tiny_clip(), "magic")
     with pytest.raises(InputError, match="trains the towers themselves"):
         train(PAIRS, tiny_clip(), tmp_path, TrainConfig(method="lora"))
-    assert train_config(given={"method": "full"}).learning_rate == RATES["full"]
-    assert train_config(given={"method": "full", "learning_rate": 0.5}).learning_rate == 0.5
-    assert train_config(given={"method": "linear"}).learning_rate == TrainConfig().learning_rate
+    assert read_settings(given={"method": "full"}).learning_rate == BASELINE_RATES["full"]
+    assert read_settings(given={"method": "full", "learning_rate": 0.5}).learning_rate == 0.5
+    assert read_settings(given={"method": "linear"}).learning_rate == TrainConfig().learning_rate

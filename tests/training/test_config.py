@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from geocmer.errors import InputError
-from geocmer.training.config_file import train_config
-from geocmer.training.ensemble import TrainConfig
+from geocmer.training.config import TrainConfig, read_settings
 
 
 def _toml(value: object) -> str:
@@ -21,31 +20,31 @@ def test_every_field_round_trips(tmp_path: Path) -> None:
     settings = TrainConfig(**changed)
     path = tmp_path / "a.toml"
     path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()))
-    assert train_config(path) == settings
+    assert read_settings(path) == settings
 
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("epochs = 3\nbatch = 17\n")
-    got = train_config(path, {"epochs": 5, "seed": None})
+    got = read_settings(path, {"epochs": 5, "seed": None})
     assert (got.epochs, got.batch, got.seed) == (5, 17, TrainConfig().seed)
-    assert train_config() == TrainConfig()
+    assert read_settings() == TrainConfig()
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("epoch = 3\n")
     with pytest.raises(InputError, match="unknown key 'epoch'; did you mean 'epochs'"):
-        train_config(path)
+        read_settings(path)
     path.write_text("learning-rate = 3\n")
     with pytest.raises(InputError, match="did you mean 'learning_rate'"):
-        train_config(path)
+        read_settings(path)
     path.write_text("zzz = 3\n")
     with pytest.raises(InputError, match=r"the keys are: .*epochs"):
-        train_config(path)
+        read_settings(path)
     path.write_text("[train]\nepochs = 3\n")
     with pytest.raises(InputError, match="unknown key 'train'"):
-        train_config(path)
+        read_settings(path)
 
 
 @pytest.mark.parametrize(
@@ -62,15 +61,15 @@ def test_bad_values_are_named(tmp_path: Path, text: str, named: str) -> None:
     path = tmp_path / "a.toml"
     path.write_text(text + "\n")
     with pytest.raises(InputError, match=named):
-        train_config(path)
+        read_settings(path)
     with pytest.raises(InputError, match="cannot be read"):
-        train_config(tmp_path / "none.toml")
+        read_settings(tmp_path / "none.toml")
 
 
 def test_a_whole_number_stands_for_a_real_one(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("clip = 2\n")
-    assert isinstance(train_config(path).clip, float)
+    assert isinstance(read_settings(path).clip, float)
     assert all(field.type in ("int", "float", "str", "bool") for field in fields(TrainConfig)), (
         "teach config.py the type"
     )

@@ -11,7 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.functional import normalize
 
-from geocmer.training.distributed import average_gradients, gather, rank, shard, size
+from geocmer.training.distributed import average_gradients, gather, rank, shard, world_size
 from geocmer.training.losses import Ids, batch_loss
 
 
@@ -45,7 +45,7 @@ def _gradients(n: int) -> list[torch.Tensor]:
 def _process(number: int, folder: str, n: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=number, world_size=2)
-    assert (rank(), size()) == (number, 2)
+    assert (rank(), world_size()) == (number, 2)
     torch.save(_gradients(n), Path(folder) / f"{number}.pt")
     dist.destroy_process_group()
 
@@ -63,4 +63,4 @@ def test_alone_nothing_changes() -> None:
     rows = torch.randn(3, 2, requires_grad=True)
     assert gather(rows) is rows
     assert shard(np.arange(5)).tolist() == list(range(5))
-    assert (rank(), size()) == (0, 1)
+    assert (rank(), world_size()) == (0, 1)

@@ -18,10 +18,12 @@ from geocmer.datasets.pairs import PairSet, load_pairs
 from geocmer.errors import InputError
 from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Features
-from geocmer.training.ensemble import Epoch, TrainConfig, train
-from geocmer.training.feature_cache import LiveImages, image_features, text_features
+from geocmer.training.config import TrainConfig
+from geocmer.training.ensemble import train
+from geocmer.training.feature_cache import UncachedImages, image_features, text_features
+from geocmer.training.loop import Epoch
 from geocmer.training.validation import measure
-from geocmer.training.views import VIEWS, view
+from geocmer.training.views import VIEW_COUNT, view
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
 
@@ -127,7 +129,7 @@ def test_the_kept_adapter_is_projected_on_the_principal_directions(pairs: PairSe
     cfg = replace(CFG, epochs=2)
     kept = train(pairs, backbone, tmp_path / "short", cfg)
     whole = train(pairs, backbone, tmp_path / "whole", replace(cfg, dim=12))
-    assert (kept.cfg.dim, kept.cfg.part, whole.cfg.dim, whole.basis) == (8, 6, 12, None)
+    assert (kept.cfg.dim, kept.cfg.member_dim, whole.cfg.dim, whole.basis) == (8, 6, 12, None)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(kept.state_dict()[name], tensor), name
     train_set = pairs.split("train")
@@ -227,8 +229,8 @@ def test_two_runs_never_fill_one_cache_at_once(pairs: PairSet, tmp_path: Path) -
 
 def test_the_views_are_the_symmetries_of_the_square_and_of_its_corners() -> None:
     picture = np.arange(300, dtype=np.uint16).reshape(1, 10, 10, 3)
-    views = [view(picture, i) for i in range(VIEWS)]
-    assert len({seen.tobytes() for seen in views}) == VIEWS
+    views = [view(picture, i) for i in range(VIEW_COUNT)]
+    assert len({seen.tobytes() for seen in views}) == VIEW_COUNT
     assert views[0].tobytes() == picture.tobytes()
     corners = [picture[:, r : r + 8, c : c + 8] for r in (0, 2) for c in (0, 2)]
     for index, seen in enumerate(views):
@@ -240,8 +242,8 @@ def test_the_views_are_the_symmetries_of_the_square_and_of_its_corners() -> None
 def test_live_pictures_of_two_sizes_are_what_the_cache_holds(pairs: PairSet, tmp_path: Path) -> None:
     backbone = TinyBackbone()
     rows, views = np.array([3, 0, 5, 2, 1]), np.array([0, 9, 3, 15, 8])
-    live = LiveImages(backbone, pairs).batch(views, rows)  # type: ignore[arg-type]
-    kept = image_features(backbone, pairs, tmp_path, VIEWS).batch(views, rows)  # type: ignore[arg-type]
+    live = UncachedImages(backbone, pairs).batch(views, rows)  # type: ignore[arg-type]
+    kept = image_features(backbone, pairs, tmp_path, VIEW_COUNT).batch(views, rows)  # type: ignore[arg-type]
     torch.testing.assert_close(live.pooled, kept.pooled, rtol=1e-3, atol=1e-3)
     for tap, again in zip(live.taps, kept.taps, strict=True):
         torch.testing.assert_close(tap, again, rtol=1e-3, atol=1e-3)
@@ -269,12 +271,12 @@ def test_interrupted_text_features_go_on_and_end_the_same(tmp_path: Path, monkey
                 raise KeyboardInterrupt
             return super().text(texts)
 
-    monkeypatch.setattr("geocmer.training.feature_cache._TEXTS", 2)
+    monkeypatch.setattr("geocmer.training.feature_cache._BLOCK_TEXTS", 2)
     texts = ["one", "two", "three", "four", "five", "six", "seven"]
     with pytest.raises(KeyboardInterrupt):
         text_features(Dies(), texts, tmp_path / "cut")  # type: ignore[arg-type]
     cut, whole = (text_features(TinyBackbone(), texts, tmp_path / name) for name in ("cut", "whole"))  # type: ignore[arg-type]
-    assert (cut.words == whole.words).all()
+    assert (cut.tokens == whole.tokens).all()
     assert (cut.pooled == whole.pooled).all()
 
 

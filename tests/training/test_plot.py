@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geocmer.errors import InputError
-from geocmer.training.plot import _scale, draw
+from geocmer.training.plot import _axis, draw
 
 
 def _record(path: Path, losses: list[float], best: int) -> Path:
@@ -46,7 +46,7 @@ def test_any_run_can_be_drawn(tmp_path: Path, losses: list[float]) -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_the_axis_holds_the_values_with_few_round_marks(least: float, span: float) -> None:
-    low, high, marks = _scale(least, least + span)
+    low, high, marks = _axis(least, least + span)
     slack = 1e-6 * max(1.0, abs(least), span)
     assert low <= least + slack
     assert high >= least + span - slack
