@@ -19,7 +19,9 @@ def command() -> Callable[..., None]:
 
 
 def evaluate(
-    pairs: Annotated[Path, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")],
+    pairs: Annotated[
+        Path, typer.Argument(help="Annotation file or folder of a captioned set (JSON, JSON lines, CSV).")
+    ],
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
     shuffle: Annotated[
@@ -48,7 +50,7 @@ def evaluate(
     """
     import sys
 
-    from geocmer.datasets.pairs import load_pairs
+    from geocmer.datasets.annotations import load_pairs
     from geocmer.evaluation.label_modes import label_mode_scores
     from geocmer.evaluation.recall import recall
     from geocmer.evaluation.similarity import pair_similarity

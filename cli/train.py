@@ -26,7 +26,7 @@ def command() -> Callable[..., None]:
 
 def train(
     pairs: Annotated[
-        Path | None, typer.Argument(help="Annotation file of a captioned set (RSICD, RSITMD, UCM style JSON).")
+        Path | None, typer.Argument(help="Annotation file or folder of a captioned set (JSON, JSON lines, CSV).")
     ] = None,
     store: Annotated[
         Path | None, typer.Option("--store", help="Train on the tiles of this store instead, tiled with --landcover.")
@@ -130,9 +130,13 @@ def _data(
         both = f"both {pairs} and --store {store} were given" if pairs else "nothing to train on"
         raise InputError(f"{both}; give either an annotation file or --store DIR")
     if pairs is not None:
-        from geocmer.datasets.pairs import load_pairs
+        from geocmer.datasets.annotations import load_pairs
+        from geocmer.datasets.duplicates import duplicate_warnings
 
-        return load_pairs(pairs, images)
+        data = load_pairs(pairs, images)
+        for warning in duplicate_warnings(data):
+            note(f"warning: {warning}")
+        return data
     if images is not None:
         raise InputError(f"--images {images} belongs to an annotation file; tiles are read from their scenes")
     from geocmer.datasets.store_pairs import tile_pairs

@@ -60,8 +60,8 @@ def tile_pairs(store: Store, share: float = 0.2, seed: int = 0) -> TilePairs:
     counts = Counter(part.tolist())
     if counts[TRAIN] < 2 or counts[VAL] < 2:
         raise InputError(
-            f"the {len(captioned)} tiles with a category in {store.path} are too few for training and validation apart "
-            f"({counts[TRAIN]} and {counts[VAL]} tiles); tile more scenes, or in smaller tiles (--size)"
+            f"the {len(captioned)} tiles with a category in {store.path} are too few to keep training and validation "
+            f"apart ({counts[TRAIN]} and {counts[VAL]} tiles); tile more scenes, or in smaller tiles (--size)"
         )
     cutter = Cutter(store.scenes())
     # Scene by scene and row by row, as the pixels lie on disk.

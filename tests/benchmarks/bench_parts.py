@@ -16,7 +16,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from geocmer.datasets.pairs import PairSet, load_pairs
+from geocmer.datasets.annotations import load_pairs
+from geocmer.datasets.pairs import PairSet
 from geocmer.models.backbone import Backbone
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train

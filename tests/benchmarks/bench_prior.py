@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geocmer.datasets.pairs import load_pairs
+from geocmer.datasets.annotations import load_pairs
 from geocmer.evaluation.label_modes import label_mode_scores
 from geocmer.evaluation.recall import recall
 from geocmer.evaluation.similarity import pair_similarity

@@ -14,7 +14,8 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from geocmer.datasets.pairs import PairSet, load_pairs
+from geocmer.datasets.annotations import load_pairs
+from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Features

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geocmer.datasets.pairs import load_pairs
+from geocmer.datasets.annotations import load_pairs
 from geocmer.errors import InputError
 from geocmer.imagery.images import ImageFile
 
