@@ -1,8 +1,7 @@
-"""Write docs/cli.md from the live help, docs/settings.md and the table in docs/model.md. Run: python docs/cli.py."""
+"""The page on the command line, from its live help."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,10 +9,10 @@ from geocmer_cli.main import app
 from typer.main import get_command
 
 
-def reference() -> str:
+def page() -> str:
     """The whole page."""
     root: Any = get_command(app)
-    pages = ["# Command line\n\nGenerated from `geocmer --help` by `python docs/cli.py`; a test keeps it so."]
+    pages = ["# Command line\n\nGenerated from `geocmer --help` by `python docs/generate.py`; a test keeps it so."]
     for name, command in root.commands.items():
         context = click.Context(command, info_name=f"geocmer {name}")
         usage = " ".join(command.collect_usage_pieces(context))
@@ -38,12 +37,3 @@ def _row(parameter: Any) -> str:
         else f" Default: `{parameter.default}`."
     )
     return f"| {names} | {(parameter.help or '').replace('|', '/')}{default} |"
-
-
-if __name__ == "__main__":
-    import families
-    import settings
-
-    Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")
-    Path(__file__).with_name("model.md").write_text(families.page(), encoding="utf-8")
-    Path(__file__).with_name("settings.md").write_text(settings.reference(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Write docs/config.md from the docstrings of `TrainConfig`. Run: python docs/cli.py."""
+"""The page on the training settings, from the docstrings of `TrainConfig`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from geocmer.training import config
 _HEAD = """# Training settings
 
 The keys of the TOML file that `geocmer train --config FILE` reads. Options of the command win over the file; an
-unknown key is refused. Generated from the docstrings by `python docs/cli.py`; a test keeps it so.
+unknown key is refused. Generated from the docstrings by `python docs/generate.py`; a test keeps it so.
 """
 
 
-def reference() -> str:
+def page() -> str:
     """The whole page."""
     notes = described()
     rows = [f"| `{f.name}` | `{_toml(f.default)}` | {notes.get(f.name, '')} |" for f in fields(config.TrainConfig)]

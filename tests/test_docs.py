@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,21 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def _made() -> dict[str, Callable[[], str]]:
+    """The pages that are made from the code, each with the function that makes it."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        pages: dict[str, Callable[[], str]] = importlib.import_module("generate").PAGES
+    finally:
+        sys.path.remove(str(DOCS))
+    return pages
+
+
+PAGES_MADE = _made()
 
 
 def _command() -> Any:
@@ -44,31 +62,74 @@ def test_every_command_shows_an_example() -> None:
         assert f"Example: geocmer {name}" in command.help
 
 
-def test_the_cli_reference_is_the_live_help() -> None:
-    assert (ROOT / "docs" / "cli.md").read_text() == _docs("cli").reference(), "run `python docs/cli.py`"
-
-
-def test_every_model_family_is_documented() -> None:
-    assert (ROOT / "docs" / "model.md").read_text() == _docs("families").page(), "run `python docs/cli.py`"
+@pytest.mark.parametrize("name", PAGES_MADE)
+def test_a_page_made_from_the_code_is_the_live_one(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES_MADE[name](), "run `python docs/generate.py`"
 
 
 def test_every_training_setting_is_documented() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == _docs("settings").reference(), "run `python docs/cli.py`"
-    assert "|  |" not in _docs("settings").reference(), "a field of TrainConfig has no docstring"
+    assert "|  |" not in PAGES_MADE["reference/settings.md"](), "a field of TrainConfig has no docstring"
 
 
-def _docs(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_the_diagram_holds_every_import_and_no_other() -> None:
+    """What can be reached along the arrows is what the imports reach, told by parsing the files."""
+    arrows = defaultdict(set)
+    for importer, imported in re.findall(r"^  (\w+) --> (\w+)$", PAGES_MADE["concepts/architecture.md"](), re.M):
+        arrows[importer].add(imported)
+    imports = defaultdict(set)
+    for path in [*(ROOT / "geocmer").rglob("*.py"), *(ROOT / "cli").glob("*.py")]:
+        inside = ("cli",) if path.parent == ROOT / "cli" else path.relative_to(ROOT / "geocmer").parts
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            if node.level == len(inside) and inside != ("cli",):  # from ..store.x import y, in a package
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+            else:
+                names = [(node.module or "").removeprefix("geocmer.")] if "geocmer." in (node.module or "") else []
+            imports[inside[0].removesuffix(".py")] |= {name.split(".")[0] for name in names}
+    imports.pop("__init__", None)
+    assert imports["cli"], "the command line imports the library"
+    assert imports["search"], "search imports packages below it"
+    for name in imports:
+        assert _reached(name, imports) == _reached(name, arrows), name
+
+
+def _reached(start: str, edges: dict[str, set[str]]) -> set[str]:
+    found, ahead = set(), [start]
+    while ahead:
+        ahead += edges.get(ahead.pop(), set()) - found
+        found.update(ahead)
+    return found - {start}
+
+
+def test_every_public_name_is_importable_and_in_the_reference() -> None:
+    import geocmer
+
+    page = PAGES_MADE["reference/api.md"]()
+    for module in pkgutil.iter_modules(geocmer.__path__, "geocmer."):
+        package = importlib.import_module(module.name)
+        if not module.ispkg:
+            continue
+        assert package.__all__, f"{module.name} has no public names"
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+            assert f"::: {module.name}.{name}\n" in page
+
+
+def test_a_term_has_one_word() -> None:
+    """No page and no help uses a word that the page on terms replaces by another."""
+    rows = re.findall(r"^\| .* \| .* \| .* \| ([a-z, ]+) \|$", (DOCS / "concepts" / "terms.md").read_text(), re.M)
+    replaced = {word for row in rows for word in row.split(", ")} - {"not"}
+    assert replaced
+    for page in PAGES:
+        if page.name not in ("terms.md", "api.md"):
+            words = set(re.findall(r"[a-z-]+", page.read_text().lower()))
+            assert not words & replaced, page
 
 
 def _commands_in_docs() -> list[str]:
     found = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in PAGES:
         if page.name != "cli.md":
             found += re.findall(
                 r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info|doctor) .*)$",
@@ -90,7 +151,7 @@ def test_documented_commands_parse(line: str) -> None:
 
 
 def test_python_in_the_docs_compiles_and_imports() -> None:
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in PAGES:
         for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
             tree = ast.parse(block)
             imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]

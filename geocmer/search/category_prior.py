@@ -20,7 +20,7 @@ from ..models.text_encoder import NumpyTextEncoder
 
 STRENGTH = 0.0
 """Default strength. On RSICD validation, finding pictures by text gained 0.2 of mean recall with right labels and lost
-0.6 with 30 % of them wrong, at strength 0.2 (docs/model.md): too little to be switched on unasked."""
+0.6 with 30 % of them wrong, at strength 0.2 (docs/concepts/model.md): too little to be switched on unasked."""
 
 
 _WRONG = 0.3

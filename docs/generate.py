@@ -1,0 +1,26 @@
+"""Write the pages of the docs that are made from the code, whole or in part. Run: python docs/generate.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import api
+import architecture
+import settings
+import tables
+
+import cli
+
+PAGES = {
+    "concepts/architecture.md": architecture.page,
+    "concepts/model.md": partial(tables.page, "concepts/model.md", tables.families),
+    "reference/api.md": api.page,
+    "reference/cli.md": cli.page,
+    "reference/settings.md": settings.page,
+}
+"""Page, below docs/ -> the function that makes its text."""
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (Path(__file__).parent / name).write_text(page(), encoding="utf-8")

@@ -1,0 +1,29 @@
+"""Tables within pages that are made from the code, each between `<!-- NAME -->` and `<!-- /NAME -->`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from geocmer.models.families import FAMILIES
+
+
+def families() -> Iterable[str]:
+    """The forms of `--model`."""
+    yield "| `--model` | |"
+    yield "|---|---|"
+    for family in FAMILIES.values():
+        yield f"| `{family.form}` | {family.help} |"
+
+
+def page(name: str, table: Callable[[], Iterable[str]]) -> str:
+    """The page of this name, below docs/, with its table as it should be."""
+    begin, end = f"<!-- {table.__name__} -->\n", f"<!-- /{table.__name__} -->\n"
+    before, found, rest = (Path(__file__).parent / name).read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(
+            f"{name}: no place for the table; write {begin.strip()} and {end.strip()} on lines of their own"
+        )
+    lines = "".join(line + "\n" for line in table())
+    return f"{before}{begin}{lines}{end}{after}"
