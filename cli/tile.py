@@ -34,6 +34,18 @@ def tile(
     min_valid: Annotated[
         float, typer.Option("--min-valid", min=0, max=1, help="Least share of valid pixels in a tile.")
     ] = 0.5,
+    nodata: Annotated[
+        float | None, typer.Option("--nodata", help="A value that means no data, besides what the file declares.")
+    ] = None,
+    gcps: Annotated[
+        bool, typer.Option("--gcps", help="Place scenes without a geotransform by their ground control points.")
+    ] = False,
+    acquired: Annotated[
+        str | None, typer.Option("--datetime", help="When the scenes were taken, ISO 8601 [tags, STAC, file name].")
+    ] = None,
+    stretch: Annotated[
+        str, typer.Option("--stretch", help="Contrast: percentile, minmax, sigma, none, or LO,HI for all scenes alike.")
+    ] = "percentile",
     landcover: Annotated[
         Path | None, typer.Option("--landcover", help="Land cover: a raster or a vector file.")
     ] = None,
@@ -56,14 +68,17 @@ def tile(
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
-    from geocmer.imagery.scene import parse_bands
+    from geocmer.imagery.acquisition import parse_datetime
+    from geocmer.imagery.bands import parse_bands
+    from geocmer.imagery.stretch import StretchRule
     from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
     from geocmer.landcover.categories import load_rules
     from geocmer.landcover.layer import LandCover
     from geocmer.store.store import Store
 
     band_numbers = parse_bands(bands) if bands else None
-    options = TileOptions(size, stride, band_numbers, gsd, min_valid)
+    time = parse_datetime(acquired) if acquired else None
+    options = TileOptions(size, stride, band_numbers, gsd, min_valid, nodata, gcps, time, StretchRule.parse(stretch))
     land_cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
     category_rules = load_rules(rules)
     for path in scenes:

@@ -7,9 +7,10 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from affine import Affine
+from pyproj import CRS
 
 from ..errors import InputError
 from .scene import Scene
@@ -30,18 +31,22 @@ class Grid:
         height: grid rows.
         size: side of a tile, grid pixels.
         stride: step between tiles, grid pixels.
-        scale: source pixels per grid pixel.
-        gsd: metres per grid pixel.
+        scale_x: source columns per grid column.
+        scale_y: source rows per grid row; another than `scale_x` where pixels that are not square are resampled.
+        gsd: metres per grid pixel, at the centre of the scene.
+        requested_gsd: metres per grid pixel that were asked for; None for the scene's own pixels.
     """
 
     transform: Affine
-    crs: Any
+    crs: CRS
     width: int
     height: int
     size: int
     stride: int
-    scale: float
+    scale_x: float
+    scale_y: float
     gsd: float
+    requested_gsd: float | None = None
 
     @classmethod
     def over(cls, scene: Scene, size: int = 224, stride: int | None = None, gsd: float | None = None) -> Self:
@@ -55,10 +60,13 @@ class Grid:
             raise InputError(f"size {size} with stride {step} leaves gaps or is not positive; give 1 <= stride <= size")
         if gsd is not None and not (gsd > 0 and math.isfinite(gsd)):
             raise InputError(f"gsd {gsd} is not a positive number of metres")
-        scale = 1.0 if gsd is None else gsd / scene.gsd
-        width, height = (max(1, round(n / scale)) for n in (scene.width, scene.height))
-        transform = scene.transform @ Affine.scale(scene.width / width, scene.height / height)
-        return cls(transform, scene.crs, width, height, size, step, scale, scene.gsd * scale)
+        if gsd is None:
+            return cls(scene.transform, scene.crs, scene.width, scene.height, size, step, 1.0, 1.0, scene.gsd)
+        across, down = scene.georeference.pixel_size(*scene.georeference.reference_pixel)
+        width, height = max(1, round(scene.width * across / gsd)), max(1, round(scene.height * down / gsd))
+        scale_x, scale_y = scene.width / width, scene.height / height
+        transform = scene.transform @ Affine.scale(scale_x, scale_y)
+        return cls(transform, scene.crs, width, height, size, step, scale_x, scale_y, gsd, gsd)
 
     def rows(self) -> list[int]:
         """List the first pixel of each row of tiles; the last row is shifted inward."""
@@ -89,17 +97,18 @@ class Grid:
     def to_json(self) -> str:
         """Give the transform, size and stride as one line of JSON."""
         record = {"transform": list(self.transform[:6]), "width": self.width, "height": self.height}
-        return json.dumps({**record, "size": self.size, "stride": self.stride, "scale": self.scale, "gsd": self.gsd})
+        record |= {"scale": self.scale_x, "gsd": self.gsd, "requested_gsd": self.requested_gsd}
+        return json.dumps({**record, "size": self.size, "stride": self.stride})
 
 
-def tile_id(content_hash: str, bands: tuple[int, ...], grid: Grid, row: int, col: int) -> str:
+def tile_id(content_hash: str, view: tuple[object, ...], grid: Grid, row: int, col: int) -> str:
     """Identify a tile by 32 hex digits: the same window of the same content always gets the same id."""
-    return _digest(content_hash, bands, grid.key(), (row, col))
+    return _digest(content_hash, view, grid.key(), (row, col))
 
 
-def scene_id(content_hash: str, bands: tuple[int, ...], grid: Grid) -> str:
+def scene_id(content_hash: str, view: tuple[object, ...], grid: Grid) -> str:
     """Identify a scene under a grid by 32 hex digits."""
-    return _digest(content_hash, bands, grid.key(), grid.stride)
+    return _digest(content_hash, view, grid.key(), grid.stride)
 
 
 def _tile_starts(length: int, size: int, stride: int) -> list[int]:

@@ -1,9 +1,14 @@
-"""An open scene: which bands it shows, where it lies, when it was taken, and which of its pixels are valid."""
+"""An open scene: reads its pixels as red, green and blue, and which of them are valid.
+
+Where it lies, which bands it shows, when it was taken and what makes it this scene are rooms of their own: see
+`georeference`, `bands`, `validity`, `acquisition` and `identity`.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,57 +16,98 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Geod
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from .._files import hash_file
-from ..errors import CRSError, InputError
-from ..geometry.footprint import footprint
-from .stretch import SAMPLE_SIDE_PIXELS, STRETCH_PERCENTILES, Stretch
+from ..errors import InputError
+from .acquisition import find_acquisition
+from .bands import BandChoice, Rendering, choose_bands
+from .colors import palette_of, to_rgb
+from .fill import find_fill
+from .georeference import Georeference
+from .identity import content_hash
+from .stretch import PERCENTILE, SAMPLE_SIDE_PIXELS, Stretch, StretchRule
+from .validity import Validity
 
 BLOCK_CACHE_BYTES = 256 * 2**20
 """Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneOptions:
+    """How a scene is read, where the file does not say it, or says it wrongly.
+
+    Attributes:
+        bands: red, green and blue, counted from 1.
+        nodata: a value that means no data, in every band, besides the file's own.
+        gcps: place the scene by its ground control points, if it has no geotransform.
+        datetime: when it was taken, UTC.
+        stretch: how its contrast is stretched.
+    """
+
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+    gcps: bool = False
+    datetime: dt.datetime | None = None
+    stretch: StretchRule = PERCENTILE
 
 
 class Scene:
     """An open scene. Use it in a `with` block; a handle belongs to one thread.
 
     Attributes:
-        transform: from pixel (column, row) to `crs`.
+        georeference: where it lies; `crs` and `transform` are its own.
         gsd: ground sample distance at the centre, metres.
-        bands: the three bands read, counted from 1; a scene of one band repeats it.
+        bands: the three bands shown, counted from 1; a scene of one band repeats it.
         bands_note: says how the bands were chosen.
-        datetime: acquisition time in UTC, if the file has it.
+        datetime: acquisition time in UTC, if it is known.
+        notes: what the user should know: bands, place, time, and, once the stretch is computed, fill.
     """
 
-    def __init__(self, path: Path, dataset: Any, bands: tuple[int, ...] | None) -> None:
-        self.path, self._dataset = path, dataset
-        self.crs, self.transform = dataset.crs, dataset.transform
+    def __init__(self, path: Path, dataset: Any, options: SceneOptions) -> None:
+        self.path, self._dataset, self.options = path, dataset, options
         self.width, self.height, self.count = dataset.width, dataset.height, dataset.count
-        self.dtype, self.nodata = dataset.dtypes[0], dataset.nodata
-        alphas = [i + 1 for i, colour in enumerate(dataset.colorinterp) if colour == ColorInterp.alpha]
-        self._alpha = alphas[0] if alphas and self.nodata is not None else None
-        self.bands, self.bands_note = _choose_bands(path, dataset, bands)
-        self.datetime = _datetime(dataset)
-        self.gsd = _gsd(self.transform, self.width, self.height, self.crs)
+        self.georeference = Georeference.of(path, dataset, options.gcps)
+        self.crs, self.transform = self.georeference.crs, self.georeference.transform
+        self._choice: BandChoice = choose_bands(path, dataset, options.bands)
+        self.bands, self.bands_note = self._choice.bands, self._choice.note
+        types = {dataset.dtypes[band - 1] for band in self._choice.read}
+        odd = next((name for name in types if name.startswith("complex")), None)
+        if odd:
+            raise InputError(f"scene {path} has complex values ({odd}); convert it to amplitude first")
+        self.dtype, self._mixed = np.result_type(*types), len(types) > 1
+        self._validity = Validity(dataset, self._choice.read, self._choice.alpha, options.nodata)
+        self._palette = (
+            palette_of(dataset.colormap(self._choice.read[0])) if self._choice.rendering == Rendering.PALETTE else None
+        )
+        acquired = find_acquisition(path, dataset, options.datetime)
+        self.datetime, self.datetime_source = acquired.datetime, acquired.source
+        self.gsd = self.georeference.gsd(*self.georeference.reference_pixel)
+        told = (
+            acquired.source if acquired.datetime is None else f"taken {acquired.datetime:%Y-%m-%d %H:%M:%S} UTC, from"
+        )
+        time_note = told if acquired.datetime is None else f"{told} {acquired.source}"
+        self.notes = [note for note in (self.bands_note, self.georeference.note, time_note) if note]
 
     @classmethod
-    def open(cls, path: str | Path, bands: tuple[int, ...] | None = None) -> Self:
+    def open(cls, path: str | Path, bands: tuple[int, ...] | None = None, options: SceneOptions | None = None) -> Self:
         """Open a raster file.
 
         Args:
             path: GeoTIFF, COG, or whatever GDAL reads.
-            bands: red, green and blue, counted from 1; by default the file's colour interpretation, else 1, 2, 3.
+            bands: red, green and blue, counted from 1; by default as the file declares or names them, else 1, 2, 3.
+            options: more of how it is read; `bands` here counts before `options.bands`.
 
         Raises:
             InputError: it is missing, empty, unreadable, has complex values, or lacks a band.
-            CRSError: it has no CRS.
+            CRSError: it has no place on the Earth.
         """
-        path = Path(path)
+        path, options = Path(path), options or SceneOptions()
+        if bands is not None:
+            options = replace(options, bands=bands)
         if not path.exists():
             raise InputError(f"scene {path} does not exist; give a GeoTIFF")
         if path.is_dir() or path.stat().st_size == 0:
@@ -75,13 +121,9 @@ class Scene:
                 f"scene {path} is not a raster that GDAL can read ({_first_line(error)}); give a GeoTIFF"
             ) from error
         try:
-            if dataset.crs is None:
-                raise CRSError(f"scene {path} has no CRS; assign one with: rio edit-info --crs EPSG:CODE {path.name}")
-            if dataset.dtypes[0].startswith("complex"):
-                raise InputError(
-                    f"scene {path} has complex values ({dataset.dtypes[0]}); convert it to amplitude first"
-                )
-            scene = cls(path, dataset, bands)
+            if dataset.count == 0:
+                raise InputError(f"scene {path} has no bands of its own; give one of its parts: {_parts(dataset)}")
+            scene = cls(path, dataset, options)
             for row in (0, scene.height // 2, scene.height - 1):  # a truncated file opens, and fails when read
                 scene.read(Window(0, row, scene.width, 1))
         except Exception:
@@ -99,121 +141,121 @@ class Scene:
 
     def close(self) -> None:
         """Close the file."""
+        if "_with_nodata" in self.__dict__:
+            self._with_nodata.close()
         self._dataset.close()
+
+    @property
+    def nodata(self) -> float | None:
+        """The nodata value: the user's, else the first band's."""
+        declared: float | None = self._dataset.nodata
+        return declared if self.options.nodata is None else self.options.nodata
 
     @cached_property
     def content_hash(self) -> str:
-        """blake2b-128 of the file's bytes, 32 hex digits."""
-        return hash_file(self.path)
+        """Hash the content of all of the scene's files: 32 hex digits; see `identity`."""
+        return content_hash(self.path, self._dataset)
+
+    @property
+    def view(self) -> tuple[object, ...]:
+        """What is seen of the content, a part of every id: the bands, and what the user said of the pixels."""
+        options = self.options
+        own = (options.nodata, options.gcps, options.stretch.text)
+        return self.bands if own == (None, False, PERCENTILE.text) else (*self.bands, *own)
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None, resampling: Resampling = Resampling.average
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Read a window of the chosen bands.
+        """Read a window as red, green and blue, not stretched.
 
         Args:
             window: source pixels, inside the scene; may be fractional.
             shape: (height, width) to resample to; the window's own if None.
-            resampling: used only where `shape` differs from the window.
+            resampling: used only where `shape` differs from the window; a palette takes the most frequent instead of
+                the average.
 
         Returns:
-            (3, height, width) in the file's data type, and the mask (height, width), True where every band is valid.
+            (3, height, width) in the file's data type, or that of the rendering, and the mask (height, width), True
+            where pixels are valid.
 
         Raises:
             InputError: the file cannot be read there.
         """
-        unique_bands = sorted(set(self.bands))
-        size = None if shape is None else (len(unique_bands), *shape)
+        if self._palette is not None and resampling == Resampling.average:
+            resampling = Resampling.mode
+        source = self._dataset if shape is None or self.options.nodata is None else self._with_nodata
+        options = {"window": window, "out_shape": shape, "resampling": resampling}
+        bands = list(self._choice.read)
         try:
             with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
-                warnings.simplefilter("ignore", NodataShadowWarning)  # rasterio then forgets alpha; below it counts too
-                array = self._dataset.read(
-                    unique_bands, window=window, out_shape=size, resampling=resampling, masked=True
-                )
-                alpha = self._alpha and self._dataset.read(
-                    self._alpha, window=window, out_shape=shape, resampling=resampling
-                )
+                warnings.simplefilter("ignore", NodataShadowWarning)
+                if self._mixed:
+                    data = np.stack([source.read(band, **options).astype(self.dtype) for band in bands])
+                else:
+                    data = source.read(bands, **{**options, "out_shape": shape and (len(bands), *shape)})
+                valid = self._validity.read(data, window, shape, resampling)
         except RasterioError as error:
             raise InputError(
                 f"scene {self.path} cannot be read at {window} ({_first_line(error)}); the file is damaged"
             ) from error
-        valid: NDArray[np.bool_] = np.logical_not(np.ma.getmaskarray(array).any(axis=0))
-        data = array.data
-        if alpha is not None:
-            valid &= alpha > 0
-        if data.dtype.kind == "f":
-            valid &= np.isfinite(data).all(axis=0)
-        return data[[unique_bands.index(band) for band in self.bands]], valid
+        colours, opaque = to_rgb(self._choice.rendering, data, self._palette, self._white)
+        if opaque is not None:
+            valid &= opaque
+        if len(colours) == len(self.bands) and self._choice.rendering != Rendering.LINEAR:
+            return colours, valid
+        return colours[[self._choice.read.index(band) for band in self.bands]], valid
 
-    def stretch(self, percentiles: tuple[float, float] = STRETCH_PERCENTILES) -> Stretch:
-        """Compute the scene's stretch: percentiles of the valid pixels of a decimated read.
+    def stretch(self, rule: StretchRule | None = None) -> Stretch:
+        """Compute the scene's stretch from the valid pixels of a decimated read.
+
+        A palette holds colours already, and is stretched only where the rule is not the default.
+
+        Args:
+            rule: that of the options if None.
 
         Raises:
             InputError: no pixel of the scene is valid.
         """
+        rule = rule or self.options.stretch
         share = min(1.0, SAMPLE_SIDE_PIXELS / max(self.width, self.height))
         shape = (max(1, round(self.height * share)), max(1, round(self.width * share)))
         array, valid = self.read(Window(0, 0, self.width, self.height), shape, Resampling.nearest)
         if not valid.any():
             raise InputError(f"scene {self.path} has no valid pixel (nodata {self.nodata}); check its nodata value")
-        low, high = np.percentile(array[:, valid].astype(np.float64), percentiles, axis=1)
-        return Stretch(tuple(low.tolist()), tuple(high.tolist()))
+        if not self._validity.declared and self._palette is None:
+            fill = find_fill(array, valid)
+            if fill is not None:
+                valid = valid & ~fill.pixels
+                self.notes.append(fill.note)
+        scales, offsets = (1.0,) * 3, (0.0,) * 3
+        if self._choice.rendering == Rendering.LINEAR:
+            scales = tuple(self._dataset.scales[band - 1] for band in self.bands)
+            offsets = tuple(self._dataset.offsets[band - 1] for band in self.bands)
+        if self._palette is not None and rule == PERCENTILE:
+            rule = StretchRule("none")
+        if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
+            rule = StretchRule("minmax")
+        return rule.stretch(array[:, valid], array.dtype, scales, offsets)
+
+    @cached_property
+    def _white(self) -> float:
+        bits = self._dataset.tags(self._choice.read[0], ns="IMAGE_STRUCTURE").get("NBITS")
+        if bits:
+            return float(2 ** int(bits) - 1)
+        return float(np.iinfo(self.dtype).max) if self.dtype.kind in "iu" else 1.0
+
+    @cached_property
+    def _with_nodata(self) -> Any:
+        """The same raster with the user's nodata value: GDAL leaves out of an average what it knows to be no data."""
+        value = self.options.nodata
+        return WarpedVRT(
+            self._dataset, crs=self._dataset.crs, transform=self._dataset.transform, width=self.width,
+            height=self.height, src_nodata=value, nodata=value,
+        )  # fmt: skip
 
 
-def parse_bands(text: str) -> tuple[int, ...]:
-    """Parse red, green and blue from "4,3,2"; one number stands for all three.
-
-    Raises:
-        InputError: it is not one or three numbers.
-    """
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"bands {text!r} are not numbers; write red,green,blue, for instance 4,3,2") from error
-    if len(numbers) not in (1, 3):
-        raise InputError(f"bands {text!r} are {len(numbers)} numbers; give one or three, for instance 4,3,2")
-    return numbers * 3 if len(numbers) == 1 else numbers
-
-
-def _choose_bands(path: Path, dataset: Any, requested: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
-    if requested is not None:
-        wrong = [band for band in requested if not 1 <= band <= dataset.count]
-        if wrong:
-            raise InputError(
-                f"band {wrong[0]} is not in scene {path}, which has bands 1 to {dataset.count}; correct --bands"
-            )
-        return requested, f"bands {_format_bands(requested)}, as requested"
-    colours = {colour: i + 1 for i, colour in reversed(list(enumerate(dataset.colorinterp)))}
-    rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-    if all(colour in colours for colour in rgb):
-        found = tuple(colours[colour] for colour in rgb)
-        return found, f"bands {_format_bands(found)}, by colour interpretation"
-    if dataset.count >= 3:
-        return (1, 2, 3), "bands 1,2,3, as no band declares its colour; choose others with --bands"
-    return (1, 1, 1), "band 1 alone, as gray"
-
-
-def _format_bands(bands: tuple[int, ...]) -> str:
-    return ",".join(map(str, bands))
-
-
-def _datetime(dataset: Any) -> datetime | None:
-    tags = dataset.tags()
-    for name in ("TIFFTAG_DATETIME", "DATETIME", "ACQUISITION_DATE", "datetime"):
-        text = tags.get(name, "").strip()
-        for form in ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"):
-            try:
-                return datetime.strptime(text, form).replace(tzinfo=UTC)
-            except ValueError:
-                pass
-    return None
-
-
-def _gsd(transform: Affine, width: int, height: int, crs: Any) -> float:
-    """Compute the square root of the ground area of the centre pixel, metres: right for turned and geographic grids."""
-    centre = transform @ Affine.translation(width // 2, height // 2)
-    area, _ = Geod(ellps="WGS84").geometry_area_perimeter(footprint(centre, 1, 1, crs))
-    return float(abs(area) ** 0.5)
+def _parts(dataset: Any) -> str:
+    return ", ".join(dataset.subdatasets[:5]) or "none"
 
 
 def _first_line(error: Exception) -> str:

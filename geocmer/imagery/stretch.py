@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -10,9 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 STRETCH_PERCENTILES = (2.0, 98.0)
-
-
+STRETCH_DEVIATIONS = 2.0
 SAMPLE_SIDE_PIXELS = 2048
 """Longest side of the decimated read that the stretch is computed on: 4 M pixels settle a percentile to 0.1 %."""
 
@@ -39,7 +41,7 @@ class Stretch:
         low = np.array(self.low, np.float64)[:, None, None]
         span = np.array(self.high, np.float64)[:, None, None] - low
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled = (array.astype(np.float64) - low) / np.where(span > 0, span, 1) * 255
+            scaled = (array.astype(np.float64) - low) / np.where(span != 0, span, 1) * 255
         return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
 
     def to_json(self) -> str:
@@ -51,6 +53,78 @@ class Stretch:
         """Read what `to_json` wrote."""
         raw = json.loads(text)
         return cls(tuple(raw["low"]), tuple(raw["high"]))
+
+
+@dataclass(frozen=True, slots=True)
+class StretchRule:
+    """How the stretch of a scene is found.
+
+    Attributes:
+        kind: `percentile` (2nd to 98th of each band), `minmax`, `sigma` (the mean and two standard deviations to both
+            sides), `none` (the whole range of the type; 0 to 1 for floats) or `fixed`.
+        low: of a fixed stretch, in the unit of the data: after scale and offset.
+        high: the same.
+    """
+
+    kind: str = "percentile"
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the value of `--stretch`.
+
+        Raises:
+            InputError: it is none of the kinds, nor two numbers.
+        """
+        if text in ("percentile", "minmax", "sigma", "none"):
+            return cls(text)
+        try:
+            low, high = (float(part) for part in text.split(","))
+        except ValueError as error:
+            raise InputError(
+                f"stretch {text!r} is unknown; write percentile, minmax, sigma, none or two numbers, for instance 0,0.3"
+            ) from error
+        if not (math.isfinite(low) and math.isfinite(high) and low != high):
+            raise InputError(f"stretch {text!r} has no span; give two numbers that differ, for instance 0,0.3")
+        return cls("fixed", low, high)
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return f"{self.low:g},{self.high:g}" if self.kind == "fixed" else self.kind
+
+    def stretch(
+        self, values: NDArray[Any], dtype: np.dtype[Any], scales: tuple[float, ...], offsets: tuple[float, ...]
+    ) -> Stretch:
+        """Compute the stretch.
+
+        Args:
+            values: (bands, n) valid ones, as the file has them.
+            dtype: of the file.
+            scales: of each band: the unit of the data is value * scale + offset.
+            offsets: the same.
+        """
+        found = values.astype(np.float64)
+        if self.kind == "percentile":
+            low, high = np.percentile(found, STRETCH_PERCENTILES, axis=1)
+        elif self.kind == "minmax":
+            low, high = found.min(axis=1), found.max(axis=1)
+        elif self.kind == "sigma":
+            mean, spread = found.mean(axis=1), STRETCH_DEVIATIONS * found.std(axis=1)
+            low, high = mean - spread, mean + spread
+        elif self.kind == "none":
+            ends = (0.0, 1.0) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            low, high = (np.full(len(found), float(end)) for end in ends)
+        else:
+            low, high = ((np.full(len(found), end) - offsets) / scales for end in (self.low, self.high))
+        if self.kind != "fixed":  # a negative scale makes small values bright
+            down = np.array(scales) < 0
+            low, high = np.where(down, high, low), np.where(down, low, high)
+        return Stretch(tuple(low.tolist()), tuple(high.tolist()))
+
+
+PERCENTILE = StretchRule()
 
 
 @lru_cache(maxsize=8)

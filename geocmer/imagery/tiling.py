@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import CRS
 from rasterio.windows import Window
 from shapely import MultiPolygon, Polygon
 
-from ..errors import InputError
-from ..geometry.footprint import footprint
+from ..errors import CRSError, InputError
 from .grid import EDGE_NOTE, Grid, scene_id, tile_id
 from .scene import Scene
 from .stretch import Stretch
@@ -32,10 +32,12 @@ class Tile:
     col: int
     size: int
     transform: Affine
-    crs: Any
+    crs: CRS
     footprint: Polygon | MultiPolygon
     gsd: float
     valid_share: float
+    covered: tuple[int, int]
+    """Rows and columns that lie in the scene: fewer than `size` where a scene is smaller than a tile."""
     pixels: NDArray[np.uint8] = field(repr=False)
     valid: NDArray[np.bool_] = field(repr=False)
 
@@ -84,7 +86,7 @@ class TileReader:
             raise InputError(f"min-valid {min_valid} is not a share; give 0 to 1")
         self.scene, self.grid, self.stretch, self.min_valid = scene, grid, stretch, min_valid
         self._skip, self._on_window = skip or (lambda _: False), on_window
-        self._scene_id = scene_id(scene.content_hash, scene.bands, grid)
+        self._scene_id = scene_id(scene.content_hash, scene.view, grid)
         self.report = TilingReport(len(grid), edge_note=grid.edge_note)
 
     def __iter__(self) -> Iterator[Tile]:
@@ -97,12 +99,12 @@ class TileReader:
                     inside = slice(col - columns[0], col - columns[0] + size)
                     part = valid[:, inside]
                     share = float(np.count_nonzero(part)) / size**2
-                    made = self._keep(share)
-                    coverage.add(row, col, part, made)
-                    if made:
-                        name = tile_id(self.scene.content_hash, self.scene.bands, self.grid, row, col)
+                    outline = self._keep(row, col, share, part.shape)
+                    coverage.add(row, col, part, outline is not None)
+                    if outline is not None:
+                        name = tile_id(self.scene.content_hash, self.scene.view, self.grid, row, col)
                         if not self._skip(name):
-                            yield self._tile(name, row, col, share, data[:, :, inside], part)
+                            yield self._tile(name, row, col, outline, share, data[:, :, inside], part)
                     done += 1
                     if self._on_window:
                         self._on_window(done, self.report.total)
@@ -127,28 +129,48 @@ class TileReader:
         pixels[: valid.shape[0], : valid.shape[1]] = self.stretch.apply(data, valid).transpose(1, 2, 0)
         return pixels
 
-    def _keep(self, share: float) -> bool:
+    def _keep(self, row: int, col: int, share: float, shape: tuple[int, ...]) -> Polygon | MultiPolygon | None:
+        """Count a window as made, and give the outline of what of it lies in the scene; or count why it is dropped."""
         if share > 0 and share >= self.min_valid:
-            self.report.made += 1
-            return True
-        why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
+            try:
+                transform = self.grid.transform @ Affine.translation(col, row)
+                outline = self.scene.georeference.footprint(transform, shape[1], shape[0])
+            except CRSError:
+                why = "not wholly on the Earth, in the scene's projection"
+            else:
+                self.report.made += 1
+                return outline
+        else:
+            why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
         self.report.dropped[why] = self.report.dropped.get(why, 0) + 1
-        return False
+        return None
 
     def _read(self, row: int, col: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read one row of tiles over `width` columns, clipped to the grid: bands (3, h, w) and validity (h, w)."""
         height, width = min(self.grid.size, self.grid.height - row), min(width, self.grid.width - col)
-        if self.grid.scale == 1:
+        across, down = self.grid.scale_x, self.grid.scale_y
+        if across == 1 and down == 1:
             return self.scene.read(Window(col, row, width, height))
-        across, down = self.scene.width / self.grid.width, self.scene.height / self.grid.height
         return self.scene.read(Window(col * across, row * down, width * across, height * down), (height, width))
 
-    def _tile(self, name: str, row: int, col: int, share: float, data: NDArray[Any], valid: NDArray[np.bool_]) -> Tile:
+    def _gsd(self, row: int, col: int) -> float:
+        """Metres per grid pixel at the centre of a tile: that of the scene, unless the projection's scale varies."""
+        place = self.scene.georeference
+        if place.uniform_gsd:
+            return self.grid.gsd
+        x, y = self.grid.scale_x, self.grid.scale_y
+        height, width = min(self.grid.size, self.grid.height - row), min(self.grid.size, self.grid.width - col)
+        here = place.gsd((col + width / 2) * x, (row + height / 2) * y)
+        return here * (x * y) ** 0.5 if np.isfinite(here) else self.grid.gsd
+
+    def _tile(
+        self, name: str, row: int, col: int, outline: Polygon | MultiPolygon, share: float, data: NDArray[Any],
+        valid: NDArray[np.bool_],
+    ) -> Tile:  # fmt: skip
         size, (h, w) = self.grid.size, valid.shape
         mask = np.zeros((size, size), bool)
         mask[:h, :w] = valid
         transform = self.grid.transform @ Affine.translation(col, row)
-        outline = footprint(transform, size, size, self.grid.crs)
         return Tile(
             name,
             self._scene_id,
@@ -158,8 +180,9 @@ class TileReader:
             transform,
             self.grid.crs,
             outline,
-            self.grid.gsd,
+            self._gsd(row, col),
             share,
+            (h, w),
             self._render(data, valid),
             mask,
         )

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._types import Progress
+from ..errors import InputError
 from ..imagery.grid import Grid, scene_id, tile_id
-from ..imagery.scene import Scene
+from ..imagery.scene import Scene, SceneOptions
+from ..imagery.stretch import PERCENTILE, StretchRule
 from ..imagery.tiling import TileReader, TilingReport
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
@@ -25,13 +27,22 @@ from .writer import TileWriter
 
 @dataclass(frozen=True, slots=True)
 class TileOptions:
-    """How a scene is divided into tiles; see `Grid.over` and `Scene.open`."""
+    """How a scene is divided into tiles; see `Grid.over` and `SceneOptions`."""
 
     size: int = 224
     stride: int | None = None
     bands: tuple[int, ...] | None = None
     gsd: float | None = None
     min_valid: float = 0.5
+    nodata: float | None = None
+    gcps: bool = False
+    datetime: datetime | None = None
+    stretch: StretchRule = PERCENTILE
+
+    @property
+    def scene(self) -> SceneOptions:
+        """How scenes are read."""
+        return SceneOptions(self.bands, self.nodata, self.gcps, self.datetime, self.stretch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ def check_inputs(path: str | Path, options: TileOptions, land_cover: LandCover |
     Raises:
         GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
     """
-    with Scene.open(path, options.bands) as scene:
+    with Scene.open(path, options=options.scene) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         if land_cover is not None:
             land_cover.fit(grid)
@@ -103,13 +114,17 @@ def ingest(
         if store.encoder is not None:
             store.check(encoder.fingerprint)
         store.begin(encoder_info(encoder))
-    with Scene.open(path, options.bands) as scene:
+    with Scene.open(path, options=options.scene) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
-        scene_key = scene_id(scene.content_hash, scene.bands, grid)
+        scene_key = scene_id(scene.content_hash, scene.view, grid)
         stored = store.scene(scene_key)
         settings = json.dumps(
             {"cover": land_cover.hash if land_cover else None, "rules": repr(rules), "min_valid": options.min_valid}
         )
+        if stored is not None and options.datetime is not None and stored.datetime != options.datetime:
+            raise InputError(
+                f"scene {path} is stored as taken {stored.datetime}, not {options.datetime}; tile it into a new store"
+            )
         if stored is not None and same_settings(stored, settings, land_cover):
             if not Path(
                 stored.uri
@@ -124,7 +139,7 @@ def ingest(
         if land_cover is not None:
             land_cover.fit(grid)
         known_ids = store.known(
-            [tile_id(scene.content_hash, scene.bands, grid, row, col) for row, col in grid.windows()]
+            [tile_id(scene.content_hash, scene.view, grid, row, col) for row, col in grid.windows()]
         )
         stretch = scene.stretch()
         # With land cover, existing tiles are read too: their category may come from another layer.
@@ -138,14 +153,19 @@ def ingest(
             SceneRow(
                 id=scene_key, uri=str(Path(path).resolve()), content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
-                bands=scene.bands, stretch=stretch.to_json(), grid=grid.to_json(),
+                bands=scene.bands, stretch=stretch.to_json(), grid=_grid_record(grid, options),
                 account=json.dumps(asdict(reader.report)), datetime=scene.datetime,
                 landcover=settings, created_at=datetime.now(UTC),
             )
         )  # fmt: skip
         store.upkeep()
-    notes = (scene.bands_note, *writer.notes(), *(land_cover.notes if land_cover else ()))
+    notes = (*scene.notes, *writer.notes(), *(land_cover.notes if land_cover else ()))
     return IngestReport(str(path), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
+
+
+def _grid_record(grid: Grid, options: TileOptions) -> str:
+    """Give, as one line of JSON, the grid and what else reading the same pixels again takes."""
+    return json.dumps({**json.loads(grid.to_json()), "nodata": options.nodata, "gcps": options.gcps})
 
 
 def same_settings(stored: SceneRow, settings: str, land_cover: LandCover | None) -> bool:

@@ -87,12 +87,12 @@ class TileWriter:
         return TileRow(
             id=tile.id, scene_id=tile.scene_id, row=tile.row, col=tile.col, size=tile.size, geometry=tile.footprint,
             gsd=tile.gsd, valid_share=tile.valid_share, datetime=self._acquired, category=category, fractions=shares,
-            captions=captions, thumbnail=jpeg_thumbnail(tile.pixels),
+            captions=captions, thumbnail=jpeg_thumbnail(tile.pixels[: tile.covered[0], : tile.covered[1]]),
         )  # fmt: skip
 
 
 def jpeg_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a small JPEG of a tile (size, size, 3)."""
+    """Encode a small JPEG of the pixels (height, width, 3) of a tile that lie in its scene."""
     from PIL import Image
 
     image = Image.fromarray(pixels)

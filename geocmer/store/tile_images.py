@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..imagery.grid import Grid
 from ..imagery.images import resize_to_square
-from ..imagery.scene import Scene
+from ..imagery.scene import Scene, SceneOptions
 from ..imagery.stretch import Stretch
 from ..imagery.tiling import TileReader
 from .schema import SceneRow
@@ -69,12 +69,12 @@ class Cutter:
         if not Path(scene.uri).is_file():
             raise InputError(f"scene {scene.uri} is gone; put it back, or tile it from its new place")
         record = json.loads(scene.grid)
-        opened = Scene.open(scene.uri, scene.bands)
+        options = SceneOptions(scene.bands, record.get("nodata"), record.get("gcps", False))
+        opened = Scene.open(scene.uri, options=options)
         if opened.content_hash != scene.content_hash:
             opened.close()
             raise InputError(f"scene {scene.uri} has changed since it was tiled; tile it again into a new store")
-        gsd = None if record["scale"] == 1 else opened.gsd * record["scale"]
-        grid = Grid.over(opened, record["size"], record["stride"], gsd)
+        grid = Grid.over(opened, record["size"], record["stride"], record["requested_gsd"])
         return opened, TileReader(opened, grid, Stretch.from_json(scene.stretch))
 
 

@@ -17,7 +17,8 @@ from rasterio.windows import Window
 from synthetic import UTM, noise, raster
 
 from geocmer.errors import GeocmerError
-from geocmer.imagery.scene import Scene, parse_bands
+from geocmer.imagery.bands import parse_bands
+from geocmer.imagery.scene import Scene
 from geocmer.imagery.stretch import Stretch
 
 RED, GREEN, BLUE, ALPHA = ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha
@@ -257,4 +258,4 @@ def test_real_files_that_are_damaged_or_odd(shared_data: Path) -> None:
             assert scene.crs == direct.crs
             assert scene.transform == direct.transform
             _, valid = scene.read(Window(0, 0, scene.width, scene.height))
-            assert np.array_equal(valid, direct.read_masks(list(scene.bands)).min(0) > 0)
+            assert np.array_equal(valid, direct.dataset_mask() > 0)

@@ -1,0 +1,133 @@
+"""When a scene was taken, and who says so: the user, the file's tags, a STAC item, the file's name, the file's date."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .sensor import time_in_name
+
+_ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet
+    "acquisitiondatetime", "acquisitiontime", "acquisitiondate", "datetime", "acquired", "dateacquired", "imagedate",
+    "sensingtime", "datastripsensingtime", "datatake1datatakesensingstart", "generalsensingtime", "nitfidatim",
+    "startdatetime", "sensingstart", "productstarttime", "acquisitionstart", "acquisitionstarttime", "imagedatetime",
+    "collectiondate", "dateobserved", "observationdate", "flightdate",
+)  # fmt: skip
+_CLOCK_TAGS = ("scenecentertime", "acquisitiontime", "timeacquired", "imagetime")
+_FORMS = (
+    "%Y:%m:%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y:%m:%d",
+    "%Y/%m/%d",
+    "%Y%m%d%H%M%S",
+    "%d-%b-%Y",
+    "%d-%b-%Y %H:%M:%S",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """A time in UTC, or None, and where it comes from, for people."""
+
+    datetime: datetime | None
+    source: str
+
+
+def find_acquisition(path: Path, dataset: Any, given: datetime | None = None) -> Acquisition:
+    """Find when an open raster was taken: the most trustworthy source wins, and is named.
+
+    Args:
+        path: the raster.
+        dataset: open with rasterio.
+        given: the user's own word.
+    """
+    if given is not None:
+        return Acquisition(given, "as given")
+    tags = {_plain(key): str(value) for space in (None, "IMAGERY") for key, value in dataset.tags(ns=space).items()}
+    named = time_in_name(path.name)
+    for time, source in _tagged(tags):
+        return Acquisition(time, source)
+    item = _stac_time(path)
+    if item is not None:
+        return item
+    if named is not None:
+        return Acquisition(named[0], f"the {named[1]} file name")
+    time_of_file = parse_time(tags.get("tifftagdatetime", ""))
+    if time_of_file is not None:
+        return Acquisition(time_of_file, "TIFFTAG_DATETIME, which may be when the file was made")
+    return Acquisition(None, "no acquisition time in the tags or the file name; give it with --datetime")
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a time in UTC from ISO 8601, with fractions and offsets, or a form that files use; None if it is neither."""
+    text = text.strip().strip('"')
+    candidates: list[datetime] = []
+    if not re.fullmatch(r"\d{4}(?:\d{2})?|\d{7}", text):  # a bare year or number is no time
+        with suppress(ValueError):
+            candidates.append(datetime.fromisoformat(text))
+    for form in _FORMS if not candidates else ():
+        try:
+            candidates.append(datetime.strptime(text, form))  # noqa: DTZ007 - the zone is set below
+            break
+        except ValueError:
+            continue
+    if not candidates or candidates[0].year < 1850:
+        return None
+    found = candidates[0]
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def parse_datetime(text: str) -> datetime:
+    """Read the user's own time.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = parse_time(text)
+    if found is None:
+        raise InputError(f"datetime {text!r} is not ISO 8601; write for instance 2021-06-01 or 2021-06-01T10:20:30Z")
+    return found
+
+
+def _tagged(tags: Mapping[str, str]) -> Iterator[tuple[datetime, str]]:
+    for name in _ACQUISITION_TAGS:
+        time = parse_time(tags.get(name, ""))
+        if time is None:
+            continue
+        clock = next((tags[n] for n in _CLOCK_TAGS if n in tags), "")
+        if (time.hour, time.minute, time.second) == (0, 0, 0) and clock:
+            time = parse_time(f"{time:%Y-%m-%d}T{clock.strip().strip(chr(34))}") or time
+        yield time, f"the tag {name.upper()}"
+
+
+def _stac_time(path: Path) -> Acquisition | None:
+    """Read a STAC item beside the raster: one of its name, or one that lists it as an asset."""
+    for beside in (path.with_suffix(".json"), path.with_name(path.name + ".json"), path.with_name("item.json")):
+        try:
+            item = json.loads(beside.read_text("utf-8"))
+            if item.get("type") != "Feature" or "stac_version" not in item:
+                continue
+            hrefs = [str(asset.get("href", "")) for asset in item.get("assets", {}).values()]
+            if beside.stem != path.stem and not any(href.split("/")[-1] == path.name for href in hrefs):
+                continue
+            times = item["properties"]
+            time = parse_time(str(times.get("datetime") or times.get("start_datetime") or ""))
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue
+        if time is not None:
+            return Acquisition(time, f"the STAC item {beside.name}")
+    return None
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", key.lower())
