@@ -54,6 +54,7 @@ def tile(
         typer.Option("--legend", help=f"{', '.join(legend_names())}, or a CSV/JSON file."),
     ] = None,
     class_column: Annotated[str | None, typer.Option("--class-column", help="Class column of a vector file.")] = None,
+    layer: Annotated[str | None, typer.Option("--layer", help="Layer of a vector file that has several.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="TOML rules from class shares to a category.")] = None,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Store the tiles without vectors.")] = False,
     model: Model = None,
@@ -79,7 +80,7 @@ def tile(
     band_numbers = parse_bands(bands) if bands else None
     time = parse_datetime(acquired) if acquired else None
     options = TileOptions(size, stride, band_numbers, gsd, min_valid, nodata, gcps, time, StretchRule.parse(stretch))
-    land_cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
+    land_cover = LandCover.open(landcover, legend, class_column=class_column, layer=layer) if landcover else None
     category_rules = load_rules(rules)
     for path in scenes:
         check_inputs(path, options, land_cover)

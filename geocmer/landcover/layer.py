@@ -10,13 +10,14 @@ from typing import Self
 
 import numpy as np
 
-from .._files import hash_file
 from ..errors import LandCoverError
+from ..geometry.footprint import to_wgs84
 from ..imagery.grid import Grid
 from ..imagery.tiling import Tile
 from .legend import Legend
 from .polygons import CoverPolygons
 from .raster import CoverRaster
+from .vector_layer import VectorLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,17 @@ class LandCover:
 
     @classmethod
     def open(
-        cls, path: str | Path, legend: str | Path | None = None, *, class_column: str | None = None, band: int = 1
-    ) -> Self:
+        cls, path: str | Path, legend: str | Path | None = None, *, class_column: str | None = None, band: int = 1,
+        layer: str | None = None,
+    ) -> Self:  # fmt: skip
         """Open a raster, or a vector file where `class_column` is given.
 
         Args:
             path: the layer, in any CRS.
-            legend: a legend's name or file; by default the raster's own table.
+            legend: a legend's name or file; by default the raster's own table, or the texts of the class column.
             class_column: the column of a vector file that holds the class.
             band: of the raster.
+            layer: of a vector file with several.
 
         Raises:
             LandCoverError: it cannot be read, or has no legend.
@@ -66,15 +69,16 @@ class LandCover:
         path = Path(path)
         if not path.is_file():
             raise LandCoverError(f"land cover {path} does not exist; give a raster or a vector file")
-        content = hash_file(path)
         if class_column is not None:
-            polygons = CoverPolygons.read(path, class_column)
-            return cls(path, polygons.legend, _layer_hash(content, polygons.legend, class_column), polygons)
+            given = Legend.load(legend) if legend else None
+            polygons = CoverPolygons(VectorLayer.read(path, class_column, layer), given)
+            key = _layer_hash(polygons.hash, polygons.legend, repr((class_column, layer)))
+            return cls(path, polygons.legend, key, polygons, polygons.notes)
         raster = CoverRaster(path, band)
         named = Legend.load(legend) if legend else Legend.from_raster(path, band)
         why = "its colour table has no names, so classes go by their codes; name them with --legend"
         notes = [] if legend or named.has_names else [f"land cover {path.name}: {why}"]
-        return cls(path, named, _layer_hash(content, named, band), raster, notes)
+        return cls(path, named, _layer_hash(raster.hash, named, band), raster, notes)
 
     def fit(self, grid: Grid) -> None:
         """Prepare the layer for the tiles of a grid.
@@ -82,17 +86,13 @@ class LandCover:
         Raises:
             LandCoverError: the layer does not overlap the grid.
         """
-        west, south, east, north = self._source.bounds(grid.crs)
-        corners = [grid.transform @ c for c in ((0, 0), (grid.width, 0), (0, grid.height), (grid.width, grid.height))]
-        xs, ys = zip(*corners, strict=True)
-        # Far outside its area a projection gives infinity, which compares as no overlap too.
-        if not (max(xs) > west and min(xs) < east and max(ys) > south and min(ys) < north):
+        if not self._source.fit(grid):
+            x, y = grid.transform @ (grid.width / 2, grid.height / 2)
+            lon, lat = to_wgs84(grid.crs).transform(x, y)
             raise LandCoverError(
-                f"land cover {self.path} does not overlap the scene: it spans {west:.6g},{south:.6g},{east:.6g},"
-                f"{north:.6g} in the scene's CRS, the scene {min(xs):.6g},{min(ys):.6g},{max(xs):.6g},{max(ys):.6g}; "
+                f"land cover {self.path} does not overlap the scene, whose centre is at {lon:.4f},{lat:.4f}; "
                 "give the layer of this place"
             )
-        self._source.fit(grid)
 
     def fractions(self, tile: Tile) -> ClassFractions:
         """Compute the class fractions under a tile, over the pixels where both the tile and the land cover are valid.

@@ -64,17 +64,24 @@ class Legend:
             ) from error
 
     @classmethod
-    def from_rows(cls, name: str, rows: Iterable[Mapping[str, Any]], nodata: Iterable[int] = ()) -> Self:
+    def from_rows(cls, name: str, rows: Iterable[Mapping[str, Any]], nodata: Iterable[Any] = ()) -> Self:
         """Build a legend from rows of `code`, `label` and an optional `category` (if absent: the label, lower case)."""
         classes: dict[int, LandClass] = {}
         for row in rows:
-            code, label = int(row["code"]), str(row["label"]).strip()
-            if code in classes:
-                raise LandCoverError(f"legend {name} has code {code} twice; remove one")
-            classes[code] = LandClass(code, label, str(row.get("category") or label.lower()).strip())
+            label = str(row.get("label") or "").strip()
+            if not label:  # a code without a name is no class; it is told of where it occurs
+                continue
+            category = str(row.get("category") or label.lower()).strip()
+            codes = [whole_number(row["code"])]
+            if row.get("grid_code") is not None:  # the codes of the raster product, beside those of the nomenclature
+                codes.append(whole_number(row["grid_code"]))
+            for code in codes:
+                if code in classes:
+                    raise LandCoverError(f"legend {name} has code {code} twice; remove one")
+                classes[code] = LandClass(code, label, category)
         if not classes:
             raise LandCoverError(f"legend {name} has no classes; a CSV needs the columns code,label")
-        return cls(name, classes, frozenset(nodata))
+        return cls(name, classes, frozenset(whole_number(code) for code in nodata))
 
     @classmethod
     def from_raster(cls, path: Path, band: int = 1) -> Self:
@@ -123,3 +130,15 @@ class Legend:
 def placeholder_label(code: int) -> str:
     """Give the label of a class that has no name."""
     return f"class {code}"
+
+
+def whole_number(value: Any) -> int:
+    """Read a code, which tables write as 11, "11" or "11.0".
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    number = float(value)
+    if number != int(number):
+        raise ValueError(f"code {value} is not a whole number")
+    return int(number)

@@ -2,89 +2,107 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
 from rasterio.features import rasterize
 
-from ..errors import CRSError, LandCoverError
+from .._files import hash_file
+from ..errors import LandCoverError
 from ..imagery.grid import Grid
 from ..imagery.tiling import BLOCK_WIDTH_PIXELS, Tile
-from .legend import Legend
+from .legend import LandClass, Legend
+from .vector_layer import VectorLayer, clipped_to_grid
 
 
 class CoverPolygons:
-    """Classes of polygons at the centres of the grid's pixels; where polygons overlap, the later one counts."""
+    """Classes of polygons at the centres of the grid's pixels; where polygons overlap, the later one counts.
 
-    def __init__(self, path: Path, frame: Any, column: str) -> None:
-        names = sorted(frame[column].dropna().astype(str).unique())
-        self.legend = Legend.from_rows(
-            f"{path.name} {column}", [{"code": i + 1, "label": n} for i, n in enumerate(names)]
-        )
-        self._code = {name: i + 1 for i, name in enumerate(names)}
-        self._frame, self._column, self._projected = frame, column, frame
-        self._grid: Any = None
-        self._raster: tuple[int, int, NDArray[np.int32]] | None = None
+    Args:
+        layer: polygons with a text for each.
+        legend: what the texts mean, where they are codes or labels of it; each text is a class of its own if None.
+    """
 
-    @classmethod
-    def read(cls, path: Path, column: str) -> CoverPolygons:
-        """Read the polygons of a vector file that have a class."""
-        import geopandas
+    def __init__(self, layer: VectorLayer, legend: Legend | None = None) -> None:
+        self._layer, self.notes = layer, list(layer.notes)
+        texts = sorted(set(layer.texts))
+        classes: list[LandClass] = []
+        self._code: dict[str, int] = {}
+        unknown = []
+        for text in texts:
+            entry = _entry(text, legend)
+            if legend is not None and entry is not None and entry.code in legend.nodata:
+                continue
+            if legend is not None and entry is None:
+                unknown.append(text)
+            number = self._code[text] = len(classes) + 1
+            label, category = (entry.label, entry.category) if entry else (text, text.lower())
+            classes.append(LandClass(number, label, category))
+        if not classes:
+            raise LandCoverError(f"land cover {layer.path} has no polygon with a class in column {layer.column!r}")
+        if unknown:
+            self.notes.append(
+                f"land cover {layer.path.name}: {', '.join(map(repr, unknown[:5]))} of column {layer.column} "
+                f"are not in legend {legend.name if legend else ''}, kept as they are"
+            )
+        name = legend.name if legend else f"{layer.path.name} {layer.column}"
+        self.legend = Legend(name, {entry.code: entry for entry in classes})
+        self._shapes: NDArray[np.object_] = np.empty(0, object)
+        self._codes: NDArray[np.int32] = np.empty(0, np.int32)
+        self._tree: shapely.STRtree | None = None
+        self._grid: Grid | None = None
+        self._strip: tuple[int, int, NDArray[np.int32]] | None = None
 
-        try:
-            frame = geopandas.read_file(path)
-        except Exception as error:  # pyogrio raises its own unrelated types
-            raise LandCoverError(
-                f"land cover {path} is not a vector file; without --class-column it is read as a raster"
-            ) from error
-        if column not in frame.columns:
-            columns = ", ".join(c for c in frame.columns if c != "geometry")
-            raise LandCoverError(f"land cover {path} has no column {column!r}; its columns are: {columns}")
-        if frame.crs is None:
-            raise CRSError(f"land cover {path} has no CRS; assign one with: ogr2ogr -a_srs EPSG:CODE")
-        has_shape = np.array([shape is not None and not shape.is_empty for shape in frame.geometry], bool)
-        areas = frame[has_shape & frame[column].notna()]
-        if areas.empty:
-            raise LandCoverError(f"land cover {path} has no polygon with a class in column {column!r}")
-        return cls(path, areas, column)
+    @property
+    def hash(self) -> str:
+        """Hash the content of all files of the layer."""
+        path = self._layer.path
+        beside = [path.with_suffix(suffix) for suffix in (".dbf", ".prj", ".cpg", ".shx")]
+        parts = [path, *(p for p in beside if path.suffix.lower() == ".shp" and p.is_file())]
+        return ",".join(hash_file(part) for part in parts)
 
-    def bounds(self, crs: Any) -> tuple[float, float, float, float]:
-        """Give west, south, east, north in a CRS."""
-        west, south, east, north = map(float, self._frame.to_crs(CRS.from_user_input(crs)).total_bounds)
-        return west, south, east, north
+    def fit(self, grid: Grid) -> bool:
+        """Bring the polygons under a grid into its CRS, and say whether there are any."""
+        shapes, rows = clipped_to_grid(self._layer, grid)
+        coded = np.array([self._code.get(self._layer.texts[row], 0) for row in rows], np.int32)
+        self._shapes, self._codes = shapes[coded > 0], coded[coded > 0]
+        self._tree, self._grid, self._strip = shapely.STRtree(self._shapes), grid, None
+        return bool(len(shapes))
 
-    def fit(self, grid: Grid) -> None:
-        """Bring the polygons into the CRS of a grid."""
-        self._projected, self._grid, self._raster = self._frame.to_crs(CRS.from_user_input(grid.crs)), grid, None
-
-    def codes(self, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def codes(self, tile: Tile) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Rasterize the codes (size, size) under a tile, and where they are known.
 
         Tiles come row by row: one rasterization serves many, as a large polygon lies under all of them.
         """
-        size, raster = tile.size, self._raster
-        if (
-            raster is None
-            or raster[0] != tile.row
-            or not raster[1] <= tile.col <= raster[1] + raster[2].shape[1] - size
-        ):
-            width = max(size, min(BLOCK_WIDTH_PIXELS, self._grid.width - tile.col))
-            raster = self._raster = (tile.row, tile.col, self._rasterize(tile.transform, size, width))
-        codes = raster[2][:, tile.col - raster[1] :][:, :size].astype(np.int64)
+        size, strip, grid = tile.size, self._strip, self._grid
+        assert grid is not None, "fit() comes first"
+        if strip is None or strip[0] != tile.row or not strip[1] <= tile.col <= strip[1] + strip[2].shape[1] - size:
+            width = max(size, min(BLOCK_WIDTH_PIXELS, grid.width - tile.col))
+            strip = self._strip = (tile.row, tile.col, self._rasterize(tile.transform, size, width))
+        codes = strip[2][:, tile.col - strip[1] :][:, :size]
         return codes, codes > 0
 
     def _rasterize(self, transform: Affine, height: int, width: int) -> NDArray[np.int32]:
         corners = [transform @ c for c in ((0, 0), (width, 0), (0, height), (width, height))]
         xs, ys = zip(*corners, strict=True)
         box = shapely.box(min(xs), min(ys), max(xs), max(ys))
-        near = self._projected.iloc[np.sort(self._projected.sindex.query(box))]
-        shapes = [(g, self._code[str(name)]) for g, name in zip(near.geometry, near[self._column], strict=True)]
-        if not shapes:
+        near = np.sort(self._tree.query(box)) if self._tree is not None else np.empty(0, np.intp)
+        if not len(near):
             return np.zeros((height, width), np.int32)
+        shapes = zip(self._shapes[near], self._codes[near].tolist(), strict=True)
         codes: NDArray[np.int32] = rasterize(shapes, (height, width), fill=0, transform=transform, dtype="int32")
         return codes
+
+
+def _entry(text: str, legend: Legend | None) -> LandClass | None:
+    """Find a class by its code or its label."""
+    if legend is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return next((entry for entry in legend.classes.values() if entry.label.lower() == text.lower()), None)
+    return legend.classes.get(int(number)) if number == int(number) else None

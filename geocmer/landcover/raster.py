@@ -1,7 +1,8 @@
-"""A land-cover raster, resampled on the grid of the tiles.
+"""A land-cover raster, read by nearest neighbour under the tiles of a scene.
 
-A raster is brought onto the grid by nearest neighbour, never by interpolation, which would invent classes. Where its
-pixels are smaller than the grid's, the grid is subdivided, so that no land-cover pixel is passed over.
+The pixels of a tile are brought into the layer's CRS, never the layer into the scene's: a world or polar layer may have
+no extent there. Interpolation would invent classes. Where the layer's pixels are smaller than the grid's, the grid is
+subdivided, so that no land-cover pixel is passed over.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from ..errors import CRSError, LandCoverError
+from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
+from ..imagery.identity import content_hash
 from ..imagery.tiling import Tile
+from ..imagery.validity import Validity
+from .projection import LayerProjection
 
 MAX_SUBDIVISIONS = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
@@ -38,56 +40,88 @@ class CoverRaster:
             raise LandCoverError(
                 f"land cover {path} is not a raster; for a vector file name its --class-column"
             ) from error
-        self._path, self._band = path, band
-        if self._dataset.crs is None:
+        dataset, self._path, self._band = self._dataset, path, band
+        if dataset.crs is None:
             raise CRSError(f"land cover {path} has no CRS; assign one with: rio edit-info --crs EPSG:CODE {path.name}")
-        if not 1 <= band <= self._dataset.count:
-            raise LandCoverError(f"land cover {path} has no band {band}, only 1 to {self._dataset.count}")
-        self._vrt: Any = None
+        self._crs = earth_crs(dataset.crs, f"land cover {path}")
+        if dataset.transform.is_identity:
+            raise CRSError(f"land cover {path} has no geotransform, so its place is unknown; warp it with gdalwarp")
+        if not 1 <= band <= dataset.count:
+            raise LandCoverError(f"land cover {path} has no band {band}, only 1 to {dataset.count}")
+        alpha = [i + 1 for i, c in enumerate(dataset.colorinterp) if c == ColorInterp.alpha and i + 1 != band]
+        self._validity = Validity(dataset, [band], alpha, None)
+        self._projection: LayerProjection | None = None
         self._factor = 1
 
-    def bounds(self, crs: Any) -> tuple[float, float, float, float]:
-        """Give west, south, east, north in a CRS."""
-        b = self._dataset.bounds
-        transformer = Transformer.from_crs(self._dataset.crs, CRS.from_user_input(crs), always_xy=True)
-        west, south, east, north = transformer.transform_bounds(b.left, b.bottom, b.right, b.top)
-        return west, south, east, north
+    @property
+    def hash(self) -> str:
+        """Hash the content of all files of the layer."""
+        return content_hash(self._path, self._dataset)
 
-    def fit(self, grid: Grid) -> None:
-        """Bring the raster onto a grid."""
-        self._factor = self._subdivisions(grid)
-        self._vrt = WarpedVRT(
-            self._dataset, crs=grid.crs, transform=grid.transform @ Affine.scale(1 / self._factor),
-            width=grid.width * self._factor, height=grid.height * self._factor, resampling=Resampling.nearest,
-            add_alpha=self._dataset.nodata is None,
+    def fit(self, grid: Grid) -> bool:
+        """Prepare for the tiles of a grid, and say whether the layer lies under any of it."""
+        projection = self._projection = LayerProjection(grid, self._crs, self._dataset.transform)
+        self._factor = self._subdivisions(grid, projection)
+        columns, rows = projection.positions(0, 0, grid.height, grid.width, 65, 65)
+        columns = columns - self._turns(columns) * projection.turn
+        finite = np.isfinite(columns) & np.isfinite(rows)
+        if not finite.any():
+            return False
+        width, height = self._dataset.width, self._dataset.height
+        # A layer much smaller than the scene may lie between the points: their boxes are compared.
+        return bool(
+            columns[finite].max() >= 0 and columns[finite].min() <= width
+            and rows[finite].max() >= 0 and rows[finite].min() <= height
         )  # fmt: skip
 
-    def codes(self, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def codes(self, tile: Tile) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the codes (side, side) under a tile, and where they are known; side is a multiple of the tile's size."""
-        f, side = self._factor, tile.size * self._factor
-        height, width = (
-            min(side, limit - start * f) for limit, start in ((self._vrt.height, tile.row), (self._vrt.width, tile.col))
-        )
-        window = Window(tile.col * f, tile.row * f, width, height)
-        data = self._vrt.read(self._band, window=window)
-        mask = self._vrt.read_masks(self._band, window=window) > 0
-        codes, known = np.zeros((side, side), np.int64), np.zeros((side, side), bool)
-        if data.dtype.kind == "f":
-            mask &= np.isfinite(data)
-            fractional = data[mask & (data != np.round(data))]
+        projection, side = self._projection, tile.size * self._factor
+        assert projection is not None, "fit() comes first"
+        columns, rows = projection.positions(tile.row, tile.col, tile.size, tile.size, side, side)
+        codes, known = np.zeros((side, side), self._dataset.dtypes[self._band - 1]), np.zeros((side, side), bool)
+        turns = self._turns(columns)
+        for turn in np.unique(turns[np.isfinite(turns)]):
+            shifted = columns - turn * projection.turn if turn else columns
+            with np.errstate(invalid="ignore"):
+                inside = (
+                    (turns == turn) & (shifted >= 0) & (shifted < self._dataset.width)
+                    & (rows >= 0) & (rows < self._dataset.height)
+                )  # fmt: skip
+            if inside.any():
+                at = rows[inside].astype(np.int64), shifted[inside].astype(np.int64)
+                codes[inside], known[inside] = self._read(*at)
+        if codes.dtype.kind == "f":
+            fractional = codes[known & (codes != np.round(codes))]
             if fractional.size:
                 raise LandCoverError(
                     f"land cover {self._path} has fractional code {fractional[0]:g}; it is no class map"
                 )
-            data = np.where(mask, data, 0)
-        codes[:height, :width], known[:height, :width] = data, mask
+            codes = np.where(known, codes, 0).astype(np.int64)
         return codes, known
 
-    def _subdivisions(self, grid: Grid) -> int:
+    def _read(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read pixels (n,) of the layer, and whether they hold data."""
+        top, left = int(rows.min()), int(columns.min())
+        window = Window(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+        try:
+            data = self._dataset.read([self._band], window=window)
+            valid = self._validity.read(data, window, None, Resampling.nearest)
+        except RasterioError as error:
+            raise LandCoverError(f"land cover {self._path} cannot be read at {window}; the file is damaged") from error
+        return data[0][rows - top, columns - left], valid[rows - top, columns - left]
+
+    def _turns(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how many turns around the Earth columns are beyond the layer's first: longitudes 190 and -170 are one."""
+        turn = self._projection.turn if self._projection else 0.0
+        return np.floor(columns / turn) if turn else np.zeros_like(columns)
+
+    def _subdivisions(self, grid: Grid, projection: LayerProjection) -> int:
         """Count the parts per axis that make grid pixels no larger than the land cover's, at the centre of the grid."""
-        to_cover = Transformer.from_crs(CRS.from_user_input(grid.crs), self._dataset.crs, always_xy=True)
-        column, row = grid.width / 2, grid.height / 2
-        steps = [grid.transform @ at for at in ((column, row), (column + 1, row), (column, row + 1))]
-        columns, rows = zip(*(~self._dataset.transform @ to_cover.transform(x, y) for x, y in steps), strict=True)
-        across = max(math.hypot(columns[i] - columns[0], rows[i] - rows[0]) for i in (1, 2))
+        columns, rows = projection.positions(grid.height // 2, grid.width // 2, 1, 1, 2, 2)
+        steps = [
+            (columns[0, 1] - columns[0, 0], rows[0, 1] - rows[0, 0]),
+            (columns[1, 0] - columns[0, 0], rows[1, 0] - rows[0, 0]),
+        ]
+        across = max(2 * math.hypot(*step) for step in steps)  # the two points of an axis lie half a pixel apart
         return 1 if not math.isfinite(across) else min(MAX_SUBDIVISIONS, max(1, math.ceil(across - 1e-3)))

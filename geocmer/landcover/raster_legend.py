@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
-import rasterio
 import rasterio.shutil
+
+_NAME, _MIN, _MAX, _MIN_MAX = "2", "3", "4", "5"
+"""GDALRATFieldUsage."""
+_CODE_NAMES = ("value", "code", "class_code", "gridcode", "grid_code", "class_id", "id")
+_LABEL_NAMES = (
+    "class_name", "classname", "class_names", "label", "name", "class", "land_cover", "landcover", "lc_class",
+    "description", "desc", "category", "type",
+)  # fmt: skip
+_MAX_RANGE = 65536
+"""Codes of one class: more is a table of measurements, and no legend."""
 
 
 def gdal_description(path: Path, band: int) -> ElementTree.Element:
@@ -22,7 +32,7 @@ def gdal_description(path: Path, band: int) -> ElementTree.Element:
 
 
 def esri_table(path: Path) -> list[dict[str, Any]]:
-    """Read an attribute table in a `.vat.dbf` beside the raster: the column VALUE and the first column of text."""
+    """Read an attribute table in a `.vat.dbf` beside the raster: the column VALUE and the best column of text."""
     sidecar = path.with_name(path.name + ".vat.dbf")
     if not sidecar.is_file():
         return []
@@ -30,7 +40,7 @@ def esri_table(path: Path) -> list[dict[str, Any]]:
 
     table = pyogrio.read_dataframe(sidecar, read_geometry=False)
     value = first_of(name for name in table.columns if name.lower() == "value")
-    label = first_of(name for name in table.columns if table[name].dtype.kind not in "biuf")
+    label = _best_label({name: str(name) for name in table.columns if table[name].dtype.kind not in "biuf"})
     if value is None or label is None:
         return []
     rows = zip(table[value], table[label], strict=True)
@@ -38,22 +48,41 @@ def esri_table(path: Path) -> list[dict[str, Any]]:
 
 
 def attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
-    """Read GDAL's raster attribute table: its value column (usage 5 or named so) and its first name (usage 2)."""
+    """Read GDAL's raster attribute table: columns by their declared usage first, then by their names."""
     table = band.find("GDALRasterAttributeTable")
     if table is None:
         return []
-    fields = [
-        (f.findtext("Name", ""), f.findtext("Usage", ""), f.findtext("Type", "")) for f in table.findall("FieldDefn")
-    ]
-    value = first_of(
-        i for i, (name, usage, _) in enumerate(fields) if usage == "5" or name.lower() in {"value", "code", "id"}
-    )
-    label = first_of(i for i, (_, usage, kind) in enumerate(fields) if i != value and (usage == "2" or kind == "2"))
+    fields = table.findall("FieldDefn")
+    names = [field.findtext("Name", "").strip() for field in fields]
+    usages = [field.findtext("Usage", "") for field in fields]
+    texts = {i: names[i] for i, field in enumerate(fields) if field.findtext("Type", "") == "2"}
+    label = usages.index(_NAME) if _NAME in usages else _best_label(texts)
     if label is None:
         return []
-    rows = [(row.get("index", "0"), [cell.text or "" for cell in row.findall("F")]) for row in table.findall("Row")]
-    named = [(cells[value] if value is not None else index, cells[label]) for index, cells in rows]
-    return [{"code": int(float(code)), "label": name} for code, name in named if name]
+    low = usages.index(_MIN_MAX) if _MIN_MAX in usages else usages.index(_MIN) if _MIN in usages else None
+    high = usages.index(_MAX) if low is not None and usages[low] == _MIN and _MAX in usages else low
+    if low is None:
+        low = high = first_of(
+            i for known in _CODE_NAMES for i, name in enumerate(names) if name.lower() == known and i != label
+        )
+    found = []
+    for row in table.findall("Row"):
+        cells = [(cell.text or "").strip() for cell in row.findall("F")]
+        first, last = (row.get("index", "0"),) * 2 if low is None or high is None else (cells[low], cells[high])
+        if cells[label] and first and last:
+            start, end = (int(float(text)) for text in (first, last))
+            if end - start >= _MAX_RANGE:
+                raise ValueError(f"class {cells[label]!r} has {end - start + 1} codes")
+            found += [{"code": code, "label": cells[label]} for code in range(start, end + 1)]
+    return found
+
+
+def _best_label(texts: Mapping[Any, str]) -> Any:
+    """Choose the column of names among those of text: by its own name, else the first that is no colour; or None."""
+    named = first_of(key for known in _LABEL_NAMES for key, name in texts.items() if name.lower() == known)
+    if named is not None:
+        return named
+    return first_of(key for key, name in texts.items() if not re.search(r"hex|colou?r|rgb|symbol", name, re.I))
 
 
 def first_of(found: Iterable[Any]) -> Any:
