@@ -1,11 +1,15 @@
 # Two commands: `make demo` finds places in a real Landsat scene, `make test` passes the tests.
 # Each makes the same virtual environment with pip the first time, and again when pyproject.toml changes.
+# `make floors` and `make newest` pass the tests at the two ends of what pyproject.toml allows.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO := .demo
 SCENE ?=
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs floors newest clean
+
+# A worker for each core, up to four of some 1 GB; a file stays with one worker, which makes its fixtures once.
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,7 +28,7 @@ demo: $(VENV)/installed $(if $(SCENE),,$(DEMO)/landsat_multiband.tif)
 	VENV=$(VENV) DEMO=$(DEMO) bash examples/demo.sh $(if $(SCENE),"$(SCENE)")
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python $(PYTEST)
 
 check: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
@@ -36,5 +40,19 @@ check: $(VENV)/installed
 docs: $(VENV)/installed
 	$(VENV)/bin/mkdocs serve
 
+# Environments of their own, 6 GB each.
+floors: VENV := .venv-floors
+floors:
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) .ci/floors.py > $(VENV)/floors.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/floors.txt --editable ".[dev]"
+	$(VENV)/bin/python $(PYTEST)
+
+newest: VENV := .venv-newest
+newest:
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable ".[dev]"
+	$(VENV)/bin/python $(PYTEST)
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist site
+	rm -rf $(VENV) .venv-floors .venv-newest $(DEMO) build dist site

@@ -54,5 +54,5 @@ def public(folder: Path) -> list[str]:
         return [a.asname for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names if a.asname]
     for node in ast.parse((folder / "__init__.py").read_text()).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return list(ast.literal_eval(node.value))
+            return [name for name in ast.literal_eval(node.value) if not name.startswith("_")]
     return []

@@ -45,7 +45,7 @@ def page() -> str:
     for name in names:
         if modules := _modules(name):
             lines.append(f"\n### {name}\n\n| module | |\n|---|---|")
-            lines += [f"| `{module.stem}` | {_first_line(module)} |" for module in modules]
+            lines += [f"| `{_noun(module)}` | {_first_line(module)} |" for module in modules]
     return "\n".join(lines) + "\n"
 
 
@@ -93,7 +93,14 @@ def _path(name: str) -> Path:
 
 def _modules(name: str) -> list[Path]:
     path = _path(name)
-    return sorted(p for p in path.parent.glob("*.py") if p != path) if path.name == "__init__.py" else []
+    if path.name != "__init__.py":
+        return []
+    return sorted({*path.parent.glob("*.py"), *path.parent.glob("*/__init__.py")} - {path}, key=_noun)
+
+
+def _noun(path: Path) -> str:
+    """The name of a module, or of a package within a package."""
+    return path.parent.name if path.name == "__init__.py" else path.stem
 
 
 def _summary(name: str) -> str:

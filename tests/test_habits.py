@@ -1,0 +1,49 @@
+"""What is held of the project itself: declared versions, warnings, paths that documents name."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+import warnings
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("module", ["geocmer.search.topk", "geocmer_cli.main", __name__])
+@pytest.mark.parametrize("kind", [DeprecationWarning, FutureWarning, PendingDeprecationWarning])
+def test_a_deprecation_that_our_own_lines_cause_is_an_error(module: str, kind: type[Warning]) -> None:
+    with pytest.raises(kind):
+        warnings.warn_explicit("old", kind, "file.py", 1, module=module)
+    warnings.warn_explicit("old", kind, "file.py", 1, module="another_package.module")
+
+
+def test_the_floors_are_what_pyproject_declares() -> None:
+    spec = importlib.util.spec_from_file_location("floors", ROOT / ".ci" / "floors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = [Requirement(line) for line in module.floors(ROOT / "pyproject.toml")]
+    assert [pin.name for pin in pinned] == [Requirement(line).name for line in declared]
+    for pin, line in zip(pinned, declared, strict=True):
+        ((operator, version),) = [(one.operator, one.version) for one in pin.specifier]
+        assert operator == "=="
+        assert Requirement(line).specifier.contains(version)
+        assert version in line
+
+
+def test_every_file_that_a_document_names_is_there() -> None:
+    named = {}
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "benchmarks").glob("*.md")]:
+        if page.name == "CHANGELOG.md":  # names files of its day
+            continue
+        for path in re.findall(r"(?<![\w/.])(?:\.ci|cli|docs|examples|geocmer|tests)/[\w./-]*\w", page.read_text()):
+            named[path] = page
+    assert len(named) > 10
+    assert {path: page for path, page in named.items() if not (ROOT / path).exists()} == {}
