@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from .image_reader import read_rgb
 
 
 class ImageSource(Protocol):
@@ -35,15 +35,7 @@ class ImageFile:
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
         """See `ImageSource.pixels`."""
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(self.path) as image:
-                return resize_to_square(np.asarray(image.convert("RGB")), size)
-        except (OSError, UnidentifiedImageError) as error:
-            raise InputError(
-                f"{self.path} is not a readable image ({error}); remove it from the annotation file"
-            ) from error
+        return resize_to_square(read_rgb(self.path), size)
 
     def digest(self) -> bytes:
         """Hash the file."""
