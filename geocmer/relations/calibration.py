@@ -6,7 +6,7 @@ pictures. So a concept is measured against background concepts, a list of what e
 over tiles and background concepts, of x . (b_k - b),
 
     z = x . (t - b) / s          how far tile x stands out for the concept, in units in which backgrounds scatter by 1
-    p = 1 / (1 + exp(STEEP * (MIDDLE - z)))
+    p = 1 / (1 + exp(STEEPNESS * (MIDPOINT_Z - z)))
 
 It rises with the cosine, needs one product per concept, and knows no scale of any model. Unlike a rank or a z-score of
 the concept over the store, it does not call the best tile good where the store holds no such thing.
@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from .._files import bundled_file
 from .._types import Float64s
 
-STEEP, MIDDLE = 2.5, 2.7
+STEEPNESS, MIDPOINT_Z = 2.5, 2.7
 """Fitted by maximum likelihood on RSICD's validation images and their 31 scene classes (3 % of the images each)."""
 
 
 @cache
 def background() -> tuple[str, ...]:
-    """The background concepts."""
+    """Read the background concepts."""
     lines = bundled_file("background.txt").read_text("utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
@@ -49,18 +49,18 @@ class Calibration:
 
     @classmethod
     def of(cls, concepts: NDArray[np.floating], tiles: NDArray[np.floating]) -> Self:
-        """From unit vectors (k, dim) of the background concepts and (n, dim) of a sample of tiles."""
+        """Estimate from unit vectors (k, dim) of the background concepts and (n, dim) of a sample of tiles."""
         mean = concepts.astype(np.float64).mean(axis=0)
         scores = tiles.astype(np.float64) @ (concepts - mean).T
         return cls(mean, float(max(scores.std(), 1e-6)) if scores.size else 1.0)
 
     def direction(self, concept: NDArray[np.floating]) -> Float64s:
-        """The vector (dim,) whose product with a tile is the tile's z for a concept (dim,)."""
+        """Compute the vector (dim,) whose product with a tile is the tile's z for a concept (dim,)."""
         result: Float64s = (concept.astype(np.float64) - self.mean) / self.spread
         return result
 
 
 def probability(z: Float64s) -> Float64s:
-    """How probable it is that a tile shows the concept, 0..1, strictly rising with z."""
-    result: Float64s = 1 / (1 + np.exp(STEEP * (MIDDLE - np.clip(z, -100, 100))))
+    """Compute how probable it is that a tile shows the concept, 0..1, strictly rising with z."""
+    result: Float64s = 1 / (1 + np.exp(STEEPNESS * (MIDPOINT_Z - np.clip(z, -100, 100))))
     return result

@@ -21,9 +21,9 @@ from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from .calibration import Calibration, background, probability
-from .join import Ranked, join
-from .parser import Query
-from .tile_scores import Scan, scan
+from .join import RankedTiles, join
+from .query import Query
+from .tile_scores import TileScores, score_tiles
 
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 
@@ -73,7 +73,7 @@ def relate(
     fingerprint: str | None = None,
     places: Literal["best", "newest"] | None = None,
 ) -> Related:
-    """The `k` tiles that meet the relations of a query best, exactly. Ties go by id.
+    """Find the `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
     The filter holds for the hits; their partners may be any tiles, so that nothing is lost at the edge of a region,
     except that its dates hold for both. A hit's score is `join`'s, 0..1; a tile without a partner is no hit, so
@@ -81,7 +81,7 @@ def relate(
 
     Args:
         store: where to look.
-        query: from `query.parse`, with clauses or without.
+        query: from `parser.parse`, with clauses or without.
         encode: texts -> (n, dim) unit vectors, by the store's encoder.
         filter: conditions that every hit meets, and those on the date every partner too.
         k: how many at most; None for all.
@@ -99,61 +99,61 @@ def relate(
     snapshot = store.snapshot()
     snapshot.answering(fingerprint)
     vectors = encode([*background(), *query.concepts])
-    others, concepts = vectors[: len(background())], vectors[len(background()) :]
+    background_vectors, concept_vectors = np.split(vectors, [len(background())])
     period = Filter(since=filter.since, until=filter.until)
-    known = scan(snapshot, period, concepts.astype(np.float64) - others.mean(axis=0))
-    calibration = Calibration.of(others, known.sample)
-    p = [probability(products / calibration.spread) for products in known.products]
+    tiles = score_tiles(snapshot, period, concept_vectors.astype(np.float64) - background_vectors.mean(axis=0))
+    calibration = Calibration.of(background_vectors, tiles.sample)
+    p = [probability(products / calibration.spread) for products in tiles.products]
     clauses = list(zip(query.clauses, p[1:], strict=True))
-    matching, unembedded = known.matching(filter)
+    hit_mask, unembedded = tiles.hit_mask(filter)
 
-    def rank(most: int | None) -> tuple[NDArray[np.uint64], Ranked]:
-        least = min_score or 0.0
-        found = join(
-            known.extents, known.footprints, p[0], clauses, most, matching, least, lambda rows: known.ids[rows]
-        )
-        return known.rowids[found.rows], found
+    def rank(most: int | None) -> tuple[NDArray[np.uint64], RankedTiles]:
+        ids = tiles.ids.__getitem__
+        found = join(tiles.extents, tiles.footprints, p[0], clauses, most, hit_mask, min_score or 0.0, ids)
+        return tiles.rowids[found.rows], found
 
     ranked, kept, hidden = thin(snapshot, rank, k, places)
-    rows, partnered = ranked.rows[kept], ranked.partners[kept]
+    rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
     plan = Plan(
-        method=f"{known.method}, then a join by upper bounds",
+        method=f"{tiles.method}, then a join by upper bounds",
         exact=True,
         tiles=snapshot.count(),
-        scanned=known.read,
-        matched=int(matching.sum()),
+        scanned=tiles.read,
+        matched=int(hit_mask.sum()),
         unembedded=unembedded,
         hidden=hidden,
     )
 
-    def partners(some: slice) -> list[tuple[Partner, ...]]:
+    def partners(page: slice) -> list[tuple[Partner, ...]]:
         columns = [
-            _partners(str(clause), rows[some], partnered[some, number], shown, known, snapshot)
-            for number, (clause, shown) in enumerate(clauses)
+            _partners(str(clause), rows[page], partner_rows[page, number], p_concept, tiles, snapshot)
+            for number, (clause, p_concept) in enumerate(clauses)
             if not clause.negated
         ]
-        return list(zip(*columns, strict=True)) if columns else [()] * len(rows[some])
+        return list(zip(*columns, strict=True)) if columns else [()] * len(rows[page])
 
-    return Related(plan, Answer(plan, snapshot, known.rowids[rows], ranked.scores[kept]), partners)
+    return Related(plan, Answer(plan, snapshot, tiles.rowids[rows], ranked.scores[kept]), partners)
 
 
-def _partners(relation: str, hits: Rows, others: Rows, p: Float64s, known: Scan, snapshot: Snapshot) -> list[Partner]:
-    """The partners of hits under one clause."""
+def _partners(
+    relation: str, hits: Rows, others: Rows, p: Float64s, tiles: TileScores, snapshot: Snapshot
+) -> list[Partner]:
+    """Make the partners of hits under one clause."""
     if not len(hits):
         return []
-    here, there = centres(known.extents[hits]), centres(known.extents[others])
-    metres, azimuths = distances(known.footprints(hits), known.footprints(others)), bearings(there, here)
+    hit_centres, other_centres = centres(tiles.extents[hits]), centres(tiles.extents[others])
+    metres, azimuths = distances(tiles.footprints(hits), tiles.footprints(others)), bearings(other_centres, hit_centres)
     unique, at = np.unique(others, return_inverse=True)
-    shapes = shapely.from_wkb(snapshot.take(known.rowids[unique], ["geometry"])["geometry"].to_numpy())
+    shapes = shapely.from_wkb(snapshot.take(tiles.rowids[unique], ["geometry"])["geometry"].to_numpy())
     return [
         Partner(
             relation=relation,
-            id=known.ids[other].decode(),
+            id=tiles.ids[other].decode(),
             score=float(p[other]),
             distance_m=float(metres[n]),
             bearing=None if other == hits[n] else float(azimuths[n]),
             geometry=shapes[at[n]],
-            line=None if other == hits[n] else geodesic_line(here[n], there[n]),
+            line=None if other == hits[n] else geodesic_line(hit_centres[n], other_centres[n]),
         )
         for n, other in enumerate(others)
     ]

@@ -1,4 +1,4 @@
-"""What a join knows of every embedded tile, from the sidecar or, the same to the last bit, from LanceDB."""
+"""How well every tile shows the concepts of a query, from the sidecar or, the same to the last bit, from LanceDB."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 from ..store.vectors import EncoderInfo, halves
 
-SAMPLE = 8192
+SAMPLE_TILES = 8192
 """Tiles that a sample holds, or a few more or less; all of them where there are no more."""
-KEPT = 16_384
+MAX_CACHED_FOOTPRINTS = 16_384
 """Footprints held in memory, about 15 MB."""
 
 
 @dataclass(frozen=True)
-class Scan:
+class TileScores:
     """The embedded tiles of a period, in storage order.
 
     Attributes:
@@ -52,8 +52,8 @@ class Scan:
     _shapes: dict[int, Any] = field(default_factory=dict, repr=False)
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        """Outlines of these tiles, their corners in shapely's normal order; those asked for last are kept."""
-        if len(self._shapes) > KEPT:
+        """Read outlines of these tiles, their corners in shapely's normal order; those asked for last are kept."""
+        if len(self._shapes) > MAX_CACHED_FOOTPRINTS:
             self._shapes.clear()
         missing = np.array(sorted(set(rows.tolist()) - self._shapes.keys()), np.intp)
         if len(missing):
@@ -63,17 +63,17 @@ class Scan:
         found[:] = [self._shapes[row] for row in rows.tolist()]
         return found
 
-    def matching(self, filter: Filter) -> tuple[NDArray[np.bool_], int]:
-        """Which tiles meet a filter, (n,), and how many that meet it have no vector.
+    def hit_mask(self, filter: Filter) -> tuple[NDArray[np.bool_], int]:
+        """Tell which tiles meet a filter, (n,), and how many that meet it have no vector.
 
         Args:
-            filter: no wider than the scan's period.
+            filter: no wider than the period.
         """
         return self._select(filter)
 
 
-def scan(snapshot: Snapshot, period: Filter, queries: Float64s) -> Scan:
-    """Read what a join needs.
+def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileScores:
+    """Read the tiles of a period and compute their products with the queries.
 
     Args:
         snapshot: of a store with vectors.
@@ -89,13 +89,13 @@ def scan(snapshot: Snapshot, period: Filter, queries: Float64s) -> Scan:
     return _from_lance(snapshot, snapshot.answering(), period, on_grid(queries))
 
 
-def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
+def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> TileScores:
     found, _ = copy.select(period)
     rows = found[copy.embedded[found]]
     whole = len(rows) == len(copy.ids)  # then nothing needs copying
     ids, extents = (copy.ids, copy.extents) if whole else (copy.ids[rows], copy.extents[rows])
-    lots = _lots(ids)
-    chosen = np.flatnonzero(lots <= _most(len(found)))
+    keys = _sample_keys(ids)
+    chosen = np.flatnonzero(keys <= _sample_threshold(len(found)))
     products = [np.empty((len(queries), 0))]
     drawn = [np.empty((0, queries.shape[1]), np.float16)]
     start = 0
@@ -116,12 +116,12 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
         mask[matching] = True
         return mask[rows], int((~copy.embedded[matching]).sum())
 
-    return Scan(
+    return TileScores(
         rowids=copy.rowids if whole else copy.rowids[rows],
         ids=ids,
         extents=extents,
         products=np.concatenate(products, axis=1),
-        sample=np.concatenate(drawn)[np.argsort(lots[chosen], kind="stable")],
+        sample=np.concatenate(drawn)[np.argsort(keys[chosen], kind="stable")],
         read=len(found),
         method="sidecar scan",
         _read_shapes=lambda some: copy.footprints(rows[some]),
@@ -129,12 +129,12 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> Scan:
     )
 
 
-def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: Float64s) -> Scan:
+def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: Float64s) -> TileScores:
     where = period.prefilter(lambda: snapshot.max_tile_extent)
     read = snapshot.count(where)
     rowids, ids = [np.empty(0, np.uint64)], [np.empty(0, "S32")]
     extents, products = [np.empty((0, 4))], [np.empty((len(queries), 0))]
-    drawn, lots = [np.empty((0, info.dim), np.float16)], [np.empty(0, np.uint64)]
+    drawn, keys = [np.empty((0, info.dim), np.float16)], [np.empty(0, np.uint64)]
     for batch in snapshot.scan(["id", *EXTENT, info.column], where):
         vectors, embedded = halves(batch[info.column])
         if not embedded.all():
@@ -143,10 +143,10 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
         ids.append(np.array(batch["id"].to_pylist(), "S32"))
         extents.append(np.column_stack([batch[name].to_numpy() for name in EXTENT]))
         products.append(exact_dots(vectors, queries))
-        lot = _lots(ids[-1])
-        some = lot <= _most(read)
+        key = _sample_keys(ids[-1])
+        some = key <= _sample_threshold(read)
         drawn.append(vectors[some])
-        lots.append(lot[some])
+        keys.append(key[some])
     every = np.concatenate(rowids)
 
     def footprints(rows: Rows) -> NDArray[np.object_]:
@@ -161,12 +161,12 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
         mask = np.isin(every, matching)
         return mask, len(matching) - int(mask.sum())
 
-    return Scan(
+    return TileScores(
         rowids=every,
         ids=np.concatenate(ids),
         extents=np.concatenate(extents),
         products=np.concatenate(products, axis=1),
-        sample=np.concatenate(drawn)[np.argsort(np.concatenate(lots), kind="stable")],
+        sample=np.concatenate(drawn)[np.argsort(np.concatenate(keys), kind="stable")],
         read=read,
         method="LanceDB scan",
         _read_shapes=footprints,
@@ -174,8 +174,8 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
     )
 
 
-def _lots(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
-    """A number for each id, spread over over 64 bits: the mixing of SplitMix64 (Steele et al., 2014) over its words."""
+def _sample_keys(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """Compute a number of 64 bits for each id: the mixing of SplitMix64 (Steele et al., 2014) over its words."""
     words = np.ascontiguousarray(ids).view("<u8").reshape(-1, 4)
     mixed = np.zeros(len(words), np.uint64)
     for word in words.T:
@@ -188,6 +188,6 @@ def _lots(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
     return mixed
 
 
-def _most(n: int) -> np.uint64:
-    """The largest lot that is drawn of n tiles."""
-    return np.uint64(min(SAMPLE * 2**64 // max(n, 1), 2**64 - 1))
+def _sample_threshold(n: int) -> np.uint64:
+    """Compute the largest key that is drawn of n tiles."""
+    return np.uint64(min(SAMPLE_TILES * 2**64 // max(n, 1), 2**64 - 1))

@@ -25,10 +25,11 @@ import shapely
 from bench_search import DIM, SCENE, make, vectors_of
 
 from geocmer.geometry.distance import distances
-from geocmer.relations.calibration import MIDDLE, STEEP, Calibration, background, probability
+from geocmer.relations.calibration import MIDPOINT_Z, STEEPNESS, Calibration, background, probability
 from geocmer.relations.join import join
-from geocmer.relations.kinds import Kind
-from geocmer.relations.parser import Clause, parse
+from geocmer.relations.kinds import IN, NEAR
+from geocmer.relations.parser import parse
+from geocmer.relations.query import Clause
 from geocmer.relations.relation_search import relate
 from geocmer.search.vector_search import search
 from geocmer.store.store import EncoderInfo, Store, TileRow
@@ -205,7 +206,7 @@ def calibration(folder: Path) -> None:
         told = np.mean([a < p for a in absent for p in present])
         print(f"{name:28s} average precision {average:.3f}; best 10 of a store without it below true ones: {told:.2f}")
     p = np.clip(probability(z), 1e-9, 1 - 1e-9)
-    print(f"log loss at STEEP {STEEP}, MIDDLE {MIDDLE}: {-np.log(np.where(true, p, 1 - p)).mean():.4f}")
+    print(f"log loss at STEEPNESS {STEEPNESS}, MIDPOINT_Z {MIDPOINT_Z}: {-np.log(np.where(true, p, 1 - p)).mean():.4f}")
 
 
 def million(folder: Path) -> None:
@@ -243,15 +244,15 @@ def alone() -> None:
     row, column = np.divmod(np.arange(n), 1000)
     patches = np.where((row // 50 + column // 50) % 7 == 0, 0.9, 0.02) * (1 - 0.1 * p[1])  # as a desert is
     cases = [
-        ("in", Clause(Kind.IN, "b"), p[0], patches),
-        ("in, scattered", Clause(Kind.IN, "b"), p[0], p[1]),
-        ("near, hardly together", Clause(Kind.NEAR, "b"), east, far),
+        ("in", Clause(IN, "b"), p[0], patches),
+        ("in, scattered", Clause(IN, "b"), p[0], p[1]),
+        ("near, hardly together", Clause(NEAR, "b"), east, far),
     ]
     for name, clause, a, b in cases:
         began = time.perf_counter()
         ranked = join(extents, shapes.take, a, [(clause, b)], 10)
         took = time.perf_counter() - began
-        print(f"join alone, {name:24s} {took:.2f} s; {ranked.seen} tiles worked out")
+        print(f"join alone, {name:24s} {took:.2f} s; {ranked.examined} tiles worked out")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,16 @@ from geocmer.geometry.geodesy import Caps, min_distances
 from geocmer.geometry.neighbors import NeighborIndex
 from geocmer.geometry.overlap import IOU_THRESHOLD, same_place, to_equal_area
 from geocmer.relations.calibration import Calibration, background, probability
-from geocmer.relations.join import AZIMUTHS, BLOCK, in_sector, join, reach, weight
-from geocmer.relations.kinds import Kind
-from geocmer.relations.parser import Clause
+from geocmer.relations.join import FIRST_BLOCK_TILES, join
+from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN
+from geocmer.relations.query import Clause
+from geocmer.relations.weights import in_sector, max_distance, weight
 from geocmer.store.schema import extents
 
 GEOD = Geod(ellps="WGS84")
+BY_NAME = {kind.name: kind for kind in KINDS}
+WAYS = ("north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest")
+AZIMUTHS = {f"{way} of": 45.0 * step for step, way in enumerate(WAYS)}  # said here again, to check the table
 
 
 def _world() -> np.ndarray:
@@ -53,17 +57,17 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) 
     """Scores of all tiles from the matrix of all pairs."""
     product = subject.copy()
     for clause, p in clauses:
-        if clause.kind is Kind.IN:
+        if clause.kind is IN:
             w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0)
             value = (w * p).sum(axis=1) / w.sum(axis=1)
         else:
-            half = {Kind.NEAR: 1000, Kind.NEXT: 100}.get(clause.kind, 5000)
+            half = {NEAR: 1000, NEXT_TO: 100}.get(clause.kind, 5000)
             w = np.where(3 * half >= METRES, 2.0 ** -((METRES / half) ** 2), 0)
             if clause.metres is not None:
                 w = (clause.metres >= METRES).astype(float)
-            if clause.kind in AZIMUTHS:
-                off = np.abs((AZIMUTH - AZIMUTHS[clause.kind] + 180) % 360 - 180)
-                w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind]) % 360 == 315)) * APART
+            if clause.kind.name in AZIMUTHS:
+                off = np.abs((AZIMUTH - AZIMUTHS[clause.kind.name] + 180) % 360 - 180)
+                w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind.name]) % 360 == 315)) * APART
                 w = w * (OVERLAPS < IOU_THRESHOLD)  # a place is not north of itself
             value = (w * p).max(axis=1)
         product *= 1 - value if clause.negated else value
@@ -72,9 +76,9 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) 
 
 @st.composite
 def clauses(draw: st.DrawFn) -> Clause:
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(KINDS))
     limit = st.sampled_from([1.0, 500.0, 3000.0, 2e5])
-    metres = draw(limit if kind is Kind.WITHIN else st.none() | limit if kind in AZIMUTHS else st.none())
+    metres = draw(limit if kind is WITHIN else st.none() | limit if kind.name in AZIMUTHS else st.none())
     return Clause(kind, "b", metres, draw(st.booleans()))
 
 
@@ -82,7 +86,7 @@ def clauses(draw: st.DrawFn) -> Clause:
     st.lists(clauses(), min_size=1, max_size=3),
     st.integers(0, 2**32 - 1),
     st.sampled_from([1, 5, N, None]),
-    st.sampled_from([1, 16, BLOCK]),
+    st.sampled_from([1, 16, FIRST_BLOCK_TILES]),
     st.sampled_from([0.0, 0.3]),
 )
 @settings(max_examples=60, deadline=None)
@@ -90,28 +94,28 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
     rng = np.random.default_rng(seed)
     subject = rng.integers(0, 5, N) / 4.0  # so that many tie
     scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
-    wanted = rng.random(N) < 0.8
+    hit_mask = rng.random(N) < 0.8
     names = rng.permutation(N)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.relations.join.BLOCK", block)
+        patch.setattr("geocmer.relations.join.FIRST_BLOCK_TILES", block)
         if block == 16:
             patch.setattr("geocmer.geometry.neighbors.MAX_PAIRS", 50)
             patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", 3)
-        ranked = join(EXTENTS, WORLD.take, subject, scored, k, wanted, min_score, names.__getitem__)
-    true = _brute_force(subject, scored) * wanted
+        ranked = join(EXTENTS, WORLD.take, subject, scored, k, hit_mask, min_score, names.__getitem__)
+    true = _brute_force(subject, scored) * hit_mask
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
     assert ranked.scores == pytest.approx(expected, rel=1e-9)
     assert true[ranked.rows] == pytest.approx(ranked.scores, rel=1e-9)
     assert len(set(ranked.rows)) == len(ranked.rows)
     apart = np.diff(ranked.scores) < 0
     assert (apart | (np.diff(names[ranked.rows]) > 0)).all(), "equal ones by name"
-    if not any(clause.kind is Kind.IN for clause in asked) and len(ranked.rows) == k:
+    if not any(clause.kind is IN for clause in asked) and len(ranked.rows) == k:
         last = np.flatnonzero((true == ranked.scores[-1]) & ~np.isin(np.arange(N), ranked.rows))
         assert (names[last] > names[ranked.rows[-1]]).all(), "at the end too"
     for number, (clause, p) in enumerate(scored):
         if clause.negated:
             assert (ranked.partners[:, number] == -1).all()
-        elif clause.kind is not Kind.IN and len(scored) == 1:
+        elif clause.kind is not IN and len(scored) == 1:
             partner = ranked.partners[:, number]
             given_by = p[partner] * weight(clause, METRES[ranked.rows, partner])
             assert np.sqrt(subject[ranked.rows] * given_by) == pytest.approx(ranked.scores, rel=1e-9)
@@ -138,11 +142,11 @@ def test_a_neighbor_index_finds_every_pair_that_may_be_near(blocks, metres, run,
             assert all(metres + 1e-6 >= GAPS[pair] and p[pair[1]] >= least for pair in found)
 
 
-@given(st.sampled_from(Kind), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
+@given(st.sampled_from(KINDS), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
 @settings(max_examples=20, deadline=None)
 def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind, negated, seed, more) -> None:
     rng = np.random.default_rng(seed)
-    clause = Clause(kind, "b", 5000.0 if kind is Kind.WITHIN else None, negated)
+    clause = Clause(kind, "b", 5000.0 if kind is WITHIN else None, negated)
     subject, p = rng.random(N), rng.random(N) * 0.8
 
     def scores(subject: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -158,7 +162,7 @@ def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind
     assert (scores(np.minimum(subject + more, 1), p) >= before - 1e-12).all()
 
 
-@given(st.sampled_from(Kind), st.floats(0, 1e5), st.floats(0, 1e5))
+@given(st.sampled_from(KINDS), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_weights_never_rise_with_distance(kind, near, far) -> None:
     near, far = sorted((near, far))
     for metres in (None, 5000.0):
@@ -166,33 +170,33 @@ def test_weights_never_rise_with_distance(kind, near, far) -> None:
         a, b = weight(clause, np.array([near, far]))
         assert 1 >= a >= b >= 0
         assert weight(clause, np.array([0.0])) == 1
-        assert weight(clause, np.array([reach(clause) * (1 + 1e-9) + 1e-9])) == 0
+        assert weight(clause, np.array([max_distance(clause) * (1 + 1e-9) + 1e-9])) == 0
 
 
 @given(st.floats(0, 360, exclude_max=True))
 def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
     for four in (("north", "east", "south", "west"), ("northeast", "southeast", "southwest", "northwest")):
-        hits = [bool(in_sector(Clause(Kind(f"{way} of"), "b"), np.array([azimuth]))[0]) for way in four]
+        hits = [bool(in_sector(Clause(BY_NAME[f"{way} of"], "b"), np.array([azimuth]))[0]) for way in four]
         assert sum(hits) == 1
-    assert in_sector(Clause(Kind.NORTH, "b"), np.array([0.0, 44.9, 315.0, 45.0, 180.0])).tolist() == [1, 1, 1, 0, 0]
+    assert in_sector(Clause(NORTH, "b"), np.array([0.0, 44.9, 315.0, 45.0, 180.0])).tolist() == [1, 1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [3, None])
 def test_where_all_is_equal_names_decide_and_not_the_storage(kind, k) -> None:
     """Four rows of tiles, 100 km apart and all alike, in two orders of storage."""
     row = np.array([shapely.box(x / 100, y, (x + 1) / 100, y + 0.01) for y in range(4) for x in range(9)], dtype=object)
     found = []
     for order in (np.arange(36), np.random.default_rng(1).permutation(36)):
-        clause, shapes = Clause(kind, "b", 1500.0 if kind is Kind.WITHIN else None), row[order]
+        clause, shapes = Clause(kind, "b", 1500.0 if kind is WITHIN else None), row[order]
         one = np.full(36, 0.5)
-        ranked = join(extents(shapes), shapes.take, one, [(clause, one)], k, names=order.__getitem__)
+        ranked = join(extents(shapes), shapes.take, one, [(clause, one)], k, ids=order.__getitem__)
         found.append([(order[a], order[b]) for a, b in zip(ranked.rows, ranked.partners[:, 0], strict=True)])
     assert found[0] == found[1]
-    if kind in (Kind.NEAR, Kind.NEXT, Kind.WITHIN):
+    if kind in (NEAR, NEXT_TO, WITHIN):
         assert found[0] == [(n, n) for n in range(36)][:k], "of equal partners a tile itself comes first"
-    if kind in (Kind.EAST, Kind.WEST):
-        step = -1 if kind is Kind.EAST else 1
+    if kind in (EAST, WEST):
+        step = -1 if kind is EAST else 1
         ends = [n for n in range(36) if 0 <= n % 9 + step < 9]
         assert found[0] == [(n, n + step) for n in ends][:k], "the nearest"
 
@@ -206,9 +210,7 @@ def test_one_place_is_not_north_of_itself() -> None:
     )
     shapes = np.array([low, moved, high], dtype=object)
     subject, p = np.array([0.0, 0.9, 0.8]), np.array([0.9, 0.0, 0.0])
-    north, near = (
-        join(extents(shapes), shapes.take, subject, [(Clause(k, "b"), p)], 5) for k in (Kind.NORTH, Kind.NEAR)
-    )
+    north, near = (join(extents(shapes), shapes.take, subject, [(Clause(k, "b"), p)], 5) for k in (NORTH, NEAR))
     assert (north.rows.tolist(), north.partners.tolist()) == ([2], [[0]])
     assert (near.rows.tolist(), near.partners.tolist()) == ([1, 2], [[0], [0]]), "but it may be near itself"
 
@@ -224,8 +226,8 @@ def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
     grid = np.array([shapely.box(x / 100, y / 100, (x + 1) / 100, (y + 1) / 100) for x in range(60) for y in range(60)])
     rng = np.random.default_rng(0)
     subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
-    ranked = join(extents(grid), grid.take, subject, [(Clause(Kind.NEAR, "b"), p)], 5)
-    assert ranked.seen < 1000
+    ranked = join(extents(grid), grid.take, subject, [(Clause(NEAR, "b"), p)], 5)
+    assert ranked.examined < 1000
 
 
 # -- calibration ------------------------------------------------------------------------------------------------------

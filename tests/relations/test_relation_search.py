@@ -310,14 +310,14 @@ def test_the_sidecar_answers_the_same(world: Store, copy: Store, text: str) -> N
 def test_a_sample_does_not_depend_on_how_it_is_read(
     world: Store, copy: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geocmer.relations.tile_scores.SAMPLE", 50)
+    monkeypatch.setattr("geocmer.relations.tile_scores.SAMPLE_TILES", 50)
     monkeypatch.setattr("geocmer.store.snapshot.BATCH", 16)
     order = np.random.default_rng(0).permutation(EMBEDDED)
     other = filled(tmp_path / "store", [ROWS[n] for n in order], VECTORS[order])
     other.add_tiles(ROWS[EMBEDDED:])
     found = [relate(store, parse("airport near river"), encode).hits for store in (world, copy, other)]
     assert found[0] == found[1] == found[2]
-    monkeypatch.setattr("geocmer.relations.tile_scores.SAMPLE", 10_000)
+    monkeypatch.setattr("geocmer.relations.tile_scores.SAMPLE_TILES", 10_000)
     assert relate(world, parse("airport near river"), encode).hits != found[0], "it was a sample indeed"
 
 
@@ -325,7 +325,7 @@ def test_partners_are_made_as_the_hits_are_read(world: Store, monkeypatch: pytes
     whole = relate(world, parse("airport near river"), encode, k=None).hits
     for name in ("search.results", "relations.relation_search"):
         monkeypatch.setattr(f"geocmer.{name}.PAGE", 7)
-    monkeypatch.setattr("geocmer.relations.tile_scores.KEPT", 5)
+    monkeypatch.setattr("geocmer.relations.tile_scores.MAX_CACHED_FOOTPRINTS", 5)
     assert relate(world, parse("airport near river"), encode, k=None).hits == whole
 
 

@@ -22,7 +22,7 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.geometry.region import Region
-from geocmer.relations.tile_scores import scan
+from geocmer.relations.tile_scores import score_tiles
 from geocmer.search.topk import Best, dots
 from geocmer.search.vector_search import iter_tiles, search
 from geocmer.store import mmap_cache
@@ -359,7 +359,7 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
     [
         lambda store: mmap_cache.build(store.snapshot()),
         lambda store: search(store, unit(1)[0], k=None, filter=Filter(category="wood")),
-        lambda store: scan(store.snapshot(), Filter(), unit(2).astype(float)).matching(Filter(category="wood")),
+        lambda store: score_tiles(store.snapshot(), Filter(), unit(2).astype(float)).hit_mask(Filter(category="wood")),
         lambda store: sum(1 for _ in iter_tiles(store)),
     ],
     ids=["sidecar", "search", "scan", "iter_tiles"],

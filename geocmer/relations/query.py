@@ -1,0 +1,68 @@
+"""What is asked for: a concept and its relations to others. `str` gives words that are read as an equal query."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .grammar import CAPTION, grammar
+from .kinds import Kind
+from .lengths import write_length
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A relation to a second concept.
+
+    Attributes:
+        kind: the relation.
+        concept: what the other place shows, in words.
+        metres: the farthest that the places may be apart; None: the soft reach of the kind. Always given for `within`.
+        negated: True if the relation must not hold.
+    """
+
+    kind: Kind
+    concept: str
+    metres: float | None = None
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.relation} {quote(self.concept)}"
+
+    @property
+    def relation(self) -> str:
+        """The words before the concept."""
+        within = "" if self.metres is None else f"within {write_length(self.metres)} "
+        return f"{'not ' * self.negated}{within}{'of' if self.kind.half_metres is None else self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for.
+
+    Attributes:
+        concept: what the place shows, in words.
+        clauses: its relations to other places, all of which count; empty for a plain query.
+        note: why words that look like a relation were left whole; empty otherwise.
+    """
+
+    concept: str
+    clauses: tuple[Clause, ...] = ()
+    note: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return " ".join([quote(self.concept), " and ".join(map(str, self.clauses))]).strip()
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Every text to embed: the first concept, then those of the clauses."""
+        return (self.concept, *(clause.concept for clause in self.clauses))
+
+
+def quote(concept: str) -> str:
+    """Write a concept as it can stand in a query: bare if it is plain words that no relation or caption is made of."""
+    bare = re.fullmatch(r"[^\W\d_]+(?:[ -][^\W\d_]+)*", concept)
+    words = set(re.split(r"[ -]", concept.casefold()))
+    if bare and words.isdisjoint(grammar().words) and not CAPTION.search(concept):
+        return concept
+    return '"' + concept.replace('"', '""') + '"'
