@@ -57,7 +57,10 @@ class Keep(StrEnum):
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """The function Typer makes a command of; its help names the kinds of relations that there are."""
+    from geocmer.relations.kinds import summary
+
+    search.__doc__ = _HELP.replace("RELATIONS", summary())
     return search
 
 
@@ -112,8 +115,9 @@ def search(
 ) -> None:
     """Find the tiles that look most like the words, exactly, within a region.
 
-    "airport near river" asks for two kinds of places and how they lie to each other: near, next to, within 2 km of, in,
-    north of, not near; several are joined by "and". See the page on relations.
+    "airport near river" asks for two kinds of places and how they lie to each other; several such relations are joined
+    by "and", and "not" turns one round. See the page on relations. There are:
+    RELATIONS.
 
     Filters apply before ranking, so a region or a category never shortens the answer below -k while enough places
     match. Of tiles that show the same place, as where scenes overlap, the best is kept; --keep newest, or --all-dates.
@@ -178,6 +182,9 @@ def search(
         _draw(db, encoder_of(db, model, adapter, device), answer, heatmaps, output)
     if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
+
+
+_HELP = search.__doc__ or ""
 
 
 def _index(store: Store, encoder: Encoder | NumpyTextEncoder) -> Ivf | None:

@@ -15,6 +15,7 @@ import cli
 PAGES = {
     "concepts/architecture.md": architecture.page,
     "concepts/model.md": partial(tables.page, "concepts/model.md", tables.families),
+    "guides/relations.md": partial(tables.page, "guides/relations.md", tables.kinds),
     "reference/api.md": api.page,
     "reference/cli.md": cli.page,
     "reference/settings.md": settings.page,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from geocmer.models.families import FAMILIES
+from geocmer.relations.kinds import table
 
 
 def families() -> Iterable[str]:
@@ -16,14 +17,19 @@ def families() -> Iterable[str]:
         yield f"| `{family.form}` | {family.help} |"
 
 
-def page(name: str, table: Callable[[], Iterable[str]]) -> str:
+def kinds() -> Iterable[str]:
+    """The kinds of relations."""
+    yield from table().splitlines()
+
+
+def page(name: str, lines_of: Callable[[], Iterable[str]]) -> str:
     """The page of this name, below docs/, with its table as it should be."""
-    begin, end = f"<!-- {table.__name__} -->\n", f"<!-- /{table.__name__} -->\n"
+    begin, end = f"<!-- {lines_of.__name__} -->\n", f"<!-- /{lines_of.__name__} -->\n"
     before, found, rest = (Path(__file__).parent / name).read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
         raise SystemExit(
             f"{name}: no place for the table; write {begin.strip()} and {end.strip()} on lines of their own"
         )
-    lines = "".join(line + "\n" for line in table())
+    lines = "".join(line + "\n" for line in lines_of())
     return f"{before}{begin}{lines}{end}{after}"

@@ -204,7 +204,8 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
     not_a_length = rf"(?:(?<!within)|(?!\s+(?:[^\s\",]+\s+){{0,3}}{HINT}))"
     said = (
         *(*_RELATIVE, *_AUXILIARIES, *_COPULAS, *_CONTRACTIONS, *_NEGATORS, *_FILLERS, *_ADVERBS, *_UPPER, *_LOWER),
-        *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the", "couple", "radius", "distance"),
+        *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the"),
+        *("few", "couple", "several", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
     )
     return Grammar(
         directed=_compile(

@@ -31,6 +31,9 @@ _QUOTED = re.compile(
 )
 
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
 _WORD = re.compile(r"[^\s\",;“”„«»‘]+|.", re.DOTALL)
 
 
@@ -107,6 +110,9 @@ def _relation_at(text: str, start: int) -> _Relation | None:
         InputError: it begins here and cannot be read.
     """
     words = grammar()
+    first = _LETTERS.match(text, start)
+    if first and first[0].isalpha() and first[0].casefold() not in words.words:
+        return None  # as most words: the patterns need not be tried
     join = JOIN.match(text, start)
     begin, nor = (join.end(), bool(join["nor"])) if join else (start, False)
     joined = begin > start

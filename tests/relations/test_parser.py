@@ -9,8 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geocmer.errors import InputError
-from geocmer.relations import kinds
-from geocmer.relations.kinds import IN, KINDS, NEAR, NEXT_TO, NORTH, NORTHEAST, SOUTHWEST, WEST, WITHIN, Kind
+from geocmer.relations.kinds import IN, KINDS, NEAR, NEXT_TO, NORTH, NORTHEAST, SOUTHWEST, WEST, WITHIN
 from geocmer.relations.lengths import MAX_METRES, UNIT_METRES
 from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause, Query
