@@ -126,7 +126,8 @@ def search(
     """
     from geocmer.errors import InputError
     from geocmer.export import attributes, write
-    from geocmer.relations.parser import Query, parse
+    from geocmer.relations.parser import parse
+    from geocmer.relations.query import Query
     from geocmer.search.category_prior import STRENGTH, category_weights
     from geocmer.search.query_vector import ask
     from geocmer.search.vector_search import search as run
