@@ -20,26 +20,26 @@ def command() -> Callable[..., None]:
 
 def doctor(
     store: StoreDir = STORE,
-    mend: Annotated[bool, typer.Option("--mend", help="Mend what can be made again.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Fix what can be made again.")] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Do not read the scenes to see whether they have changed.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look a store over: what is missing, unfinished, damaged or in the way, and what mends it.
+    """Examine a store: what is missing, unfinished, damaged or in the way, and what fixes it.
 
-    With --mend it tidies up and takes out what is wrong and can be made again; pixels and models are left to the
-    commands it names, and nothing that only you have is ever removed. Exit 0: sound, or all was mended; 1: something
-    remains.
+    With --fix it merges and clears what upkeep would, and takes out what is wrong and can be made again; pixels and
+    models are left to the commands it names, and nothing that only you have is ever removed. Exit 0: sound, or all was
+    fixed; 1: something remains.
 
     Example: geocmer doctor --store geocmer-store
     """
-    from geocmer.doctor.run import doctor as look_over
+    from geocmer.doctor.run import examine
     from geocmer.store.store import Store
 
     db = Store.open(store)
     with progress("scenes") as bar:
-        report = look_over(db, mend, quick, bar)
+        report = examine(db, fix, quick, bar)
     for finding in report.findings:
         if as_json or not sys.stdout.isatty():
             print(json.dumps(finding.to_json()))
@@ -47,9 +47,9 @@ def doctor(
             print("\n".join(finding.lines()))
     for note in report.notes:
         say(f"note: {note}")
-    left = sum(not finding.mended for finding in report.findings)
+    left = sum(not finding.fixed for finding in report.findings)
     if report.findings:
-        say(f"store {store}: {len(report.findings)} findings, {len(report.findings) - left} mended, {left} remain")
+        say(f"store {store}: {len(report.findings)} findings, {len(report.findings) - left} fixed, {left} remain")
     else:
         say(f"store {store} is sound: {db.count()} tiles, {len(db.scenes())} scenes")
     if left:

@@ -79,11 +79,11 @@ def open_store(path: Path, as_of: str | None = None) -> Store:
         StoreError: there is no such store, or no such version any more.
     """
     from geocmer.store.store import Store
-    from geocmer.store.versions import parse
+    from geocmer.store.versions import parse_version
 
-    store = Store.open(path, parse(as_of)) if as_of is not None else Store.open(path)
-    if store.past:
-        say(f"reading version {store.past}")
+    store = Store.open(path, parse_version(as_of)) if as_of is not None else Store.open(path)
+    if store.as_of:
+        say(f"reading version {store.as_of}")
     return store
 
 

@@ -143,7 +143,7 @@ def search(
     }
     db = open_store(store, as_of)
     encoder = (None if like else words_of(db, model, adapter, device)) or encoder_of(db, model, adapter, device)
-    db.check(encoder.fingerprint)
+    db.require_encoder(encoder.fingerprint)
     answer: Answer | Related
     if query.clauses:
         for option, given in (("--category-prior", category_prior), ("--approximate", approximate)):

@@ -94,7 +94,7 @@ def filled(path: Path, rows: list[TileRow], vectors: np.ndarray | None) -> Store
     """A new store with these tiles."""
     store = Store.create(path)
     if vectors is not None:
-        store.begin(ENCODER)
+        store.add_encoder(ENCODER)
     store.add_tiles(rows, vectors)
     return store
 

@@ -10,7 +10,7 @@ import shapely
 
 from ..errors import InputError
 from ..store.store import Store
-from ..store.tile_images import Cutter, TilePicture
+from ..store.tile_images import TileImage, TileImageReader
 from .pairs import Pair, PairSet
 from .spatial_split import BUFFER, TRAIN, VAL, split
 
@@ -63,13 +63,13 @@ def tile_pairs(store: Store, share: float = 0.2, seed: int = 0) -> TilePairs:
             f"the {len(captioned)} tiles with a category in {store.path} are too few to keep training and validation "
             f"apart ({counts[TRAIN]} and {counts[VAL]} tiles); tile more scenes, or in smaller tiles (--size)"
         )
-    cutter = Cutter(store.scenes())
+    images = TileImageReader(store.scenes())
     # Scene by scene and row by row, as the pixels lie on disk.
     keys = [(row["scene_id"], row["row"], row["col"]) for row in captioned]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     pairs = tuple(
         Pair(
-            TilePicture(cutter, row["id"], row["scene_id"], row["row"], row["col"]),
+            TileImage(images, row["id"], row["scene_id"], row["row"], row["col"]),
             tuple(row["captions"]), str(part[i]), row["category"],
         )
         for i in order

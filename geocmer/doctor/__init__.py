@@ -1,4 +1,4 @@
-"""What is not as it should be in a store, and its repair.
+"""Examine a store, and fix what can be made again.
 
 Its public names are listed in `__init__.pyi`; each is imported when it is first used.
 """

@@ -1,3 +1,3 @@
 from .report import Finding as Finding
 from .report import Report as Report
-from .run import doctor as doctor
+from .run import examine as examine

@@ -1,13 +1,16 @@
-"""The checks of the doctor, one function each."""
+"""The checks of the doctor, one function each; `CHECKS` is their order in a report."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._files import hash_file
 from .._types import Progress
@@ -15,84 +18,143 @@ from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
 from ..store import mmap_cache
 from ..store.schema import SceneRow
+from ..store.snapshot import Snapshot
 from ..store.store import Store
-from .inventory import Census
+from .inventory import Inventory
 from .report import Finding
 
-_MEND = "geocmer doctor --mend"
+
+@dataclass(frozen=True)
+class Subject:
+    """A store under examination, at one version.
+
+    Attributes:
+        store: the store.
+        notes: what a check could not look at; checks add to it.
+    """
+
+    store: Store
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The version that is examined."""
+        return self.store.snapshot()
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """Its rows, read once for all checks."""
+        return Inventory.of(self.snapshot)
+
+    @cached_property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which rows belong to a scene that was tiled to its end, (n,)."""
+        complete = np.array([name in self.snapshot.uris for name in self.inventory.scene_ids], bool)
+        return complete[self.inventory.scenes]
+
+    @property
+    def option(self) -> str:
+        """The option that names the store in a command."""
+        return f" --store {shlex.quote(self.store.path)}"
+
+    @property
+    def fix(self) -> str:
+        """The command that fixes what can be made again."""
+        return f"geocmer doctor --fix{self.option}"
 
 
-def check_rows(store: Store) -> Iterator[Finding]:
-    """Find rows that are double, without a vector, with a wrong one, or of an unfinished scene."""
-    snapshot, at = store.snapshot(), _at(store)
-    census = Census.of(snapshot)
-    complete = np.array([name in snapshot.uris for name in census.names], bool)
-    whole = complete[census.scenes]
-    if len(census.doubles):
-        rows = [(census.ids[row].decode(), int(census.rowids[row])) for row in census.doubles]
+Check = Callable[[Subject], Iterator[Finding]]
+
+
+def duplicates(subject: Subject) -> Iterator[Finding]:
+    """Find rows with the id of another row."""
+    inventory = subject.inventory
+    if len(inventory.duplicates):
+        rows = [(inventory.ids[row].decode(), int(inventory.rowids[row])) for row in inventory.duplicates]
+        remedy = f"{subject.fix}, which keeps one of each"
         yield Finding(
-            "double", "rows have the id of another row", len(rows), rows[0][0],
-            f"{_MEND}{at}, which keeps one of each", rows=tuple(rows),
+            "duplicate", "rows have the id of another row", len(rows), rows[0][0], remedy, rows=tuple(rows)
         )  # fmt: skip
-    wrong = census.ids[census.embedded & ~census.right]
+
+
+def invalid_vectors(subject: Subject) -> Iterator[Finding]:
+    """Find vectors that are not finite or not of unit length."""
+    inventory = subject.inventory
+    wrong = inventory.ids[inventory.embedded & ~inventory.valid]
     if len(wrong):
         yield Finding(
             "vector", "vectors are not finite or not of unit length", len(wrong), f"tile {wrong[0].decode()}",
-            f"{_MEND}{at}, which takes them out, then geocmer embed{at}",
+            f"{subject.fix}, which takes them out, then geocmer embed{subject.option}",
             rows=tuple(name.decode() for name in wrong),
         )  # fmt: skip
-    bare = np.flatnonzero(~census.embedded & whole)
+
+
+def unembedded_tiles(subject: Subject) -> Iterator[Finding]:
+    """Find tiles of complete scenes that have no vector."""
+    inventory, snapshot = subject.inventory, subject.snapshot
+    bare = np.flatnonzero(~inventory.embedded & subject.complete)
     if len(bare):
-        begun = np.isin(census.scenes[bare], census.scenes[census.embedded])
-        half = len(np.unique(census.scenes[bare[begun]]))
+        begun = np.isin(inventory.scenes[bare], inventory.scenes[inventory.embedded])
+        half = len(np.unique(inventory.scenes[bare[begun]]))
         row = bare[begun][0] if half else bare[0]
-        uri = snapshot.uris[census.names[census.scenes[row]]]
+        uri = snapshot.uris[inventory.scene_ids[inventory.scenes[row]]]
         yield Finding(
             "unembedded", f"tiles have no vector, so no search finds them ({half} scenes are half embedded)", len(bare),
-            f"tile {census.ids[row].decode()} of {uri}", f"geocmer embed{at}",
+            f"tile {inventory.ids[row].decode()} of {uri}", f"geocmer embed{subject.option}",
         )  # fmt: skip
-    open_ = np.flatnonzero(~whole)
-    if len(open_):
-        name = census.names[census.scenes[open_[0]]]
-        (record,) = snapshot.take(census.rowids[open_[:1]], ["xmin", "ymin", "size"]).to_pylist()
+
+
+def unfinished_scenes(subject: Subject) -> Iterator[Finding]:
+    """Find scenes that were not tiled to their end."""
+    inventory = subject.inventory
+    rows = np.flatnonzero(~subject.complete)
+    if len(rows):
+        name = inventory.scene_ids[inventory.scenes[rows[0]]]
+        (record,) = subject.snapshot.take(inventory.rowids[rows[:1]], ["xmin", "ymin", "size"]).to_pylist()
         yield Finding(
-            "unfinished", f"scenes were not tiled to their end ({len(open_)} tiles are there)",
-            len(np.unique(census.scenes[open_])),
+            "unfinished", f"scenes were not tiled to their end ({len(rows)} tiles are stored)",
+            len(np.unique(inventory.scenes[rows])),
             f"scene {name}, near {record['xmin']:.5f}, {record['ymin']:.5f} (lon, lat)",
-            f"geocmer tile SCENE --size {record['size']}{at}, with the scene and options of then: a store knows a "
-            "scene's file only once it is complete",
+            f"geocmer tile SCENE --size {record['size']}{subject.option}, with the scene and options of then: a store "
+            "knows a scene's file only once it is complete",
         )  # fmt: skip
-    coming = store.coming
-    if coming is not None:
-        lacking = sum(len(keys) for keys in store.missing(coming))
-        adapter = f" --adapter {shlex.quote(coming.adapter)}" if coming.adapter else ""
+
+
+def pending_encoder(subject: Subject) -> Iterator[Finding]:
+    """Find a re-embedding that did not come to its end."""
+    pending = subject.store.pending_encoder
+    if pending is not None:
+        lacking = sum(len(keys) for keys in subject.store.iter_unembedded(pending))
+        adapter = f" --adapter {shlex.quote(pending.adapter)}" if pending.adapter else ""
         yield Finding(
-            "re-embedding", "tiles have no vector of a model that the store is on the way to; the old ones answer",
-            lacking, coming.title, f"geocmer embed --model {shlex.quote(coming.model)}{adapter}{at}",
+            "re-embedding", "tiles have no vector of the model that the store is being embedded with; the old answer",
+            lacking, pending.title, f"geocmer embed --model {shlex.quote(pending.model)}{adapter}{subject.option}",
         )  # fmt: skip
-    yield from check_caches(store, census.unlike)
 
 
-def check_caches(store: Store, unlike: int) -> Iterator[Finding]:
-    """Find memory-mapped copies that are stale or differ from the store."""
-    remedy = f"{_MEND}{_at(store)}, which removes it, and makes a new one if the store is large"
-    stale = mmap_cache.stale(store.snapshot())
+def memory_mapped_caches(subject: Subject) -> Iterator[Finding]:
+    """Find memory-mapped caches that are stale or differ from the store."""
+    remedy = f"{subject.fix}, which removes it, and makes a new one if the store is large"
+    stale = mmap_cache.stale_folders(subject.snapshot)
     if stale:
-        yield Finding("stale sidecar", "sidecars are of no use any more", len(stale), str(stale[0]), remedy)
-    copy = mmap_cache.fresh(store.snapshot())
-    if unlike and copy is not None:
-        yield Finding("wrong sidecar", "rows of the sidecar are not the store's", unlike, str(copy.folder), remedy)
+        yield Finding("stale cache", "memory-mapped caches are of no use any more", len(stale), str(stale[0]), remedy)
+    cache = mmap_cache.find_cache(subject.snapshot)
+    wrong = subject.inventory.cache_mismatches
+    if wrong and cache is not None:
+        yield Finding(
+            "wrong cache", "rows of the memory-mapped cache are not the store's", wrong, str(cache.folder), remedy
+        )  # fmt: skip
 
 
-def check_encoder(store: Store, notes: list[str]) -> Iterator[Finding]:
+def encoder(subject: Subject) -> Iterator[Finding]:
     """Compare fingerprints by the adapter's files alone: a second instead of loading the towers."""
-    info, remedy = store.encoder, f"put back what made them, or make them anew: geocmer embed{_at(store)}"
+    info, remedy = subject.store.encoder, f"put back what made them, or make them anew: geocmer embed{subject.option}"
     if info is None:
         return
     if info.adapter and not Path(info.adapter).is_dir():
         yield Finding(
             "encoder", "adapter that made the vectors is gone", 1, info.adapter,
-            f"put it back, or embed with another: geocmer embed --model {shlex.quote(info.model)}{_at(store)}",
+            f"put it back, or embed with another: geocmer embed --model {shlex.quote(info.model)}{subject.option}",
         )  # fmt: skip
         return
     try:
@@ -101,7 +163,9 @@ def check_encoder(store: Store, notes: list[str]) -> Iterator[Finding]:
         yield Finding("encoder", "adapter that made the vectors cannot be read", 1, str(error), remedy)
         return
     if installed is None:
-        notes.append(f"whether {info.model} is still what made the vectors was not looked at: it takes loading it")
+        subject.notes.append(
+            f"whether {info.model} is still what made the vectors was not checked: it takes loading it"
+        )
     elif installed != info.fingerprint:
         yield Finding(
             "encoder", "installed model is not the one that made the vectors", 1,
@@ -109,34 +173,46 @@ def check_encoder(store: Store, notes: list[str]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def check_indices(store: Store) -> Iterator[Finding]:
+def indices(subject: Subject) -> Iterator[Finding]:
     """Find rows that an index does not cover yet."""
-    for name, behind in store.unindexed().items():
+    for name, behind in subject.store.unindexed().items():
         if behind is None or behind:
             what = "tiles are not in an index yet, so regions are searched more slowly"
-            yield Finding(
-                "index", what, store.count() if behind is None else behind, f"index on {name}", _MEND + _at(store)
-            )
+            count = subject.store.count() if behind is None else behind
+            yield Finding("index", what, count, f"index on {name}", subject.fix)
 
 
-def check_size(store: Store) -> Iterator[Finding]:
-    """Find fragments, versions and files that maintenance would clear."""
-    for name, untidy in store.untidy().items():
-        remedy = _MEND + _at(store)
-        if untidy.fragments:
-            what = "pieces hold the rows: too many, too small, or full of what was deleted"
-            yield Finding("fragments", what, untidy.fragments, f"table {name}", remedy)
-        if untidy.versions:
+def maintenance(subject: Subject) -> Iterator[Finding]:
+    """Find fragments, versions and files that upkeep would merge or clear."""
+    for name, pending in subject.store.pending_maintenance().items():
+        if pending.fragments:
+            what = "fragments hold the rows: too many, too small, or full of what was deleted"
+            yield Finding("fragments", what, pending.fragments, f"table {name}", subject.fix)
+        if pending.versions:
             what = "old versions can be cleared"
-            yield Finding("old versions", what, len(untidy.versions), f"{name}, {untidy.versions[0]}", remedy)
-        if untidy.leftovers:
+            yield Finding("old versions", what, len(pending.versions), f"{name}, {pending.versions[0]}", subject.fix)
+        if pending.orphans:
             what = "files were left by writes that never came to their end"
-            yield Finding("leftover", what, len(untidy.leftovers), str(untidy.leftovers[0]), remedy)
+            yield Finding("orphan", what, len(pending.orphans), str(pending.orphans[0]), subject.fix)
 
 
-def check_scenes(store: Store, quick: bool, progress: Progress | None) -> Iterator[Finding]:
-    """Scenes whose file is gone or has changed. Several grids over one file count once."""
-    rows = {scene.uri: scene for scene in store.scenes()}
+CHECKS: tuple[Check, ...] = (
+    duplicates,
+    invalid_vectors,
+    unembedded_tiles,
+    unfinished_scenes,
+    pending_encoder,
+    memory_mapped_caches,
+    encoder,
+    indices,
+    maintenance,
+)
+"""All of them but `scene_files`, which no repair changes."""
+
+
+def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Iterator[Finding]:
+    """Find scenes whose file is gone or has changed. Several grids over one file count once."""
+    rows = {scene.uri: scene for scene in subject.store.scenes()}
     hashes = {uri: scene.content_hash for uri, scene in rows.items()}
     gone = [uri for uri in hashes if not Path(uri).is_file()]
     changed: list[str] = []
@@ -149,7 +225,7 @@ def check_scenes(store: Store, quick: bool, progress: Progress | None) -> Iterat
             unread.append(f"{uri} ({error.strerror})")
         if progress:
             progress(done, len(hashes))
-    again = f"geocmer tile NEW_PLACE{_options(rows[gone[0]])}{_at(store)}" if gone else ""
+    again = f"geocmer tile NEW_PLACE{tile_options(rows[gone[0]])}{subject.option}" if gone else ""
     for kind, what, uris, remedy in (
         ("missing scene", "scenes are no longer where they were", gone, f"put it back, or say where it is: {again}"),
         ("changed scene", "scenes are not what they were", changed,
@@ -160,8 +236,8 @@ def check_scenes(store: Store, quick: bool, progress: Progress | None) -> Iterat
             yield Finding(kind, what, len(uris), uris[0], remedy)
 
 
-def _options(scene: SceneRow) -> str:
-    """Those of `geocmer tile` that a scene was tiled with."""
+def tile_options(scene: SceneRow) -> str:
+    """Write the options of `geocmer tile` that a scene was tiled with."""
     grid, settings = json.loads(scene.grid), json.loads(scene.landcover or "{}")
     options = {"size": grid["size"], "stride": grid["stride"], "bands": ",".join(map(str, scene.bands))}
     if grid["scale"] != 1:
@@ -169,7 +245,3 @@ def _options(scene: SceneRow) -> str:
     if "min_valid" in settings:
         options["min-valid"] = settings["min_valid"]
     return "".join(f" --{name} {value}" for name, value in options.items())
-
-
-def _at(store: Store) -> str:
-    return f" --store {shlex.quote(store.path)}"

@@ -1,4 +1,4 @@
-"""One look at every row of a store: which tile lacks what it should have."""
+"""One pass over every row of a store: the ids, scenes and vectors it holds, and whether they are valid."""
 
 from __future__ import annotations
 
@@ -10,70 +10,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..store import mmap_cache
-from ..store.lance import spoken
+from ..store.lance import translate_errors
 from ..store.snapshot import Snapshot
-from ..store.vectors import UNIT_TOLERANCE, halves
+from ..store.vectors import UNIT_TOLERANCE, to_numpy
 
 
 @dataclass(frozen=True)
-class Census:
-    """What was found, in storage order of the n rows; about 50 bytes of memory for each.
+class Inventory:
+    """The rows of a version, in storage order; about 50 bytes of memory for each of the n.
 
     Attributes:
         ids: (n,) 32 bytes.
         rowids: (n,) `_rowid`.
-        scenes: (n,) index in `names`.
+        scenes: (n,) index in `scene_ids`.
         embedded: (n,) True where there is a vector.
-        right: (n,) True where it is finite and of unit length.
-        names: ids of the scenes.
-        unlike: how many rows of the sidecar are not those of the table.
+        valid: (n,) True where it is finite and of unit length.
+        scene_ids: of all scenes that have a row.
+        cache_mismatches: how many rows of the memory-mapped cache are not those of the table.
     """
 
     ids: NDArray[np.bytes_]
     rowids: NDArray[np.uint64]
     scenes: NDArray[np.int32]
     embedded: NDArray[np.bool_]
-    right: NDArray[np.bool_]
-    names: list[str]
-    unlike: int
+    valid: NDArray[np.bool_]
+    scene_ids: list[str]
+    cache_mismatches: int
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Census:
+    def of(cls, snapshot: Snapshot) -> Inventory:
         """Read ids and vectors once.
 
         Raises:
             StoreError: a file of the store is missing or damaged.
         """
         column = snapshot.encoder.column if snapshot.encoder else None
-        copy = mmap_cache.fresh(snapshot)
+        cache = mmap_cache.find_cache(snapshot)
         codes: dict[str, int] = {}
         parts: list[tuple[NDArray[Any], ...]] = [
             (np.empty(0, "S32"), np.empty(0, "u8"), np.empty(0, "i4"), np.empty(0, bool), np.empty(0, bool))
         ]
-        at = unlike = 0
-        with spoken(snapshot.path, "read"):
+        start = mismatches = 0
+        with translate_errors(snapshot.path, "read"):
             for batch in snapshot.scan(["id", "scene_id", *([column] if column else [])]):
                 ids, rowids = np.array(batch["id"].to_pylist(), "S32"), batch["_rowid"].to_numpy().copy()
-                owners = [codes.setdefault(name, len(codes)) for name in batch["scene_id"].to_pylist()]
-                embedded = right = np.zeros(len(ids), bool)
+                numbers = [codes.setdefault(name, len(codes)) for name in batch["scene_id"].to_pylist()]
+                embedded = valid = np.zeros(len(ids), bool)
                 if column:
-                    vectors, embedded = halves(batch[column])
-                    right = embedded & _are_unit(vectors)
-                    if copy is not None:
-                        rows = slice(at, at + len(ids))
-                        same = (copy.ids[rows] == ids) & (copy.rowids[rows] == rowids)
-                        same &= copy.embedded[rows] == embedded
-                        same &= (copy.vectors[rows].view("u2") == vectors.view("u2")).all(axis=1) | ~embedded
-                        unlike += int((~same).sum())
-                parts.append((ids, rowids, np.array(owners, "i4"), embedded, right))
-                at += len(ids)
-        ids, rowids, scenes, embedded, right = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return cls(ids, rowids, scenes, embedded, right, list(codes), unlike)
+                    vectors, embedded = to_numpy(batch[column])
+                    valid = embedded & _are_unit(vectors)
+                    if cache is not None:
+                        rows = slice(start, start + len(ids))
+                        same = (cache.ids[rows] == ids) & (cache.rowids[rows] == rowids)
+                        same &= cache.embedded[rows] == embedded
+                        same &= (cache.vectors[rows].view("u2") == vectors.view("u2")).all(axis=1) | ~embedded
+                        mismatches += int((~same).sum())
+                parts.append((ids, rowids, np.array(numbers, "i4"), embedded, valid))
+                start += len(ids)
+        ids, rowids, scenes, embedded, valid = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return cls(ids, rowids, scenes, embedded, valid, list(codes), mismatches)
 
     @cached_property
-    def doubles(self) -> NDArray[np.intp]:
-        """Rows whose id another row has too; of each id, the best one (with a right vector, then the first) is left."""
-        order = np.lexsort((np.arange(len(self.ids)), ~self.right, self.ids))
+    def duplicates(self) -> NDArray[np.intp]:
+        """Rows whose id another row has too; of each id the best, with a valid vector, else the first, is left out."""
+        order = np.lexsort((np.arange(len(self.ids)), ~self.valid, self.ids))
         again = self.ids[order[1:]] == self.ids[order[:-1]]
         return np.sort(order[1:][again])
 

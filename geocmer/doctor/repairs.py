@@ -5,39 +5,39 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from ..search.vector_search import WIDE
 from ..store import mmap_cache
 from ..store.store import Store
-from .inventory import Census
+from .inventory import Inventory
 from .report import Finding
 
 
 def repair_caches(store: Store) -> None:
-    """Remove wrong and stale memory-mapped copies, and make one where the store is large."""
+    """Remove wrong and stale memory-mapped caches, and make one where the store is large."""
     snapshot = store.snapshot()
-    copy = mmap_cache.fresh(snapshot)
-    if copy is not None and Census.of(snapshot).unlike:
-        shutil.rmtree(copy.folder, ignore_errors=True)
-        snapshot.cache.pop("sidecar")
-    stale = mmap_cache.stale(snapshot)
+    cache = mmap_cache.find_cache(snapshot)
+    if cache is not None and Inventory.of(snapshot).cache_mismatches:
+        mmap_cache.remove_cache(snapshot, cache)
+    stale = mmap_cache.stale_folders(snapshot)
     for folder in stale:
         shutil.rmtree(folder, ignore_errors=True)
-    if (stale or copy is not None) and snapshot.count() >= WIDE and mmap_cache.fresh(snapshot) is None:
-        mmap_cache.build(snapshot)
+    had_one = bool(stale) or cache is not None
+    if had_one and snapshot.count() >= mmap_cache.CACHE_MIN_ROWS and mmap_cache.find_cache(snapshot) is None:
+        mmap_cache.build_cache(snapshot)
 
 
-def _forget(store: Store, finding: Finding) -> None:
+def remove_vectors(store: Store, finding: Finding) -> None:
+    """Take the vectors of a finding's tiles out, so that the next embedding makes them anew."""
     info = store.encoder
     if info is not None:
         store.set_vectors(info, finding.rows, None)
 
 
 REPAIRS: dict[str, Callable[[Store, Finding], None]] = {
-    "double": lambda store, finding: store.remove_doubles(finding.rows),
-    "vector": _forget,
+    "duplicate": lambda store, finding: store.remove_duplicates(finding.rows),
+    "vector": remove_vectors,
     "index": lambda store, _: store.upkeep(),
     "fragments": lambda store, _: store.upkeep(),
     "old versions": lambda store, _: store.upkeep(),
-    "leftover": lambda store, _: store.sweep(),
+    "orphan": lambda store, _: store.clean_orphans(),
 }
-"""What each finding is mended by, in this order; sidecars come after all of them."""
+"""The repair of each kind of finding, in this order; memory-mapped caches come after all of them."""

@@ -1,4 +1,4 @@
-"""What the doctor found."""
+"""What the doctor found: findings, and a report of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ class Finding:
 
     Attributes:
         kind: one word or two, always the same for the same thing.
-        what: in words.
+        what: what was found, in words.
         count: how many.
         example: one of them.
-        remedy: what mends it: a command, or words.
-        mended: whether that was done.
+        remedy: what fixes it: a command, or words.
+        fixed: whether that was done.
+        rows: the rows that the repair needs.
     """
 
     kind: str
@@ -24,30 +25,30 @@ class Finding:
     count: int
     example: str
     remedy: str
-    mended: bool = False
+    fixed: bool = False
     rows: tuple[Any, ...] = field(default=(), repr=False)
 
     def lines(self) -> list[str]:
-        """For a person."""
+        """Describe it to a person."""
         return [
             f"{self.kind}: {self.count} {self.what}",
             f"  for instance {self.example}",
-            f"  {'mended' if self.mended else 'to mend'}: {self.remedy}",
+            f"  {'fixed' if self.fixed else 'to fix'}: {self.remedy}",
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """For a program."""
+        """Describe it to a program."""
         return {name: value for name, value in asdict(self).items() if name != "rows"}
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Findings, and notes on what was not looked at."""
+    """Findings, and notes on what was not checked."""
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
     @property
     def sound(self) -> bool:
-        """Whether nothing remains to be mended."""
-        return all(finding.mended for finding in self.findings)
+        """Whether nothing remains to be fixed."""
+        return all(finding.fixed for finding in self.findings)

@@ -112,8 +112,8 @@ def ingest(
     options = options or TileOptions()
     if encoder is not None:
         if store.encoder is not None:
-            store.check(encoder.fingerprint)
-        store.begin(encoder_info(encoder))
+            store.require_encoder(encoder.fingerprint)
+        store.add_encoder(encoder_info(encoder))
     with Scene.open(path, options=options.scene) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         scene_key = scene_id(scene.content_hash, scene.view, grid)
@@ -138,9 +138,8 @@ def ingest(
             )
         if land_cover is not None:
             land_cover.fit(grid)
-        known_ids = store.known(
-            [tile_id(scene.content_hash, scene.view, grid, row, col) for row, col in grid.windows()]
-        )
+        ids = [tile_id(scene.content_hash, scene.view, grid, row, col) for row, col in grid.windows()]
+        known_ids = store.existing_ids(ids)
         stretch = scene.stretch()
         # With land cover, existing tiles are read too: their category may come from another layer.
         skip = known_ids.__contains__ if land_cover is None else None
@@ -178,7 +177,7 @@ def same_settings(stored: SceneRow, settings: str, land_cover: LandCover | None)
 def _embed_missing(store: Store, encoder: Encoder | None, scene: str) -> int:
     """Embed tiles of complete scenes that were stored without vectors."""
     if encoder is None or not any(
-        key.scene_id == scene for keys in store.missing(encoder_info(encoder)) for key in keys
+        key.scene_id == scene for keys in store.iter_unembedded(encoder_info(encoder)) for key in keys
     ):
         return 0
     return reembed(store, encoder)

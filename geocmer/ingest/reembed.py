@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._types import Progress
 from ..store.store import Store, TileKey
-from ..store.tile_images import Cutter
+from ..store.tile_images import TileImageReader
 from ..store.vectors import EncoderInfo
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
             indices = [i for i, key in enumerate(keys) if key.scene_id == scene]
             for start in range(0, len(indices), BATCH_TILES):
                 part = indices[start : start + BATCH_TILES]
-                pixels = [cutter.pixels(scene, keys[i].row, keys[i].col) for i in part]
+                pixels = [images.pixels(scene, keys[i].row, keys[i].col) for i in part]
                 vectors[part] = encoder.encode_images(np.stack(pixels))
                 made += len(part)
                 if progress:
                     progress(made, total)
         return vectors
 
-    with Cutter(store.scenes()) as cutter:
+    with TileImageReader(store.scenes()) as images:
         return store.reembed(info, encode)

@@ -97,7 +97,7 @@ def relate(
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
     snapshot = store.snapshot()
-    snapshot.answering(fingerprint)
+    snapshot.require_encoder(fingerprint)
     vectors = encode([*background(), *query.concepts])
     background_vectors, concept_vectors = np.split(vectors, [len(background())])
     period = Filter(since=filter.since, until=filter.until)

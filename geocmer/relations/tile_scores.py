@@ -1,4 +1,4 @@
-"""How well every tile shows the concepts of a query, from the sidecar or, the same to the last bit, from LanceDB."""
+"""How well every tile shows the concepts of a query, from the memory-mapped cache or, bit by bit the same, from LanceDB."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
 from ..search.dot import exact_dots, on_grid
-from ..search.vector_search import MANY, sidecar_for
+from ..search.vector_search import MANY
 from ..store.filter import Filter
-from ..store.mmap_cache import Sidecar
+from ..store.mmap_cache import MmapCache, cache_for
 from ..store.scan import matches
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
-from ..store.vectors import EncoderInfo, halves
+from ..store.vectors import EncoderInfo, to_numpy
 
 SAMPLE_TILES = 8192
 """Tiles that a sample holds, or a few more or less; all of them where there are no more."""
@@ -83,13 +83,13 @@ def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileSc
     Raises:
         StoreError: there are no vectors yet.
     """
-    copy = sidecar_for(snapshot, period)
+    copy = cache_for(snapshot, period)
     if copy is not None:
-        return _from_sidecar(copy, period, on_grid(queries))
-    return _from_lance(snapshot, snapshot.answering(), period, on_grid(queries))
+        return _from_cache(copy, period, on_grid(queries))
+    return _from_lance(snapshot, snapshot.require_encoder(), period, on_grid(queries))
 
 
-def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> TileScores:
+def _from_cache(copy: MmapCache, period: Filter, queries: Float64s) -> TileScores:
     found, _ = copy.select(period)
     rows = found[copy.embedded[found]]
     whole = len(rows) == len(copy.ids)  # then nothing needs copying
@@ -123,7 +123,7 @@ def _from_sidecar(copy: Sidecar, period: Filter, queries: Float64s) -> TileScore
         products=np.concatenate(products, axis=1),
         sample=np.concatenate(drawn)[np.argsort(keys[chosen], kind="stable")],
         read=len(found),
-        method="sidecar scan",
+        method="memory-mapped cache",
         _read_shapes=lambda some: copy.footprints(rows[some]),
         _select=select,
     )
@@ -136,7 +136,7 @@ def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: 
     extents, products = [np.empty((0, 4))], [np.empty((len(queries), 0))]
     drawn, keys = [np.empty((0, info.dim), np.float16)], [np.empty(0, np.uint64)]
     for batch in snapshot.scan(["id", *EXTENT, info.column], where):
-        vectors, embedded = halves(batch[info.column])
+        vectors, embedded = to_numpy(batch[info.column])
         if not embedded.all():
             vectors, batch = vectors[embedded], batch.filter(embedded)  # noqa: PLW2901
         rowids.append(batch["_rowid"].to_numpy().copy())  # a view would keep the whole batch

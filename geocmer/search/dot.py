@@ -1,6 +1,7 @@
 """Products of float16 rows with queries, exact to the last bit: the same in whatever order they are added up.
 
-A relation's scores come by two ways, compiled from the sidecar and through numpy from LanceDB, in batches of any size.
+A relation's scores come by two ways, compiled from the memory-mapped cache and through numpy from LanceDB, in any
+batches.
 Floating-point sums would differ in their last digits, and with them the order of hits that are all but equal. Here no
 sum is ever rounded: a float16 is a multiple of 2^-24, the queries are rounded to multiples of `GRID`, so every partial
 sum is a multiple of 2^-50, and below 8 a float64 holds all of these.

@@ -20,7 +20,7 @@ from ..errors import ModelError
 from ..imagery.images import resize_to_square
 from ..models.encoder import Encoder
 from ..store.store import Store
-from ..store.tile_images import Cutter
+from ..store.tile_images import TileImageReader
 from .results import Hit
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ def explain(store: Store, encoder: Encoder, hits: Iterable[Hit], folder: Path) -
         ModelError: the encoder has no focus layers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with Cutter(store.scenes()) as cutter:
+    with TileImageReader(store.scenes()) as images:
         for hit in hits:
-            pixels = cutter.pixels(hit.scene_id, hit.row, hit.col)
+            pixels = images.pixels(hit.scene_id, hit.row, hit.col)
             score = "" if hit.score is None else f"   score {hit.score:.3f}"
             where = f"{Path(hit.uri or hit.scene_id[:8]).name}, row {hit.row}, column {hit.col}"
             page = heatmap(pixels, focus(encoder, pixels), f"{hit.rank}.   {where}   {hit.category or ''}{score}")

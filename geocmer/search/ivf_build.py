@@ -33,7 +33,7 @@ def index(store: Store, queries: NDArray[np.floating[Any]]) -> Ivf:
     Raises:
         StoreError: the store has no vectors yet, or too few tiles to need an index.
     """
-    store.snapshot().answering()
+    store.snapshot().require_encoder()
     tiles = store.count()
     if tiles < WORTH:
         raise StoreError(f"the store {store.path} has {tiles} tiles; below {WORTH} an exact search needs no index")
@@ -48,5 +48,5 @@ def index(store: Store, queries: NDArray[np.floating[Any]]) -> Ivf:
         tried = Ivf(column, probes, candidates, float(np.mean(found)), len(queries))
         if tried.recall >= RECALL:
             break
-    store.keep(KEY, tried.to_json())
+    store.set_metadata(KEY, tried.to_json())
     return tried

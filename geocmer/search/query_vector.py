@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..imagery.images import ImageFile
 from ..models.text_encoder import NumpyTextEncoder
-from ..store.vectors import halves
+from ..store.vectors import to_numpy
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -114,7 +114,7 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
         StoreError: the store has no vectors yet.
     """
     snapshot = store.snapshot()
-    info = snapshot.answering()
+    info = snapshot.require_encoder()
     column = info.column
     vectors = np.empty((len(ids), info.dim))
     for place, name in enumerate(ids):
@@ -122,7 +122,7 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
         if len(start) < 6 or not set(start) <= set("0123456789abcdef"):
             raise InputError(f"{name!r} is neither a file nor a tile's id (32 hex digits, or the first 6 and more)")
         batches = list(snapshot.scan([column], f"id LIKE '{start}%'"))  # hex digits alone: nothing to quote
-        found = [halves(batch[column]) for batch in batches if batch.num_rows]
+        found = [to_numpy(batch[column]) for batch in batches if batch.num_rows]
         count = sum(len(embedded) for _, embedded in found)
         if count != 1:
             many = (

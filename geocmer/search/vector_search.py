@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..store import mmap_cache
 from ..store.filter import EVERY_TILE, Filter
-from ..store.mmap_cache import Sidecar
+from ..store.mmap_cache import MmapCache, cache_for
 from ..store.scan import Source, matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from ..store.vectors import EncoderInfo, halves
+from ..store.vectors import EncoderInfo, to_numpy
 from .ivf import Ivf
 from .nms import thin
 from .results import DETAILS, Answer, Hit, Plan, hit_of
@@ -27,8 +26,6 @@ from .topk import Best, dots
 if TYPE_CHECKING:
     import pyarrow as pa
 
-WIDE = 50_000
-"""A search that reads this many rows and more makes the sidecar if there is none; below, LanceDB is as fast."""
 MANY = 16_384
 """From here on the compiled product is faster than numpy's, and worth the import of numba."""
 
@@ -71,31 +68,24 @@ def search(
     """
     _finite(weights or {})
     snapshot = store.snapshot()
-    query, k = _direction(vector, snapshot.answering(fingerprint)), _at_least_one(k)
+    query, k = _direction(vector, snapshot.require_encoder(fingerprint)), _at_least_one(k)
     if index is not None and (k is None or places == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
-    copy = None if index else sidecar_for(snapshot, filter)
+    cache = None if index else cache_for(snapshot, filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], Answer]:
         best = Best(query, most, min_score)
         if index is not None and most is not None:
             plan = _rank_near(snapshot, filter, weights, best, index, most)
         else:
-            plan = _rank(snapshot, filter, weights, best) if copy is None else _rank_copy(copy, filter, weights, best)
+            plan = (
+                _rank(snapshot, filter, weights, best) if cache is None else _rank_cache(cache, filter, weights, best)
+            )
         rowids, scores = best.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
     found, kept, hidden = thin(snapshot, rank, k, places)
     return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
-
-
-def sidecar_for(snapshot: Snapshot, filter: Filter) -> Sidecar | None:
-    """The sidecar, if it is there or pays: made once, it saves every wide search from then on."""
-    copy = mmap_cache.fresh(snapshot)
-    if copy is None and snapshot.count() >= WIDE:
-        near = snapshot.count(filter.prefilter(lambda: snapshot.max_tile_extent))
-        copy = mmap_cache.build(snapshot) if near >= WIDE else None
-    return copy
 
 
 def _rank_near(
@@ -123,7 +113,7 @@ def _rank(
     column = snapshot.encoder.column if snapshot.encoder else ""
     scanned = matched = unembedded = 0
     for read, batch in matches(snapshot, filter, ("id", column, *(("category",) if weights else ())), source):
-        vectors, embedded = halves(batch[column])
+        vectors, embedded = to_numpy(batch[column])
         scanned += read
         matched += int(embedded.sum())
         unembedded += int((~embedded).sum())
@@ -135,30 +125,30 @@ def _rank(
     return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _rank_copy(copy: Sidecar, filter: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
-    """The same from the sidecar."""
-    found, scanned = copy.select(filter)
-    embedded = found[copy.embedded[found]]
-    for rows in copy.pieces(embedded) if best.keeps_all else [embedded]:
-        _consider(copy, rows, weights, best)
-    return Plan("sidecar scan", True, len(copy.ids), scanned, len(embedded), len(found) - len(embedded))
+def _rank_cache(cache: MmapCache, filter: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
+    """Rank what the memory-mapped cache holds."""
+    found, scanned = cache.select(filter)
+    embedded = found[cache.embedded[found]]
+    for rows in cache.pieces(embedded) if best.keeps_all else [embedded]:
+        _consider(cache, rows, weights, best)
+    return Plan("memory-mapped cache", True, len(cache.ids), scanned, len(embedded), len(found) - len(embedded))
 
 
-def _consider(copy: Sidecar, rows: NDArray[np.intp], weights: Mapping[str | None, float] | None, best: Best) -> None:
+def _consider(cache: MmapCache, rows: NDArray[np.intp], weights: Mapping[str | None, float] | None, best: Best) -> None:
     if len(rows) >= MANY:
         from .dot_numba import products
 
-        rough = products(copy.vectors, rows, best.rough)
+        rough = products(cache.vectors, rows, best.rough)
     else:
-        rough = dots(copy.vectors[rows], best.rough)
+        rough = dots(cache.vectors[rows], best.rough)
     offsets = None
     if weights:
-        offsets = np.array([weights.get(name, 0.0) for name in copy.names])[copy.categories[rows]]
+        offsets = np.array([weights.get(name, 0.0) for name in cache.names])[cache.categories[rows]]
     best.consider(
         rough,
-        lambda some: copy.vectors[rows[some]],
-        lambda some: copy.rowids[rows[some]],
-        lambda some: copy.ids[rows[some]],
+        lambda some: cache.vectors[rows[some]],
+        lambda some: cache.rowids[rows[some]],
+        lambda some: cache.ids[rows[some]],
         offsets,
     )
 

@@ -1,15 +1,13 @@
-"""A copy of what ranking reads, laid out for it: memory-mapped arrays beside the tables, derived from them.
+"""The memory-mapped cache: a copy of what ranking reads, laid out for it, as arrays beside the tables.
 
 It is never the source of truth. Its folder is named after the data files of the one version it was made from, so that
-a sidecar of other rows is not found, and it gets that name only once it is whole. Deleting it loses nothing.
+a cache of other rows is not found, and it gets that name only once it is whole. Deleting it loses nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
-import os
 import shutil
 import tempfile
 import time
@@ -28,29 +26,23 @@ from ..geometry.extent import block_bounds
 from ..geometry.region import Region
 from .filter import Filter, boxes, inside
 from .lance import is_local
-from .schema import EXTENT
+from .mmap_build import NO_TIME, ROW_ARRAYS, write_arrays
 from .snapshot import Snapshot
-from .vectors import halves
 
 FOLDER = "sidecar"
-"""Inside a store."""
-BLOCK = 512
+"""Inside a store, since the first ones."""
+CACHE_MIN_ROWS = 50_000
+"""A search that reads this many rows and more makes the cache if there is none; below, LanceDB is as fast."""
+BLOCK_ROWS = 512
 """Rows whose extents are bounded together: a region is compared with blocks first. Stored rows lie scene by scene."""
-MAKING = 3600.0
-"""Seconds: a draft that was begun so long ago is not being made any more."""
-PIECE = 65_536
+MAX_DRAFT_SECONDS = 3600.0
+"""A draft that was begun so long ago is not being made any more."""
+MAPPED_ROWS = 65_536
 """Rows whose vectors are mapped at once, 50 MB at 384 numbers, where all are kept that are read."""
-NEVER = np.iinfo(np.int64).min
-"""Stands for "no time"."""
-ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "rowids": ("u8", ()), "ids": ("S32", ()), "extents": ("f8", (4,)), "boxes": ("?", ()), "embedded": ("?", ()),
-    "covered": ("?", ()), "categories": ("i4", ()), "times": ("i8", ()), "gsd": ("f4", ()),
-}  # fmt: skip
-"""Name -> type and further axes of the arrays that hold a value for every row."""
 
 
 @dataclass(frozen=True)
-class Sidecar:
+class MmapCache:
     """The arrays, all in storage order of the n rows.
 
     Attributes:
@@ -62,7 +54,7 @@ class Sidecar:
         embedded: (n,) True where there is a vector.
         covered: (n,) True where there is land cover.
         categories: (n,) index in `names`; the last name is None.
-        times: (n,) microseconds since 1970, UTC, or `NEVER`.
+        times: (n,) microseconds since 1970, UTC, or `NO_TIME`.
         gsd: (n,) metres.
         names: the categories.
         classes: the land-cover labels.
@@ -86,12 +78,12 @@ class Sidecar:
     cover: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]] = field(repr=False)
 
     def select(self, filter: Filter) -> tuple[NDArray[np.intp], int]:
-        """Rows, ascending, that truly meet a filter, embedded or not; and how many rows were looked at one by one."""
+        """Return the rows, ascending, that pass a filter, embedded or not; and how many were looked at one by one."""
         area = filter.area
         if area is None:
             rows = np.arange(len(self.ids))
         else:
-            rows = (np.flatnonzero(self._near(area))[:, None] * BLOCK + np.arange(BLOCK)).ravel()
+            rows = (np.flatnonzero(self._near(area))[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)).ravel()
             rows = rows[: np.searchsorted(rows, len(self.ids))]
         scanned = len(rows)
         if filter.category is not None:
@@ -100,7 +92,7 @@ class Sidecar:
         start, end = filter.period
         if start or end:
             times = self.times[rows]
-            keep = times != NEVER
+            keep = times != NO_TIME
             keep &= times >= _microseconds(start) if start else True
             keep &= times <= _microseconds(end) if end else True
             rows = rows[keep]
@@ -118,7 +110,7 @@ class Sidecar:
         return rows, scanned
 
     def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
-        """Footprints of these rows; from the store only where a footprint is not its extent."""
+        """Return the footprints of rows; only those that are not their extent are read from the store."""
         found = np.empty(len(rows), object)
         plain = self.boxes[rows]
         found[plain] = shapely.box(*self.extents[rows[plain]].T)
@@ -128,22 +120,22 @@ class Sidecar:
         return found
 
     def pieces(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        """The same rows, some at a time; behind each lot the vectors are unmapped, so that memory stays flat.
+        """Yield the rows some at a time; behind each piece the vectors are unmapped, so that memory stays flat.
 
         The system would take back what is mapped only when it must, and count it as the process's until then.
         """
         advise = getattr(getattr(self.vectors.base, "_mmap", None), "madvise", None)
-        for start in range(0, len(rows), PIECE):
-            yield rows[start : start + PIECE]
+        for start in range(0, len(rows), MAPPED_ROWS):
+            yield rows[start : start + MAPPED_ROWS]
             if advise is not None and hasattr(mmap, "MADV_DONTNEED"):  # not so on Windows
                 advise(mmap.MADV_DONTNEED)
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:
-        return block_bounds(self.extents, BLOCK)
+        return block_bounds(self.extents, BLOCK_ROWS)
 
     def _near(self, area: Region) -> NDArray[np.bool_]:
-        """Which blocks may hold a tile of the region."""
+        """Return which blocks may hold a tile of the region."""
         xmin, ymin, xmax, ymax = self._blocks.T
         near = np.zeros(len(xmin), bool)
         for west, south, east, north in boxes(area, float(xmax.max(initial=-180))):
@@ -155,7 +147,7 @@ class Sidecar:
         return {}
 
     def _share(self, rows: NDArray[np.intp], labels: dict[str, frozenset[str]], name: str) -> NDArray[np.float64]:
-        """The share that the labels of a name have of each row; a name asked for again is not added up again."""
+        """Return the share of a name's labels under each row; that of a name is added up once."""
         meant = labels[name]
         if meant not in self._columns:
             owner, codes, shares = self.cover
@@ -165,34 +157,41 @@ class Sidecar:
         return share
 
 
-def fresh(snapshot: Snapshot) -> Sidecar | None:
-    """The sidecar of exactly this version, if there is one."""
-    if "sidecar" not in snapshot.cache and is_local(snapshot.path) and snapshot.encoder is not None:
-        folder = Path(snapshot.path) / FOLDER / _name(snapshot)
+def cache_for(snapshot: Snapshot, filter: Filter) -> MmapCache | None:
+    """Return the cache, if there is one or making it pays: made once, it saves every wide search from then on."""
+    cache = find_cache(snapshot)
+    if cache is None and snapshot.count() >= CACHE_MIN_ROWS:
+        near = snapshot.count(filter.prefilter(lambda: snapshot.max_tile_extent))
+        cache = build_cache(snapshot) if near >= CACHE_MIN_ROWS else None
+    return cache
+
+
+def find_cache(snapshot: Snapshot) -> MmapCache | None:
+    """Return the cache of exactly this version, if there is one; the snapshot keeps it open."""
+    if snapshot.mmap_cache is None and is_local(snapshot.path) and snapshot.encoder is not None:
+        folder = Path(snapshot.path) / FOLDER / snapshot.rows_hash
         if folder.is_dir():
-            with suppress(
-                OSError, ValueError, EOFError
-            ):  # damaged, or cleared by another process meanwhile: as if it were absent
-                snapshot.cache["sidecar"] = _load(snapshot, folder)
-    found: Sidecar | None = snapshot.cache.get("sidecar")
-    return found
+            # Damaged, or cleared by another process meanwhile: as if it were absent.
+            with suppress(OSError, ValueError, EOFError):
+                snapshot.mmap_cache = _load(snapshot, folder)
+    return snapshot.mmap_cache
 
 
-def build(snapshot: Snapshot) -> Sidecar | None:
-    """Make the sidecar of a version, and clear those of others. None where none can be: nothing depends on it.
+def build_cache(snapshot: Snapshot) -> MmapCache | None:
+    """Make the cache of a version, and clear those of others. None where none can be: nothing depends on it.
 
     None is made of an earlier version: it would take the place of the newest one's.
     """
-    if snapshot.past or not is_local(snapshot.path) or snapshot.encoder is None or not snapshot.count():
+    if snapshot.historical or not is_local(snapshot.path) or snapshot.encoder is None or not snapshot.count():
         return None
     place = Path(snapshot.path) / FOLDER
-    folder = place / _name(snapshot)
+    folder = place / snapshot.rows_hash
     try:
         place.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place, prefix=".") as draft:
             whole = Path(draft) / "whole"
             whole.mkdir()
-            _fill(snapshot, whole)
+            write_arrays(snapshot, snapshot.encoder, whole)
             if folder.exists():  # found damaged, or made by another process meanwhile
                 shutil.rmtree(folder)
             whole.replace(folder)
@@ -201,112 +200,40 @@ def build(snapshot: Snapshot) -> Sidecar | None:
                 shutil.rmtree(other, ignore_errors=True)
     except OSError:  # a read-only or full disk: searching goes on without
         return None
-    return fresh(snapshot)
+    return find_cache(snapshot)
 
 
-def stale(snapshot: Snapshot) -> list[Path]:
-    """Sidecars of other versions, damaged ones, and those that nobody goes on making."""
+def remove_cache(snapshot: Snapshot, cache: MmapCache) -> None:
+    """Delete a cache that is found to be wrong; the next wide search makes it anew."""
+    snapshot.mmap_cache = None
+    shutil.rmtree(cache.folder, ignore_errors=True)
+
+
+def stale_folders(snapshot: Snapshot) -> list[Path]:
+    """List the caches of other versions, damaged ones, and drafts that nobody goes on making."""
     place = Path(snapshot.path) / FOLDER
     if not is_local(snapshot.path) or not place.is_dir():
         return []
-    whole = fresh(snapshot)
-    others = [folder for folder in sorted(place.iterdir()) if whole is None or folder != whole.folder]
+    current = find_cache(snapshot)
+    others = [folder for folder in sorted(place.iterdir()) if current is None or folder != current.folder]
     return [folder for folder in others if not (folder.name.startswith(".") and _is_young(folder))]
 
 
 def _is_young(draft: Path) -> bool:
     try:
-        return draft.stat().st_mtime > time.time() - MAKING
+        return draft.stat().st_mtime > time.time() - MAX_DRAFT_SECONDS
     except FileNotFoundError:  # it has just become whole
         return True
 
 
-def _name(snapshot: Snapshot) -> str:
-    """Hash of the data files and deletions of a version, and of the encoder: equal names mean equal rows."""
-    if "name" not in snapshot.cache:
-        digest = hashlib.blake2b((snapshot.encoder.fingerprint if snapshot.encoder else "").encode(), digest_size=16)
-        for fragment in snapshot.dataset.get_fragments():
-            digest.update(json.dumps(fragment.metadata.to_json(), sort_keys=True, default=str).encode())
-        snapshot.cache["name"] = digest.hexdigest()
-    name: str = snapshot.cache["name"]
-    return name
-
-
-def _load(snapshot: Snapshot, folder: Path) -> Sidecar:
+def _load(snapshot: Snapshot, folder: Path) -> MmapCache:
     def read(name: str) -> Any:
         return np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
 
     names, classes = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("names", "classes"))
     cover = (read("cover_rows"), read("cover_codes"), read("cover_shares"))
-    arrays = {name: read(name) for name in ("vectors", *ARRAYS)}
-    return Sidecar(snapshot, folder, **arrays, names=names, classes=classes, cover=cover)
-
-
-def _fill(snapshot: Snapshot, folder: Path) -> None:
-    import pyarrow.compute as pc
-
-    if snapshot.encoder is None:
-        raise ValueError("a store without vectors has no sidecar")
-    rows, column = snapshot.count(), snapshot.encoder.column
-    arrays = {name: np.empty((rows, *axes), t) for name, (t, axes) in ARRAYS.items()}
-    names: dict[str | None, int] = {}
-    classes: dict[str, int] = {}
-    cover: list[tuple[NDArray[Any], ...]] = []
-    read = ["id", *EXTENT, "geometry", "datetime", "gsd", "category", "labels", "fractions", column]
-    at = 0
-    with (folder / "vectors.npy").open("wb") as file:  # not through a memory map, which would hold them all
-        shape = {"descr": "<f2", "fortran_order": False, "shape": (rows, snapshot.encoder.dim)}
-        np.lib.format.write_array_header_1_0(file, shape)
-        for batch in snapshot.scan(read):
-            part = slice(at, at + batch.num_rows)
-            vectors, embedded = halves(batch[column])
-            file.write(np.where(embedded[:, None], vectors, np.float16(0)).astype("<f2").tobytes())
-            arrays["embedded"][part] = embedded
-            arrays["rowids"][part] = batch["_rowid"].to_numpy()
-            arrays["ids"][part] = np.array(batch["id"].to_pylist(), "S32")
-            extents = np.column_stack([batch[name].to_numpy() for name in EXTENT])
-            arrays["extents"][part] = extents
-            arrays["boxes"][part] = _are_boxes(batch["geometry"].to_numpy(zero_copy_only=False), extents)
-            arrays["covered"][part] = np.asarray(batch["labels"].is_valid())
-            arrays["categories"][part] = _codes(batch["category"], names)
-            arrays["times"][part] = batch["datetime"].cast("int64").fill_null(NEVER).to_numpy()
-            arrays["gsd"][part] = batch["gsd"].to_numpy()
-            owner = at + pc.list_parent_indices(batch["labels"]).to_numpy()
-            shares = batch["fractions"].flatten().to_numpy().copy()  # a view would keep the whole batch
-            cover.append((owner, _codes(batch["labels"].flatten(), classes), shares))
-            at += batch.num_rows
-        file.flush()
-        os.fsync(file.fileno())
-    last = len(names)
-    arrays["categories"][arrays["categories"] < 0] = last
-    for name, parts in zip(("rows", "codes", "shares"), zip(*cover, strict=True), strict=True):
-        np.save(folder / f"cover_{name}.npy", np.concatenate(parts))
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    (folder / "names.json").write_text(json.dumps([*names, None]), "utf-8")
-    (folder / "classes.json").write_text(json.dumps([*classes]), "utf-8")
-
-
-def _codes(column: Any, known: dict[Any, int]) -> NDArray[np.int32]:
-    """Each word as a number, -1 for none; `known` is extended by new words."""
-    encoded = column.dictionary_encode()
-    numbers = [known.setdefault(word, len(known)) for word in encoded.dictionary.to_pylist()]
-    codes: NDArray[np.int32] = np.array([*numbers, -1], np.int32)[encoded.indices.fill_null(len(numbers)).to_numpy()]
-    return codes
-
-
-def _are_boxes(wkb: NDArray[np.object_], extents: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which footprints are exactly their extents: four corners, each on it, and an area to match."""
-    shapes = shapely.from_wkb(wkb)
-    plain = (shapely.get_num_coordinates(shapes) == 5) & (shapely.get_type_id(shapes) == 3)
-    corners = shapely.get_coordinates(shapes[plain]).reshape(-1, 5, 2)
-    around = extents[plain]
-    on = ((corners == around[:, None, :2]) | (corners == around[:, None, 2:])).all(axis=(1, 2))
-    full = (around[:, 2] - around[:, 0]) * (around[:, 3] - around[:, 1])
-    on &= (full > 0) & (shapely.area(shapes[plain]) > full / 2)
-    plain[plain] = on
-    result: NDArray[np.bool_] = plain
-    return result
+    arrays = {name: read(name) for name in ("vectors", *ROW_ARRAYS)}
+    return MmapCache(snapshot, folder, **arrays, names=names, classes=classes, cover=cover)
 
 
 def _microseconds(moment: Any) -> int:

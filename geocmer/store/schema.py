@@ -109,7 +109,7 @@ class SceneRow:
 
 
 def tiles_schema() -> pa.Schema:
-    """Columns of a new `tiles` table: no vectors yet, their length is not known before the first encoder."""
+    """Describe a new `tiles` table: no vectors yet, their length is not known before the first encoder."""
     import pyarrow as pa
 
     return pa.schema(
@@ -132,7 +132,7 @@ def tiles_schema() -> pa.Schema:
 
 
 def scenes_schema() -> pa.Schema:
-    """Columns of the `scenes` table, named and ordered as `SceneRow`."""
+    """Describe the `scenes` table, with columns named and ordered as in `SceneRow`."""
     import pyarrow as pa
 
     time = pa.timestamp("us", tz="UTC")
@@ -153,7 +153,7 @@ def scenes_schema() -> pa.Schema:
 
 
 def _key() -> pa.Field:
-    """The key column. All of it is needed for inserts that never double a row under two writers (measured).
+    """Describe the key column. All of it is needed for inserts that never double a row under two writers (measured).
 
     It is declared where the table is created, not in a second commit, so that no half-made table can exist.
     """
@@ -163,7 +163,7 @@ def _key() -> pa.Field:
 
 
 def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: EncoderInfo | None) -> pa.Table:
-    """Rows as an Arrow table with the columns of `tiles_schema`, and the encoder's column if vectors are given."""
+    """Make an Arrow table with the columns of `tiles_schema`, and the encoder's column if vectors are given."""
     import pyarrow as pa
 
     schema = tiles_schema()
@@ -182,7 +182,7 @@ def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: Encoder
 
 
 def share_columns(shares: Sequence[Mapping[str, float] | None]) -> tuple[pa.ListArray, pa.ListArray]:
-    """The columns `labels` and `fractions`, made end to end: Arrow is slow to look into lists of lists."""
+    """Make the columns `labels` and `fractions`, end to end: Arrow is slow to look into lists of lists."""
     import pyarrow as pa
 
     ends = pa.array(np.cumsum([0, *(len(share or ()) for share in shares)]).astype(np.int32))
@@ -194,7 +194,7 @@ def share_columns(shares: Sequence[Mapping[str, float] | None]) -> tuple[pa.List
 
 
 def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:
-    """Rows as an Arrow table with the columns of `scenes_schema`."""
+    """Make an Arrow table with the columns of `scenes_schema`."""
     import pyarrow as pa
 
     times = {"datetime": lambda row: _utc(row.datetime), "created_at": lambda row: _utc(row.created_at)}
@@ -209,12 +209,12 @@ def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:
 
 
 def scene_row(record: dict[str, Any]) -> SceneRow:
-    """The inverse of `scenes_table` for one row."""
+    """Read a row that `scenes_table` wrote."""
     return SceneRow(**{**record, "transform": tuple(record["transform"]), "bands": tuple(record["bands"])})
 
 
 def extents(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Unwrapped extents (n, 4) of footprints: xmin, ymin, xmax, ymax in degrees.
+    """Compute the unwrapped extents (n, 4) of footprints: xmin, ymin, xmax, ymax in degrees.
 
     A polygon was not cut, so its bounds are its extent, and shapely finds them all at once.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-BATCH = 2048
-"""Rows held in memory at once while scanning."""
-AHEAD = 8 * 2**20
-"""Bytes that Lance reads ahead of them; left to itself it takes 200 MB, and is no faster."""
+    from .mmap_cache import MmapCache
+
+BATCH_ROWS = 2048
+"""Rows of a batch of a scan."""
+READ_AHEAD_BYTES = 8 * 2**20
+"""Read by Lance ahead of a batch; left to itself it takes 200 MB, and is no faster."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Snapshot:
     """The `tiles` table at one version. Made by `Store.snapshot`.
 
@@ -34,8 +38,8 @@ class Snapshot:
         version: of the `tiles` table.
         encoder: the encoder whose vectors answer, or None while nothing is embedded.
         uris: scene id -> where the scene was read.
-        past: whether this is an earlier version, read on purpose, and not the newest.
-        cache: what others derive from this version and wish to keep as long as it.
+        historical: whether this is an earlier version, read on purpose, and not the newest.
+        mmap_cache: the memory-mapped cache of this version, once it was opened; see `mmap_cache.find_cache`.
     """
 
     path: str
@@ -43,11 +47,11 @@ class Snapshot:
     version: int
     encoder: EncoderInfo | None
     uris: dict[str, str] = field(repr=False)
-    past: bool = False
-    cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    historical: bool = False
+    mmap_cache: MmapCache | None = field(default=None, repr=False, compare=False)
 
-    def answering(self, fingerprint: str | None = None) -> EncoderInfo:
-        """The encoder whose vectors answer.
+    def require_encoder(self, fingerprint: str | None = None) -> EncoderInfo:
+        """Return the encoder whose vectors answer.
 
         Args:
             fingerprint: of the encoder that asks, if another one is to be refused.
@@ -67,23 +71,23 @@ class Snapshot:
         return self.encoder
 
     def count(self, where: pc.Expression | None = None) -> int:
-        """Rows that a filter (see `Filter.prefilter`) lets through."""
+        """Count the rows that a filter (see `Filter.prefilter`) lets through."""
         return int(self.dataset.count_rows(where))
 
     def scan(self, columns: Sequence[str], where: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
+        """Yield the rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
         scanner = self.dataset.scanner(
             columns=list(columns),
             filter=where,
             with_row_id=True,
-            batch_size=BATCH,
+            batch_size=BATCH_ROWS,
             batch_readahead=2,
-            io_buffer_size=AHEAD,
+            io_buffer_size=READ_AHEAD_BYTES,
         )
         yield from scanner.to_batches()
 
     def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
-        """Rows by `_rowid`, in the order asked for (Lance alone returns them in storage order)."""
+        """Read rows by `_rowid`, in the order asked for (Lance alone returns them in storage order)."""
         among = f"_rowid IN ({', '.join(map(str, rowids.tolist()))})" if len(rowids) else "false"
         found = self.dataset.scanner(list(columns), filter=among, with_row_id=True).to_table()
         stored = found["_rowid"].to_numpy()
@@ -105,6 +109,14 @@ class Snapshot:
             height = max(height, float((ymax - ymin).max(initial=0)))
             east = max(east, float(xmax.max(initial=-180)))
         return width, height, east
+
+    @cached_property
+    def rows_hash(self) -> str:
+        """Hash of the data files and deletions of the version, and of the encoder: equal hashes mean equal rows."""
+        digest = hashlib.blake2b((self.encoder.fingerprint if self.encoder else "").encode(), digest_size=16)
+        for fragment in self.dataset.get_fragments():
+            digest.update(json.dumps(fragment.metadata.to_json(), sort_keys=True, default=str).encode())
+        return digest.hexdigest()
 
     @cached_property
     def labels(self) -> frozenset[str]:

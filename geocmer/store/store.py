@@ -1,8 +1,8 @@
 """The store: a LanceDB database of tiles, their vectors and their scenes. All writing to it happens here.
 
 Every write is one atomic commit, keyed by a tile's id, and adds nothing that is already there: an interrupted run is
-mended by running it again, and two runs beside each other never double a row. The pointer to the encoder whose vectors
-answer lies in the metadata of the `tiles` table: a re-embedding takes effect in one commit, when it is complete.
+completed by running it again, and two runs beside each other never double a row. The pointer to the encoder whose
+vectors answer lies in the metadata of the `tiles` table: a re-embedding takes effect in one commit, once complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import StoreError
 from . import lance
-from .reader import COMING, CURRENT, Reader, TileKey
+from .reader import ENCODER_KEY, PENDING_ENCODER_KEY, Reader, TileKey
 from .schema import SceneRow, TileRow, scenes_table, share_columns, tiles_schema, tiles_table
 from .vectors import EncoderInfo, vector_array, vector_field
 
@@ -52,15 +52,15 @@ class Store(Reader):
         Raises:
             StoreError: `path` holds something else or a store of another schema, or nothing can be written there.
         """
-        lance.make(str(path))
+        lance.create_tables(str(path))
         return cls(str(path))
 
     def add_tiles(self, rows: Sequence[TileRow], vectors: NDArray[np.floating[Any]] | None = None) -> int:
-        """Add tiles that are not there yet; those that are there stay as they are.
+        """Add tiles that the store lacks; those that it has stay as they are.
 
         Args:
             rows: tiles; of two with the same id the first counts.
-            vectors: (n, dim) unit vectors of the current encoder (`begin`), or None to embed later.
+            vectors: (n, dim) unit vectors of the current encoder (`add_encoder`), or None to embed later.
 
         Returns:
             How many were new.
@@ -71,7 +71,7 @@ class Store(Reader):
         first = np.unique([row.id for row in rows], return_index=True)[1] if rows else np.array([], np.intp)
         info = self.encoder
         if vectors is not None and info is None:
-            raise ValueError("call begin(encoder) before adding vectors")
+            raise ValueError("call add_encoder(encoder) before adding vectors")
         column = vector_array(vectors, info) if vectors is not None and info is not None else None
         table = tiles_table(rows, column, info)
         if len(first) < len(rows):
@@ -85,7 +85,7 @@ class Store(Reader):
         fractions: Sequence[Mapping[str, float] | None],
         captions: Sequence[Sequence[str] | None],
     ) -> None:
-        """Replace category, class fractions and captions of tiles that are there; other ids are ignored."""
+        """Replace category, class fractions and captions of stored tiles; other ids are ignored."""
         import pyarrow as pa
 
         columns = [
@@ -103,18 +103,21 @@ class Store(Reader):
         """Record a scene, to be called after its last tile; a scene of the same id is replaced."""
         lance.upsert(self.path, self._table("scenes"), scenes_table([row]), insert=True, update=True)
 
-    def begin(self, info: EncoderInfo) -> None:
-        """Make room for an encoder's vectors. A store's first encoder answers at once, a later one after `switch`."""
+    def add_encoder(self, info: EncoderInfo) -> None:
+        """Make room for an encoder's vectors.
+
+        A store's first encoder answers at once, a later one after `activate_encoder`.
+        """
         for attempt in range(3):
             try:
-                return self._begin(info)
+                return self._add_encoder(info)
             except (StoreError, ValueError):  # another process may be announcing an encoder: look again, then give up
                 if attempt == 2:
                     raise
         return None
 
     def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]] | None) -> None:
-        """Give tiles that are there their (n, dim) unit vectors of an encoder that was announced by `begin`.
+        """Set the (n, dim) unit vectors of stored tiles, of an encoder that `add_encoder` made room for.
 
         None takes their vectors out, as if they had never been embedded.
         """
@@ -126,7 +129,7 @@ class Store(Reader):
         table = pa.Table.from_arrays(arrays, schema=schema)
         lance.upsert(self.path, self._table("tiles"), table, update=True)
 
-    def switch(self, info: EncoderInfo) -> None:
+    def activate_encoder(self, info: EncoderInfo) -> None:
         """Let an encoder's vectors answer from now on, in one commit, and drop the old ones.
 
         Raises:
@@ -135,15 +138,15 @@ class Store(Reader):
         old = self.encoder
         if old == info:
             return
-        self._refuse_past()
+        self._require_newest()
         lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
         if lacking:
             raise StoreError(
                 f"{lacking} tiles of {self.path} have no vector of {info.title} yet, so the old ones still answer; "
                 f"run `geocmer embed --model {info.model} --store {self.path}` again"
             )
-        with lance.spoken(self.path, "write"):
-            lance.set_metadata(self.path, "tiles", {CURRENT: info.to_json(), COMING: None})
+        with lance.translate_errors(self.path, "write"):
+            lance.set_metadata(self.path, "tiles", {ENCODER_KEY: info.to_json(), PENDING_ENCODER_KEY: None})
             self._drop_vectors_but({info.column})
 
     def reembed(self, info: EncoderInfo, encode: Callable[[list[TileKey]], NDArray[np.floating[Any]]]) -> int:
@@ -156,12 +159,12 @@ class Store(Reader):
         Returns:
             How many vectors were made.
         """
-        self.begin(info)
+        self.add_encoder(info)
         made = 0
-        for keys in self.missing(info):
+        for keys in self.iter_unembedded(info):
             self.set_vectors(info, [key.id for key in keys], encode(keys))
             made += len(keys)
-        self.switch(info)
+        self.activate_encoder(info)
         if made:
             self.upkeep()
         return made
@@ -170,20 +173,20 @@ class Store(Reader):
         """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
         from lancedb.index import BTree
 
-        self._refuse_past()
+        self._require_newest()
         for name in lance.TABLES:
-            lance.tidy(self.path, name)
+            lance.compact(self.path, name)
         for name, behind in self.unindexed().items():
             if behind is None:
                 self._table("tiles").create_index(name, config=BTree())
 
-    def sweep(self) -> None:
+    def clean_orphans(self) -> None:
         """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
-        self._refuse_past()
+        self._require_newest()
         for name in lance.TABLES:
-            lance.sweep(self.path, name)
+            lance.clean_orphans(self.path, name)
 
-    def remove_doubles(self, rows: Sequence[tuple[str, int]]) -> None:
+    def remove_duplicates(self, rows: Sequence[tuple[str, int]]) -> None:
         """Remove rows, each given as (id, row id), whose id another row has too.
 
         A row goes only if both still agree, so that one row of each id is left whatever happened meanwhile.
@@ -192,46 +195,48 @@ class Store(Reader):
 
         for start in range(0, len(rows), 500):
             pairs = [f"({(col('id') == lit(name)).to_sql()} AND _rowid = {row})" for name, row in rows[start:][:500]]
-            with lance.spoken(self.path, "write"):
+            with lance.translate_errors(self.path, "write"):
                 self._table("tiles").delete(" OR ".join(pairs))
 
     def index_vectors(self) -> str:
         """Make, or make anew, the approximate index of the vectors that answer (see `ivf`). Returns their column."""
         from lancedb.index import IvfRq
 
-        column = self.snapshot().answering().column
-        with lance.spoken(self.path, "write"):
+        column = self.snapshot().require_encoder().column
+        with lance.translate_errors(self.path, "write"):
             self._table("tiles").create_index(column, config=IvfRq(distance_type="dot"), replace=True)
         return column
 
-    def keep(self, key: str, text: str) -> None:
-        """Keep a note in the metadata of the tiles, in place of an older one."""
-        with lance.spoken(self.path, "write"):
-            self._refuse_past()
+    def set_metadata(self, key: str, text: str) -> None:
+        """Set a value in the metadata of the tiles."""
+        with lance.translate_errors(self.path, "write"):
+            self._require_newest()
             lance.set_metadata(self.path, "tiles", {key: text})
 
-    def _refuse_past(self) -> None:
-        """An earlier version is not written to."""
-        if self.past is not None:
-            raise StoreError(f"the store {self.path} is read as of version {self.past}; open it anew to write to it")
+    def _require_newest(self) -> None:
+        """Refuse to write to an earlier version."""
+        if self.as_of is not None:
+            raise StoreError(f"the store {self.path} is read as of version {self.as_of}; open it anew to write to it")
 
     def _table(self, name: str) -> Any:
-        """A table to write to."""
-        self._refuse_past()
+        """Return a table to write to."""
+        self._require_newest()
         if name not in self._tables:
-            self._tables[name] = lance.table(self.path, name)
+            self._tables[name] = lance.open_table(self.path, name)
         return self._tables[name]
 
-    def _begin(self, info: EncoderInfo) -> None:
+    def _add_encoder(self, info: EncoderInfo) -> None:
         current = self.encoder
-        if info in (current, self.coming):
+        if info in (current, self.pending_encoder):
             return
         table = self._table("tiles")
-        with lance.spoken(self.path, "write"):
-            self._drop_vectors_but({current.column, info.column} if current else {info.column})  # of an abandoned one
+        with lance.translate_errors(self.path, "write"):
+            self._drop_vectors_but(
+                {current.column, info.column} if current else {info.column}
+            )  # those of an abandoned re-embedding go
             if info.column not in table.schema.names:
                 table.add_columns([vector_field(info)])
-            lance.set_metadata(self.path, "tiles", {COMING if current else CURRENT: info.to_json()})
+            lance.set_metadata(self.path, "tiles", {PENDING_ENCODER_KEY if current else ENCODER_KEY: info.to_json()})
 
     def _drop_vectors_but(self, kept: set[str]) -> None:
         table = self._table("tiles")

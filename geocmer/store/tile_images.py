@@ -1,4 +1,4 @@
-"""Cutting stored tiles out of their scenes again, exactly as they were."""
+"""Reading the pixels of stored tiles from their scenes again, exactly as they were embedded."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..imagery.tiling import TileReader
 from .schema import SceneRow
 
 
-class Cutter:
-    """Reads tiles of complete scenes, which are opened as they are asked for; the last one stays open.
+class TileImageReader:
+    """Reads the pixels of tiles of complete scenes, which are opened when they are needed; the last one stays open.
 
     Args:
         scenes: rows of the store.
@@ -47,7 +47,7 @@ class Cutter:
         self._open = None
 
     def pixels(self, scene: str, row: int, col: int) -> NDArray[np.uint8]:
-        """The picture (size, size, 3) of a tile.
+        """Read the pixels (size, size, 3) of a tile.
 
         Args:
             scene: its id.
@@ -79,10 +79,10 @@ class Cutter:
 
 
 @dataclass(frozen=True, slots=True)
-class TilePicture:
-    """A stored tile as a `ImageSource`."""
+class TileImage:
+    """A stored tile as an `ImageSource`."""
 
-    cutter: Cutter = field(repr=False)
+    reader: TileImageReader = field(repr=False)
     id: str
     scene: str
     row: int
@@ -90,7 +90,7 @@ class TilePicture:
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
         """See `ImageSource.pixels`."""
-        return resize_to_square(self.cutter.pixels(self.scene, self.row, self.col), size)
+        return resize_to_square(self.reader.pixels(self.scene, self.row, self.col), size)
 
     def digest(self) -> bytes:
         """The tile's id: a hash of scene content, bands, grid and window."""

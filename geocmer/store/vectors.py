@@ -22,7 +22,7 @@ UNIT_TOLERANCE = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """What a store remembers of the encoder that made its vectors.
+    """The encoder that made a store's vectors, as the store keeps it.
 
     Attributes:
         fingerprint: 32 hex digits over towers and adapter.
@@ -43,28 +43,28 @@ class EncoderInfo:
 
     @property
     def title(self) -> str:
-        """For messages: model, adapter and the start of the fingerprint."""
+        """Name it in messages: model, adapter and the start of the fingerprint."""
         return f"{self.model}{f' + {self.adapter}' if self.adapter else ''} ({self.fingerprint[:8]})"
 
     def to_json(self) -> str:
-        """One line of JSON, the form kept in the table's metadata."""
+        """Write it as a line of JSON, the form kept in the table's metadata."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` wrote."""
         return cls(**json.loads(text))
 
 
 def vector_field(info: EncoderInfo) -> pa.Field:
-    """The column of an encoder's unit vectors: float16, null where a tile is not embedded yet."""
+    """Describe the column of an encoder's unit vectors: float16, null where a tile is not embedded yet."""
     import pyarrow as pa
 
     return pa.field(info.column, pa.list_(pa.float16(), info.dim))
 
 
 def vector_array(vectors: NDArray[np.floating[Any]], info: EncoderInfo) -> pa.Array:
-    """Unit vectors (n, dim) as the float16 column of an encoder.
+    """Make the float16 column of an encoder from unit vectors (n, dim).
 
     Raises:
         ValueError: another shape than (n, dim), not finite, or not of unit length: a mistake of the calling code.
@@ -76,12 +76,12 @@ def vector_array(vectors: NDArray[np.floating[Any]], info: EncoderInfo) -> pa.Ar
     lengths = np.linalg.norm(vectors.astype(np.float32, copy=False), axis=1)
     if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():  # also false for NaN
         raise ValueError("vectors must be finite and of unit length")
-    halves = np.ascontiguousarray(vectors, dtype=np.float16)
-    return pa.FixedSizeListArray.from_arrays(pa.array(halves.ravel()), info.dim)
+    flat = np.ascontiguousarray(vectors, dtype=np.float16).ravel()
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), info.dim)
 
 
-def halves(column: pa.FixedSizeListArray) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
-    """A column of vectors as (n, dim) float16 without a copy, and which rows have one (True = embedded)."""
+def to_numpy(column: pa.FixedSizeListArray) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """View a column of vectors as (n, dim) float16 without a copy, and which rows have one (True = embedded)."""
     dim = column.type.list_size
     flat = column.values.slice(column.offset * dim, len(column) * dim)  # .flatten() would leave the nulls out
     return flat.to_numpy(zero_copy_only=False).reshape(-1, dim), np.asarray(column.is_valid())

@@ -19,13 +19,13 @@ from ..errors import InputError, StoreError
 GRACE = dt.timedelta(minutes=10)
 """A version is kept for so long after it was replaced, as somebody may still read it; and one that was the newest for
 less is a step of a run."""
-HASTE = dt.timedelta(minutes=1)
+MIN_AGE = dt.timedelta(minutes=1)
 """The same where space is short: a search is over by then."""
-KEPT = dt.timedelta(days=30)
-"""The store can be read as it was at any moment of these, steps of a run left out, if there is space."""
-MOST = 100
+RETENTION = dt.timedelta(days=30)
+"""The store can be read as it was at any moment of these, steps of a run left out, if versions is space."""
+MAX_VERSIONS = 100
 """Versions kept beyond the grace: each is a file that a listing reads."""
-SPARE = 0.4
+MAX_EXTRA_SHARE = 0.4
 """All that is not in the newest version may weigh this share of it; beyond, the oldest versions go first. So a store
 stays within 1.5 times its rows, manifests and indices included."""
 
@@ -38,34 +38,34 @@ class Version:
         number: counted from 1.
         time: of the commit, UTC.
         rows: in the table.
-        weight: bytes of its data files.
+        data_bytes: bytes of its data files.
     """
 
     number: int
     time: dt.datetime
     rows: int
-    weight: int
+    data_bytes: int
 
     def __str__(self) -> str:
         return f"{self.number} of {self.time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def versions(table: Any) -> list[Version]:
-    """Those that can be read, oldest first."""
+def list_versions(table: Any) -> list[Version]:
+    """List the versions that can be read, oldest first."""
     found = [
         Version(
             number=record["version"],
             time=record["timestamp"].astimezone(dt.UTC),  # Lance gives local time without a zone
             rows=int(record["metadata"]["total_rows"]),
-            weight=int(record["metadata"]["total_files_size"]),
+            data_bytes=int(record["metadata"]["total_files_size"]),
         )
         for record in table.versions()
     ]
     return sorted(found, key=lambda version: version.number)
 
 
-def parse(text: str) -> int | dt.datetime:
-    """A version number, or a moment: an ISO date (its last moment) or time, in UTC unless it says another zone.
+def parse_version(text: str) -> int | dt.datetime:
+    """Parse a version number, or a moment: an ISO date (its last moment) or time, in UTC unless it says another zone.
 
     Raises:
         InputError: it is neither.
@@ -83,93 +83,97 @@ def parse(text: str) -> int | dt.datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
 
 
-def find(there: Sequence[Version], asked: int | dt.datetime, path: str) -> Version:
-    """The version of that number, or the newest at or before a moment.
+def find_version(versions: Sequence[Version], requested: int | dt.datetime, path: str) -> Version:
+    """Find the version of a number, or the newest at or before a moment.
 
     Args:
-        there: from `versions`.
-        asked: a moment has a time zone.
+        versions: from `versions`.
+        requested: the number, or a moment with a time zone.
         path: of the store, for the message.
 
     Raises:
-        StoreError: it is not there (any more).
+        StoreError: it is not versions (any more).
     """
-    if isinstance(asked, int):
-        found = [version for version in there if version.number == asked]
+    if isinstance(requested, int):
+        found = [version for version in versions if version.number == requested]
     else:
-        found = [version for version in there if version.time <= asked]
+        found = [version for version in versions if version.time <= requested]
     if found:
         return found[-1]
-    what = f"version {asked}" if isinstance(asked, int) else f"version of {asked:%Y-%m-%dT%H:%M:%SZ} or before"
+    by_number = isinstance(requested, int)
+    what = f"version {requested}" if by_number else f"version of {requested:%Y-%m-%dT%H:%M:%SZ} or before"
     raise StoreError(
-        f"the store {path} has no {what} that can be read; the oldest is {there[0]}, the newest {there[-1]} "
+        f"the store {path} has no {what} that can be read; the oldest is {versions[0]}, the newest {versions[-1]} "
         f"(`geocmer info --store {path}` lists them)"
     )
 
 
-def last_moment(there: Sequence[Version], number: int) -> dt.datetime:
-    """When what belongs to a version was written, in other tables too: before the next one, and within the grace.
+def last_moment(versions: Sequence[Version], number: int) -> dt.datetime:
+    """Return the last moment at which rows that belong to a version were written, in other tables too.
+
+    That is before the next version, and within the grace.
 
     A scene's row follows its last tiles by less than a second; later rows belong to later versions, which may have been
     cleared.
     """
-    at = next(place for place, version in enumerate(there) if version.number == number)
-    if at == len(there) - 1:
+    at = next(place for place, version in enumerate(versions) if version.number == number)
+    if at == len(versions) - 1:
         return dt.datetime.max.replace(tzinfo=dt.UTC)
-    return min(there[at].time + GRACE, there[at + 1].time - dt.timedelta(microseconds=1))
+    return min(versions[at].time + GRACE, versions[at + 1].time - dt.timedelta(microseconds=1))
 
 
-def superseded(there: Sequence[Version], now: dt.datetime) -> list[int]:
-    """Numbers of the versions to clear: steps of runs, and what is old.
+def superseded(versions: Sequence[Version], now: dt.datetime) -> list[int]:
+    """Return the numbers of the versions to clear: steps of runs, and what is older than the retention.
 
     Args:
-        there: from `versions`.
+        versions: from `versions`.
         now: UTC.
     """
-    gone, kept = [], []
-    for version, following in pairwise(there):
+    cleared, kept = [], []
+    for version, following in pairwise(versions):
         replaced, stayed = now - following.time, following.time - version.time
-        if replaced > KEPT or (replaced > GRACE and stayed < GRACE):
-            gone.append(version.number)
+        if replaced > RETENTION or (replaced > GRACE and stayed < GRACE):
+            cleared.append(version.number)
         elif replaced > GRACE:
             kept.append(version.number)
-    return sorted(gone + kept[:-MOST])
+    return sorted(cleared + kept[:-MAX_VERSIONS])
 
 
-def clear(table: Any, folder: Path | None, now: dt.datetime | None = None) -> None:
-    """Clear the versions that nobody reads any more, and the oldest others if they weigh too much.
+def clear_versions(table: Any, folder: Path | None, now: dt.datetime | None = None) -> None:
+    """Clear the versions that nobody reads any more, and the oldest others if their files take too much space.
 
     Args:
         table: as pylance has it.
-        folder: of the table, to see what it weighs; None where it is no local folder, and then weight counts nothing.
+        folder: of the table, to measure its files; None where it is no local folder, and then space is not limited.
         now: UTC.
     """
-    for numbers in (superseded, lambda there, now: overweight(table, there, folder, now)):
-        gone = numbers(versions(table), now or dt.datetime.now(dt.UTC))
-        if gone:
-            table.cleanup_old_versions(versions=gone)
+    now = now or dt.datetime.now(dt.UTC)
+    for choose in (superseded, lambda versions, now: versions_over_budget(table, versions, folder, now)):
+        numbers = choose(list_versions(table), now)
+        if numbers:
+            table.cleanup_old_versions(versions=numbers)
 
 
-def overweight(table: Any, there: Sequence[Version], folder: Path | None, now: dt.datetime) -> list[int]:
-    """Numbers of the oldest versions, if what only they hold weighs too much beside the newest."""
-    budget = SPARE * there[-1].weight
-    if folder is None or len(there) < 2 or _bytes(folder) <= there[-1].weight + budget:
+def versions_over_budget(table: Any, versions: Sequence[Version], folder: Path | None, now: dt.datetime) -> list[int]:
+    """Return the numbers of the oldest versions, if the files that only they hold exceed `MAX_EXTRA_SHARE`."""
+    budget = MAX_EXTRA_SHARE * versions[-1].data_bytes
+    if folder is None or len(versions) < 2 or _bytes(folder) <= versions[-1].data_bytes + budget:
         return []
-    held = set(_files(table, there[-1].number))
+    held = set(_files(table, versions[-1].number))
     extra = 0
-    for at in range(len(there) - 2, -1, -1):
-        files = _files(table, there[at].number)
+    for at in range(len(versions) - 2, -1, -1):
+        files = _files(table, versions[at].number)
         extra += sum(size for name, size in files.items() if name not in held)
         held |= set(files)
-        if extra > budget and now - there[at + 1].time > HASTE:
-            return [version.number for version in there[: at + 1]]
+        if extra > budget and now - versions[at + 1].time > MIN_AGE:
+            return [version.number for version in versions[: at + 1]]
     return []
 
 
-def files(table: Any, there: Sequence[Version]) -> set[str]:
-    """Names of the data files that any of the versions holds. One that another process clears meanwhile holds none."""
+def data_files(table: Any, versions: Sequence[Version]) -> set[str]:
+    """Return the names of the data files that the versions hold; one that another process clears meanwhile has none."""
     names: set[str] = set()
-    for version in there:
+    for version in versions:
         try:
             names |= set(_files(table, version.number))
         except (ValueError, OSError):
@@ -178,13 +182,13 @@ def files(table: Any, there: Sequence[Version]) -> set[str]:
 
 
 def _files(table: Any, number: int) -> dict[str, int]:
-    """Name -> bytes of the data files of a version."""
+    """Return the bytes of each data file of a version, by name."""
     fragments = table.checkout_version(number).get_fragments()
     return {file.path: file.file_size_bytes or 0 for fragment in fragments for file in fragment.metadata.files}
 
 
 def _bytes(folder: Path) -> int:
-    """What a folder weighs. Files may vanish meanwhile: others clear too."""
+    """Return the bytes of all files in a folder. Files may vanish meanwhile: other processes clear too."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:

@@ -62,7 +62,7 @@ def grid(side: int, west: float = 10.0, south: float = 50.0) -> np.ndarray:
 def store_of(folder: Path, shapes: np.ndarray, vectors: np.ndarray, info: EncoderInfo) -> Store:
     """A store with a tile for every shape; the id is its number."""
     store = Store.create(folder)
-    store.begin(info)
+    store.add_encoder(info)
     rows = [
         TileRow(f"{n:032x}", "5ce" + "0" * 29, n, 0, 224, shape, gsd=2.9, valid_share=1.0)
         for n, shape in enumerate(shapes)
@@ -225,7 +225,7 @@ def million(folder: Path) -> None:
         return time.perf_counter() - began, answer.plan.method
 
     first, method = ask("alpha near beta", None)
-    print(f"first query, which makes the sidecar if there is none: {first:.1f} s; {method}")
+    print(f"first query, which makes the memory-mapped cache if there is none: {first:.1f} s; {method}")
     for relation in ("near", "next to", "within 20 km of", "north of", "in", "not near", "near beta and not near"):
         text = f"alpha {relation} {'gamma' if 'and' in relation else 'beta'}"
         spent = [float(np.median([ask(text, places)[0] for _ in range(3)])) for places in (None, "best")]

@@ -60,7 +60,7 @@ def rows_of(number: int, tiles: int) -> list[TileRow]:
 
 def make(folder: Path, tiles: int) -> Store:
     store = Store.open_or_create(folder / "store")
-    store.begin(INFO)
+    store.add_encoder(INFO)
     done, spent = store.count(), 0.0
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", "w+", "f2", (tiles, DIM))
     for start in range(0, tiles, SCENE):
@@ -132,7 +132,7 @@ def main() -> None:
             print(f"{name} is left out: {error}; pip install 'geocmer[bench]'")
     began = time.perf_counter()
     search(store, query)
-    print(f"first wide search, which makes the sidecar: {time.perf_counter() - began:.1f} s")
+    print(f"first wide search, which makes the memory-mapped cache: {time.perf_counter() - began:.1f} s")
     print("| case | tiles | " + " | ".join(["geocmer", *(f"{name} (recall)" for name in others)]) + " |")
     for name, area in cases.items():
         mask = np.ones(args.tiles, bool) if area is None else area.intersects(shapely.box(*extents.T))

@@ -68,7 +68,7 @@ def say(when: str, db: Store, folder: Path, rows: int) -> None:
 
 def small_writes(folder: Path, tiles: int) -> None:
     db = Store.create(folder)
-    db.begin(INFO)
+    db.add_encoder(INFO)
     picture = np.random.default_rng(1)
     began = time.perf_counter()
     for number in range(tiles // SCENE):
@@ -85,7 +85,7 @@ def small_writes(folder: Path, tiles: int) -> None:
     print(f"\n{tiles} tiles in writes of {SMALL}, {spent:.0f} s; rows {size / 1e6:.0f} MB\n")
     print("| | on disk | / rows | fragments | versions |\n|---|---|---|---|---|")
     say("after the last write", db, folder, size)
-    time.sleep(versions.HASTE.total_seconds() + 1)
+    time.sleep(versions.MIN_AGE.total_seconds() + 1)
     db.upkeep()
     say("upkeep a minute later", db, folder, size)
 
@@ -96,7 +96,7 @@ def _fields(row: schema.TileRow) -> dict[str, object]:
 
 def bulk(folder: Path, tiles: int) -> None:
     db = Store.create(folder)
-    db.begin(INFO)
+    db.add_encoder(INFO)
     print("\n| tiles there | tiles/s | Arrow table | vectors | merge_insert |\n|---|---|---|---|---|")
     step, whole = max(tiles // 5, SCENE), 0.0
     for first in range(0, tiles, step):

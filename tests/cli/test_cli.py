@@ -196,21 +196,21 @@ def test_doctor_says_what_is_wrong_and_exits_1_while_something_is(run: Run, tmp_
     assert code == 1
     (line,) = out.splitlines()
     finding = json.loads(line)
-    assert (finding["kind"], finding["count"], finding["mended"]) == ("unembedded", 6, False)
+    assert (finding["kind"], finding["count"], finding["fixed"]) == ("unembedded", 6, False)
     assert finding["remedy"] == f"geocmer embed --store {store}"
-    assert err.splitlines()[-1].endswith("1 findings, 0 mended, 1 remain")
+    assert err.splitlines()[-1].endswith("1 findings, 0 fixed, 1 remain")
     db = Store.open(store)
     db.reembed(ENCODER, lambda keys: unit(len(keys)))
     code, out, err = run("doctor", "--store", store, "--quick")
     assert (code, out) == (0, "")
     assert f"store {store} is sound: 6 tiles, 1 scenes" in err
-    mmap_cache.build(db.snapshot())
+    mmap_cache.build_cache(db.snapshot())
     db.set_categories([contents(db)[0]["id"]], ["lake"], [None], [None])
     assert run("doctor", "--store", store)[0] == 1
-    code, out, err = run("doctor", "--mend", "--store", store, "--json")
+    code, out, err = run("doctor", "--fix", "--store", store, "--json")
     found = [json.loads(line) for line in out.splitlines()]
-    assert (code, [f["mended"] for f in found]) == (0, [True] * len(found))
-    assert "stale sidecar" in {f["kind"] for f in found}
+    assert (code, [f["fixed"] for f in found]) == (0, [True] * len(found))
+    assert "stale cache" in {f["kind"] for f in found}
     assert not list((store / "sidecar").iterdir())
 
 

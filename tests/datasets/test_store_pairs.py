@@ -17,7 +17,7 @@ from geocmer.errors import InputError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.landcover.layer import LandCover
 from geocmer.store.store import Store
-from geocmer.store.tile_images import Cutter, TilePicture
+from geocmer.store.tile_images import TileImage, TileImageReader
 
 SIZE, SIDE = 16, 192  # a grid of 12 x 12 tiles
 
@@ -50,7 +50,7 @@ def test_pixels_are_those_of_the_scene_under_its_stretch(place: Path) -> None:
     low, high = np.percentile(raw.reshape(3, -1), (2, 98), axis=1)
     shown = np.clip((raw - low[:, None, None]) / (high - low)[:, None, None] * 255, 0, 255).round().astype(np.uint8)
     for pair in found.pairs.pairs[::7]:
-        assert isinstance(pair.picture, TilePicture)
+        assert isinstance(pair.picture, TileImage)
         row, col = pair.picture.row, pair.picture.col
         truth = shown[:, row : row + SIZE, col : col + SIZE].transpose(1, 2, 0)
         np.testing.assert_array_equal(pair.picture.pixels(SIZE), truth)
@@ -136,12 +136,12 @@ def test_a_scene_that_is_gone_or_changed_is_named(place: Path, tmp_path: Path) -
     ingest(scene, store, None, TileOptions(size=SIZE))
     (row,) = store.scenes()
     assert json.loads(row.grid)["size"] == SIZE
-    with Cutter(store.scenes()) as cutter, pytest.raises(InputError, match="not tiled to its end"):
-        cutter.pixels("0" * 32, 0, 0)
+    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="not tiled to its end"):
+        images.pixels("0" * 32, 0, 0)
     with rasterio.open(scene, "r+") as file:
         file.write(np.zeros((3, 4, 4), np.uint8), window=((0, 4), (0, 4)))
-    with Cutter(store.scenes()) as cutter, pytest.raises(InputError, match="has changed since it was tiled"):
-        cutter.pixels(row.id, 0, 0)
+    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="has changed since it was tiled"):
+        images.pixels(row.id, 0, 0)
     scene.unlink()
-    with Cutter(store.scenes()) as cutter, pytest.raises(InputError, match="is gone"):
-        cutter.pixels(row.id, 0, 0)
+    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="is gone"):
+        images.pixels(row.id, 0, 0)

@@ -1,4 +1,4 @@
-"""Every fault that is put into a sound store is found, alone; what is mended is as it was; nothing else is touched."""
+"""Every fault that is put into a sound store is found, alone; what is fixed is as it was; nothing else is touched."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from synthetic import DIM, ENCODER, OTHER, contents, noise, raster, tile, unit
 
 from geocmer.doctor.report import Report
-from geocmer.doctor.run import doctor
+from geocmer.doctor.run import examine
 from geocmer.errors import ModelError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.encoder import expected_fingerprint
@@ -35,7 +35,7 @@ Fault = Callable[[Store], object]
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Two scenes of six tiles, embedded."""
-    monkeypatch.setattr(lance, "DELETED", 1e9)  # of so few rows, each that is replaced is a large share
+    monkeypatch.setattr(lance, "MAX_DELETED_SHARE", 1e9)  # of so few rows, each that is replaced is a large share
     db = Store.create(tmp_path / "a store; 'x'")
     for number in range(2):
         scene = raster(tmp_path / f"scene {number}.tif", noise(3, 64, 96, seed=number))
@@ -59,8 +59,8 @@ def _ids(store: Store) -> list[str]:
 def _put(store: Store, ids: list[str], vectors: np.ndarray) -> None:
     """Vectors that `set_vectors` would refuse."""
     schema = pa.schema([tiles_schema().field("id"), vector_field(ENCODER)])
-    halves = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
-    rows = pa.Table.from_arrays([pa.array(ids, pa.string()), halves], schema=schema)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
+    rows = pa.Table.from_arrays([pa.array(ids, pa.string()), column], schema=schema)
     lance.upsert(store.path, store._table("tiles"), rows, update=True)
 
 
@@ -70,20 +70,20 @@ def _data(store: Store, table: str = "tiles") -> Path:
 
 def test_a_sound_store_is_sound_and_stays_as_it_is(store: Store) -> None:
     before = _files(store)
-    report = doctor(store)
+    report = examine(store)
     assert report.sound
     assert report.findings == ()
     assert ["fake" in note for note in report.notes] == [True], "the model has no adapter to look at, and it is said"
     assert _files(store) == before
-    assert doctor(store, mend=True).sound
-    assert any("--quick" in note for note in doctor(store, quick=True).notes)
-    assert doctor(Store.create(Path(store.path).parent / "empty")).sound
+    assert examine(store, fix=True).sound
+    assert any("--quick" in note for note in examine(store, quick=True).notes)
+    assert examine(Store.create(Path(store.path).parent / "empty")).sound
 
 
-# -- what mends is made again -----------------------------------------------------------------------------------------
+# -- what can be is made again -----------------------------------------------------------------------------------------
 
 
-def _double(store: Store) -> None:
+def _duplicate_rows(store: Store) -> None:
     rows = store._table("tiles").to_arrow().slice(3, 2)
     store._table("tiles").add(rows)
     store._table("tiles").add(rows.slice(1))
@@ -99,27 +99,27 @@ def _behind_the_index(store: Store) -> None:
     store._table("tiles").add(row)
 
 
-def _leftover(store: Store) -> None:
+def _orphans(store: Store) -> None:
     for name, days in (("0101.lance", 8), ("0202.lance", 6)):
         (_data(store) / name).write_bytes(b"x")
         os.utime(_data(store) / name, (time.time() - days * 86_400,) * 2)
 
 
-def _stale_sidecar(store: Store) -> None:
-    mmap_cache.build(store.snapshot())
+def _stale_cache(store: Store) -> None:
+    mmap_cache.build_cache(store.snapshot())
     store.set_categories(_ids(store)[:1], [None], [None], [None])
 
 
-def _truncated_sidecar(store: Store) -> None:
-    copy = mmap_cache.build(store.snapshot())
+def _truncated_cache(store: Store) -> None:
+    copy = mmap_cache.build_cache(store.snapshot())
     assert copy is not None
     file = copy.folder / "vectors.npy"
     file.write_bytes(file.read_bytes()[:150])
     store._snapshot = None
 
 
-def _changed_sidecar(store: Store) -> None:
-    copy = mmap_cache.build(store.snapshot())
+def _changed_cache(store: Store) -> None:
+    copy = mmap_cache.build_cache(store.snapshot())
     assert copy is not None
     vectors = np.load(copy.folder / "vectors.npy", mmap_mode="r+")
     vectors[4, 3] += 0.5
@@ -147,80 +147,80 @@ def _splinters(store: Store) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "count"),
     [
-        (_double, "double", 3),
+        (_duplicate_rows, "duplicate", 3),
         (_without_index, "index", 12),
         (_behind_the_index, "index", 1),
-        (_leftover, "leftover", 1),
-        (_stale_sidecar, "stale sidecar", 1),
-        (_truncated_sidecar, "stale sidecar", 1),
-        (_changed_sidecar, "wrong sidecar", 1),
-        (_abandoned_draft, "stale sidecar", 1),
+        (_orphans, "orphan", 1),
+        (_stale_cache, "stale cache", 1),
+        (_truncated_cache, "stale cache", 1),
+        (_changed_cache, "wrong cache", 1),
+        (_abandoned_draft, "stale cache", 1),
         (_splinters, "fragments", 12),
         (_mostly_replaced, "fragments", 2),
     ],
 )
-def test_what_can_be_made_again_is_mended(
+def test_what_can_be_made_again_is_fixed(
     store: Store, monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: str, count: int, wide: bool
 ) -> None:
     if kind == "index":
-        monkeypatch.setattr("geocmer.store.reader.INDEX_ROWS", 10)
-    monkeypatch.setattr("geocmer.doctor.repairs.WIDE", 1 if wide else 1000)
-    monkeypatch.setattr(versions, "SPARE", 1e9)
+        monkeypatch.setattr("geocmer.store.reader.INDEX_MIN_ROWS", 10)
+    monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 1 if wide else 1000)
+    monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 1e9)
     store.upkeep()
     rows = contents(store)
     if fault is _splinters:
         monkeypatch.setattr(lance, "LEVELS", ((0, 8, 3), (8, 100, 3)))
     if fault is _mostly_replaced:
-        monkeypatch.setattr(lance, "DELETED", 0.1)
+        monkeypatch.setattr(lance, "MAX_DELETED_SHARE", 0.1)
     fault(store)
     before = _files(store)
-    report = doctor(Store.open(store.path))
+    report = examine(Store.open(store.path))
     assert set(_kinds(report)) == {kind}
     finding = report.findings[0]
-    assert (finding.count, finding.mended, report.sound) == (count, False, False)
+    assert (finding.count, finding.fixed, report.sound) == (count, False, False)
     assert finding.example
-    assert "geocmer doctor --mend --store " in finding.remedy
+    assert "geocmer doctor --fix --store " in finding.remedy
     assert _files(store) == before, "looking writes nothing"
-    mended = doctor(Store.open(store.path), mend=True)
-    assert mended.sound, mended.findings
-    assert kind in _kinds(mended)
+    fixed = examine(Store.open(store.path), fix=True)
+    assert fixed.sound, fixed.findings
+    assert kind in _kinds(fixed)
     assert contents(Store.open(store.path)) == rows
-    assert doctor(Store.open(store.path)).findings == ()
-    if kind == "leftover":
+    assert examine(Store.open(store.path)).findings == ()
+    if kind == "orphan":
         assert [(_data(store) / f"{name}.lance").exists() for name in ("0101", "0202")] == [False, True]
-    copy = mmap_cache.fresh(Store.open(store.path).snapshot())
-    assert (copy is not None) == (wide and "sidecar" in kind)
+    copy = mmap_cache.find_cache(Store.open(store.path).snapshot())
+    assert (copy is not None) == (wide and "cache" in kind)
 
 
 def test_old_versions_are_cleared(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "HASTE", versions.HASTE * 0)
-    monkeypatch.setattr(versions, "SPARE", 0.0)
+    monkeypatch.setattr(versions, "MIN_AGE", versions.MIN_AGE * 0)
+    monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 0.0)
     rows = contents(store)
     store.set_categories(_ids(store), [None] * 12, [None] * 12, [None] * 12)
-    assert "old versions" in _kinds(doctor(store))
-    assert doctor(store, mend=True).sound
+    assert "old versions" in _kinds(examine(store))
+    assert examine(store, fix=True).sound
     assert len(store.versions()) == 1
     assert contents(store) == rows
 
 
-def test_no_row_is_lost_when_doubles_moved_meanwhile(store: Store) -> None:
-    _double(store)
+def test_no_row_is_lost_when_duplicate_rowss_moved_meanwhile(store: Store) -> None:
+    _duplicate_rows(store)
     rows = store._table("tiles").search().select(["id"]).with_row_id(True).to_arrow().to_pylist()
     wrong = [(row["id"], other["_rowid"]) for row in rows for other in rows if row["id"] != other["id"]]
-    store.remove_doubles(wrong[:600])
+    store.remove_duplicates(wrong[:600])
     assert store.count() == len(rows), "a row id of another tile removes nothing"
     before = dict(zip(_ids(store), contents(store), strict=True))
-    doctor(store, mend=True)
+    examine(store, fix=True)
     assert dict(zip(_ids(store), contents(store), strict=True)) == before
 
 
-def test_of_doubles_the_one_with_a_vector_is_kept(store: Store) -> None:
+def test_of_duplicate_rowss_the_one_with_a_vector_is_kept(store: Store) -> None:
     row = store._table("tiles").to_arrow().slice(5, 1)
     name = row["id"][0].as_py()
     store.set_vectors(ENCODER, [name], None)
     store._table("tiles").add(row)
-    report = doctor(store, mend=True)
-    assert {finding.kind for finding in report.findings} >= {"double", "unembedded"}
+    report = examine(store, fix=True)
+    assert {finding.kind for finding in report.findings} >= {"duplicate", "unembedded"}
     assert report.sound
     assert store.count() == 12
     assert all(record[ENCODER.column] for record in contents(store))
@@ -231,11 +231,11 @@ def test_vectors_that_are_none_are_taken_out(store: Store, value: float) -> None
     before = contents(store)
     ids = _ids(store)[2:4]
     _put(store, ids, np.full((2, DIM), value))
-    (finding,) = doctor(store).findings
+    (finding,) = examine(store).findings
     assert (finding.kind, finding.count) == ("vector", 2)
     assert ids[0] in finding.example or ids[1] in finding.example
-    report = doctor(store, mend=True)
-    assert [(f.kind, f.mended, f.count) for f in report.findings] == [("vector", True, 2), ("unembedded", False, 2)]
+    report = examine(store, fix=True)
+    assert [(f.kind, f.fixed, f.count) for f in report.findings] == [("vector", True, 2), ("unembedded", False, 2)]
     assert "geocmer embed --store" in report.findings[1].remedy
     after = contents(store)
     assert [r["id"] for r in after if r[ENCODER.column] is None] == ids
@@ -255,7 +255,7 @@ def _not_tiled_to_its_end(store: Store) -> None:
 
 
 def _on_the_way(store: Store) -> None:
-    store.begin(OTHER)
+    store.add_encoder(OTHER)
     store.set_vectors(OTHER, _ids(store)[:5], unit(5, OTHER.dim))
 
 
@@ -302,17 +302,17 @@ def test_what_takes_a_command_is_named_and_left_alone(
 ) -> None:
     fault(store)
     before = _files(store)
-    for mend in (False, True):
-        report = doctor(Store.open(store.path), mend)
+    for fix in (False, True):
+        report = examine(Store.open(store.path), fix)
         (finding,) = report.findings
-        assert (finding.kind, finding.count, finding.mended, report.sound) == (kind, count, False, False)
+        assert (finding.kind, finding.count, finding.fixed, report.sound) == (kind, count, False, False)
         assert remedy in finding.remedy
         assert finding.example
         assert "\n" not in "".join((finding.what, finding.example, finding.remedy))
     if fault not in (_on_the_way, _half_embedded):
         assert _files(store) == before
     if kind == "changed scene":
-        assert doctor(store, quick=True).sound
+        assert examine(store, quick=True).sound
 
 
 def test_a_moved_scene_is_found_again_by_tiling_it_there(store: Store) -> None:
@@ -320,7 +320,7 @@ def test_a_moved_scene_is_found_again_by_tiling_it_there(store: Store) -> None:
     _scene_moved(store)
     moved = next(Path(store.path).parent.glob("moved.tif"))
     assert ingest(moved, store, None, TileOptions(size=32)).added == 0
-    assert doctor(store).sound
+    assert examine(store).sound
     assert contents(store) == before
     assert str(moved) in store.snapshot().uris.values()
 
@@ -331,11 +331,11 @@ def test_the_command_for_a_moved_scene_works_as_it_is_written(tmp_path: Path) ->
     ingest(scene, db, None, TileOptions(32, 17, (3, 1, 2), gsd=13.7, min_valid=0.3))
     before = contents(db)
     scene.rename(tmp_path / "moved.tif")
-    (finding,) = [found for found in doctor(db).findings if found.kind == "missing scene"]
+    (finding,) = [found for found in examine(db).findings if found.kind == "missing scene"]
     _, *args = shlex.split(finding.remedy[finding.remedy.index("geocmer tile") :])
     args[args.index("NEW_PLACE")] = str(tmp_path / "moved.tif")
     subprocess.run([sys.executable, "-m", "geocmer_cli.main", *args, "--no-embed"], check=True)
-    assert [found.kind for found in doctor(db).findings] == ["unembedded"]
+    assert [found.kind for found in examine(db).findings] == ["unembedded"]
     assert contents(db) == before
     assert len(db.scenes()) == 1
 
@@ -345,7 +345,7 @@ def test_a_scene_that_cannot_be_read_is_told(store: Store, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("geocmer.doctor.checks.hash_file", refuse)
-    (finding,) = doctor(store).findings
+    (finding,) = examine(store).findings
     assert (finding.kind, finding.count) == ("unreadable scene", 2)
     assert "Permission denied" in finding.example
 
@@ -369,23 +369,23 @@ def test_an_adapter_that_is_another_one_or_gone_is_found(tmp_path: Path) -> None
     (folder / "config.json").write_text(json.dumps({"fingerprint": "f0" * 16}))
     made = hashlib.blake2b(b"weights" + b"f0" * 16, digest_size=16).hexdigest()
     store = Store.create(tmp_path / "store")
-    store.begin(replace(ENCODER, fingerprint=made, adapter=str(folder)))
-    assert doctor(store).sound
-    assert doctor(store).notes == ()
+    store.add_encoder(replace(ENCODER, fingerprint=made, adapter=str(folder)))
+    assert examine(store).sound
+    assert examine(store).notes == ()
     (folder / "model.safetensors").write_bytes(b"others")
-    (finding,) = doctor(store, mend=True).findings
+    (finding,) = examine(store, fix=True).findings
     assert (finding.kind, finding.what) == ("encoder", "installed model is not the one that made the vectors")
     assert "geocmer embed --store" in finding.remedy
     (folder / "config.json").write_text("{")
-    assert "cannot be read" in doctor(store).findings[0].what
+    assert "cannot be read" in examine(store).findings[0].what
     shutil.rmtree(folder)
-    assert "is gone" in doctor(store).findings[0].what
+    assert "is gone" in examine(store).findings[0].what
 
 
 def test_looking_loads_no_model(store: Store) -> None:
     code = (
         "import sys; from geocmer.doctor import doctor; from geocmer.store import Store\n"
-        "print(doctor(Store.open(sys.argv[1]), mend=True).sound, 'torch' in sys.modules)"
+        "print(examine(Store.open(sys.argv[1]), fix=True).sound, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, store.path], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]

@@ -199,7 +199,7 @@ def test_another_encoder_is_refused_and_a_reembedding_brings_it(tmp_path: Path, 
     told: list[tuple[int, int]] = []
     assert reembed(store, other, lambda done, total: told.append((done, total))) == 18
     assert told[-1] == (18, 18)
-    store.check(other.fingerprint)
+    store.require_encoder(other.fingerprint)
     assert ingest(scene, store, other, SMALL).added == 0
 
 
@@ -211,7 +211,7 @@ def test_a_scene_that_changed_or_went_is_not_embedded_again(tmp_path: Path, scen
         change()
         with pytest.raises(GeocmerError, match=said):
             reembed(store, other)
-        store.check("ab" * 16)  # the old vectors still answer
+        store.require_encoder("ab" * 16)  # the old vectors still answer
 
 
 def test_overlapping_scenes_and_strides_share_a_store(tmp_path: Path, scene: Path) -> None:

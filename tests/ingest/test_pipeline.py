@@ -90,7 +90,7 @@ def test_a_model_of_ones_own_goes_all_the_way(own: Encoder, scene: Path, tmp_pat
     store = through(own, scene, tmp_path)
     assert store.encoder is not None
     again = Encoder.of_store(store.encoder.model, store.encoder.adapter, "cpu")
-    store.check(again.fingerprint)
+    store.require_encoder(again.fingerprint)
 
 
 def test_a_released_model_is_loaded_again_when_it_is_used(own_model: str) -> None:
@@ -110,11 +110,11 @@ def test_the_bundled_model_goes_all_the_way_and_another_is_refused(
     with pytest.raises(FingerprintError, match="geocmer embed"):
         ingest(scene, store, own, TileOptions(size=64))
     with pytest.raises(FingerprintError, match="geocmer embed"):
-        store.check(own.fingerprint)
+        store.require_encoder(own.fingerprint)
     assert reembed(store, own) == 6
-    store.check(own.fingerprint)
+    store.require_encoder(own.fingerprint)
     with pytest.raises(FingerprintError):
-        store.check(bundled.fingerprint)
+        store.require_encoder(bundled.fingerprint)
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:

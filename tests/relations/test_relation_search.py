@@ -179,14 +179,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The same store with a sidecar, scored by the compiled product."""
+    """The same store with a memory-mapped cache, scored by the compiled product."""
     path = tmp_path_factory.mktemp("relate") / "copy"
     shutil.copytree(world.path, path)
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.store.mmap_cache.PIECE", 40)
+        patch.setattr("geocmer.store.mmap_cache.MAPPED_ROWS", 40)
         patch.setattr("geocmer.relations.tile_scores.MANY", 50)
-        assert mmap_cache.build(store.snapshot()) is not None
+        assert mmap_cache.build_cache(store.snapshot()) is not None
         yield store
 
 
@@ -294,14 +294,14 @@ def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray
         assert partner.distance_m == pytest.approx(metres[number[hit.id], number[partner.id]], abs=0.1)
     copied = relate(copy, parse(f"airport {kind} river"), encode, **asked)
     assert copied.hits == found, "the same to the last bit"
-    assert copied.plan.method.startswith("sidecar scan")
+    assert copied.plan.method.startswith("memory-mapped cache")
     assert answer.plan.method.startswith("LanceDB scan")
     counts = [(p.matched, p.unembedded, p.hidden, p.tiles, p.scanned) for p in (answer.plan, copied.plan)]
     assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("text", ["airport in forest", "airport north of river and not near forest", "airport"])
-def test_the_sidecar_answers_the_same(world: Store, copy: Store, text: str) -> None:
+def test_the_memory_mapped_cache_answers_the_same(world: Store, copy: Store, text: str) -> None:
     plain, copied = (relate(store, parse(text), encode, k=None).hits for store in (world, copy))
     assert copied == plain
     assert len(plain) > 10
@@ -311,7 +311,7 @@ def test_a_sample_does_not_depend_on_how_it_is_read(
     world: Store, copy: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geocmer.relations.tile_scores.SAMPLE_TILES", 50)
-    monkeypatch.setattr("geocmer.store.snapshot.BATCH", 16)
+    monkeypatch.setattr("geocmer.store.snapshot.BATCH_ROWS", 16)
     order = np.random.default_rng(0).permutation(EMBEDDED)
     other = filled(tmp_path / "store", [ROWS[n] for n in order], VECTORS[order])
     other.add_tiles(ROWS[EMBEDDED:])

@@ -83,15 +83,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The same store with a sidecar whose blocks are small, scored by the compiled product."""
+    """The same store with a memory-mapped cache whose blocks are small, scored by the compiled product."""
     path = tmp_path_factory.mktemp("search") / "copy"
     shutil.copytree(world.path, path)
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.store.mmap_cache.BLOCK", 7)
-        patch.setattr("geocmer.store.mmap_cache.PIECE", 80)
+        patch.setattr("geocmer.store.mmap_cache.BLOCK_ROWS", 7)
+        patch.setattr("geocmer.store.mmap_cache.MAPPED_ROWS", 80)
         patch.setattr("geocmer.search.vector_search.MANY", 50)
-        assert mmap_cache.build(store.snapshot()) is not None
+        assert mmap_cache.build_cache(store.snapshot()) is not None
         yield store
 
 
@@ -223,7 +223,7 @@ def test_search_equals_brute_force(
     assert min_score is not None or answer.plan.matched == len(ids)
     assert answer.plan.exact
     copied = search(copy, query, filter=conditions, k=k, min_score=min_score, weights=weights)
-    assert copied.plan.method == "sidecar scan"
+    assert copied.plan.method == "memory-mapped cache"
     assert (copied.plan.matched, copied.plan.unembedded) == (answer.plan.matched, answer.plan.unembedded)
     assert [(hit.id, hit.score) for hit in copied] == [(hit.id, hit.score) for hit in hits]
     found = iter_tiles(world, conditions)
@@ -291,7 +291,7 @@ def test_a_hit_carries_all_that_the_store_knows(tmp_path: Path) -> None:
         tile(2, west=4, scene_id="unfinished"),
     ]
     store = filled(tmp_path / "store", [], None)
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     store.add_tiles(rows, unit(2))
     store.add_scene(scene(0, id=rows[0].scene_id))
     first, second = sorted(search(store, unit(2)[0]), key=lambda hit: hit.id)
@@ -319,16 +319,16 @@ def test_the_answer_does_not_change_under_the_reader(tmp_path: Path) -> None:
     assert len(search(store, unit(1)[0], k=None)) == 50, "the next one sees what another process wrote"
 
 
-def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
+def test_a_memory_mapped_cache_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n, west=n) for n in range(9)], unit(9))
     place = tmp_path / "store" / mmap_cache.FOLDER
     small = Filter(BBox(0, 0, 2, 1))
     assert search(store, unit(9)[3], filter=small).plan.method == "LanceDB scan", "a small search needs none"
     assert not place.exists()
     answer = search(store, unit(9)[3])
-    assert answer.plan.method == "sidecar scan"
-    assert search(Store.open(store.path), unit(9)[3], filter=small).plan.method == "sidecar scan"
+    assert answer.plan.method == "memory-mapped cache"
+    assert search(Store.open(store.path), unit(9)[3], filter=small).plan.method == "memory-mapped cache"
     changes = [
         lambda: store.add_tiles([tile(9, category="new")], unit(9)[3:4]),
         lambda: store.set_categories([tile(2).id], ["new"], [{"water": 1.0}], [None]),
@@ -339,16 +339,16 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
         before = list(place.iterdir())
         change()
         query = unit(9)[3] if store.encoder == ENCODER else unit(10, OTHER.dim)[3]
-        assert mmap_cache.fresh(store.snapshot()) is None
-        assert mmap_cache.stale(store.snapshot()) == before
+        assert mmap_cache.find_cache(store.snapshot()) is None
+        assert mmap_cache.stale_folders(store.snapshot()) == before
         again = search(store, query, k=None)
-        assert again.plan.method == "sidecar scan"
-        monkeypatch.setattr("geocmer.search.vector_search.WIDE", 500)
+        assert again.plan.method == "memory-mapped cache"
+        monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 500)
         shutil.rmtree(place)
         plain = search(Store.open(store.path), query, k=None)
         assert plain.plan.method == "LanceDB scan"
         assert [(h.id, h.score, h.category) for h in again] == [(h.id, h.score, h.category) for h in plain]
-        monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
+        monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
         search(Store.open(store.path), query)
         assert len(list(place.iterdir())) == 1, "those of other versions are cleared"
     assert len(answer.hits) == 9, "who began to read before goes on"
@@ -357,12 +357,12 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: mmap_cache.build(store.snapshot()),
+        lambda store: mmap_cache.build_cache(store.snapshot()),
         lambda store: search(store, unit(1)[0], k=None, filter=Filter(category="wood")),
         lambda store: score_tiles(store.snapshot(), Filter(), unit(2).astype(float)).hit_mask(Filter(category="wood")),
         lambda store: sum(1 for _ in iter_tiles(store)),
     ],
-    ids=["sidecar", "search", "scan", "iter_tiles"],
+    ids=["cache", "search", "scan", "iter_tiles"],
 )
 def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read) -> None:
     """What is kept of a batch is a copy: a view of one column would keep the vectors beside it in memory."""
@@ -387,7 +387,7 @@ def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch
             assert sum(one() is not None for one in alive) <= 1, "at most the one that the reader still names"
 
     monkeypatch.setattr(Snapshot, "scan", watched)
-    monkeypatch.setattr("geocmer.store.snapshot.BATCH", 4)
+    monkeypatch.setattr("geocmer.store.snapshot.BATCH_ROWS", 4)
     gc.collect()
     gc.freeze()  # a collection looks at what is new since then, not at all that other tests have imported
     try:
@@ -398,20 +398,22 @@ def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("damage", ["vectors.npy", "names.json", "cover_rows.npy"])
-def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
+def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     rows = [tile(n, fractions={"water": n / 8}) for n in range(8)]
     store = filled(tmp_path / "store", rows, unit(8))
     before = search(store, unit(1)[0], filter=Filter(where="water > 0.5")).hits
     (file,) = (tmp_path / "store" / mmap_cache.FOLDER).glob(f"*/{damage}")
     file.write_bytes(b"")
     again = search(Store.open(store.path), unit(1)[0], filter=Filter(where="water > 0.5"))
-    assert again.plan.method == "sidecar scan"
+    assert again.plan.method == "memory-mapped cache"
     assert again.hits == before
 
 
-def test_a_sidecar_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocmer.search.vector_search.WIDE", 5)
+def test_a_memory_mapped_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n) for n in range(8)], unit(8))
     monkeypatch.setattr(np, "save", _full)
     answer = search(store, unit(1)[0])
@@ -426,7 +428,7 @@ def _full(*args: object, **kwargs: object) -> None:
 
 def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     assert search(store, unit(1)[0], filter=Filter(BBox(170, -10, -170, 10))).hits == []
     assert list(iter_tiles(store, Filter(category="x"))) == []
 

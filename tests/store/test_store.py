@@ -22,7 +22,7 @@ from geocmer.errors import FingerprintError, StoreError
 from geocmer.search.vector_search import search
 from geocmer.store import lance, schema
 from geocmer.store.store import Store
-from geocmer.store.vectors import halves, vector_array
+from geocmer.store.vectors import to_numpy, vector_array
 
 # -- opening ----------------------------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ def _damaged(path: Path) -> None:
         (_empty_folder, "is not a geocmer store"),
         (_other_things, "is not a geocmer store"),
         (_foreign_lancedb, "not a geocmer store"),
-        (_half_made, "half made; complete it with `geocmer tile"),
+        (_half_made, "incomplete; complete it with `geocmer tile"),
         (_other_schema, "has schema version 999, this geocmer reads 1"),
         (_damaged, "cannot read"),
     ],
@@ -130,8 +130,8 @@ def test_adding_again_adds_nothing(tmp_path: Path) -> None:
 def test_known(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(5)], None)
     ids = [tile(n).id for n in range(3, 8)]
-    assert store.known([*ids, "x' OR '1'='1", ""]) == set(ids[:2])
-    assert store.known([]) == set()
+    assert store.existing_ids([*ids, "x' OR '1'='1", ""]) == set(ids[:2])
+    assert store.existing_ids([]) == set()
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -221,22 +221,22 @@ def test_halves_is_the_inverse_with_nulls_and_slices() -> None:
     column = vector_array(vectors, ENCODER)
     some = column.take(pa.array([0, None, 2, 3, None, 5]))
     for start, length in ((0, 6), (1, 4), (4, 2), (0, 0)):
-        values, embedded = halves(some.slice(start, length))
+        values, embedded = to_numpy(some.slice(start, length))
         rows = np.arange(start, start + length)
         assert embedded.tolist() == [row not in (1, 4) for row in rows]
         assert (values[embedded] == vectors[rows[embedded]]).all()
-    assert halves(pa.nulls(3, column.type))[1].tolist() == [False] * 3
+    assert to_numpy(pa.nulls(3, column.type))[1].tolist() == [False] * 3
 
 
 def test_another_encoder_is_refused_with_what_mends_it(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     with pytest.raises(StoreError, match="geocmer embed --store"):
-        store.check(ENCODER.fingerprint)
-    store.begin(ENCODER)
-    store.check(ENCODER.fingerprint)
+        store.require_encoder(ENCODER.fingerprint)
+    store.add_encoder(ENCODER)
+    store.require_encoder(ENCODER.fingerprint)
     assert Store.open(tmp_path / "store").encoder == ENCODER
     with pytest.raises(FingerprintError, match=r"fake \(abab.*cdcd.*`geocmer embed --model MODEL --store .*store`"):
-        store.check(OTHER.fingerprint)
+        store.require_encoder(OTHER.fingerprint)
 
 
 def test_tiles_can_be_embedded_later(tmp_path: Path) -> None:
@@ -250,14 +250,14 @@ def test_tiles_can_be_embedded_later(tmp_path: Path) -> None:
 
 def _reembed(store: Store, batches: int | None = None) -> int:
     """Re-embed to OTHER, four tiles at a time, and be interrupted before batch number `batches`."""
-    store.begin(OTHER)
+    store.add_encoder(OTHER)
     made = 0
-    for number, keys in enumerate(store.missing(OTHER, batch=4)):
+    for number, keys in enumerate(store.iter_unembedded(OTHER, batch=4)):
         if number == batches:
             raise KeyboardInterrupt
         store.set_vectors(OTHER, [key.id for key in keys], unit(100, OTHER.dim)[[key.row for key in keys]])
         made += len(keys)
-    store.switch(OTHER)
+    store.activate_encoder(OTHER)
     return made
 
 
@@ -268,12 +268,12 @@ def test_old_vectors_answer_until_the_new_ones_are_complete(tmp_path: Path) -> N
     for batches in range(2):
         with pytest.raises(KeyboardInterrupt):
             _reembed(store, batches)
-        assert (store.encoder, store.coming) == (ENCODER, OTHER)
+        assert (store.encoder, store.pending_encoder) == (ENCODER, OTHER)
         assert [hit.id for hit in search(Store.open(store.path), unit(10)[3])] == old
         with pytest.raises(StoreError, match=r"tiles of .* have no vector of fake-2 .* the old ones still answer"):
-            store.switch(OTHER)
+            store.activate_encoder(OTHER)
     assert _reembed(store) == 6, "what was made before the interrupt is not made again"
-    assert (store.encoder, store.coming) == (OTHER, None)
+    assert (store.encoder, store.pending_encoder) == (OTHER, None)
     assert [hit.id for hit in search(store, unit(100, OTHER.dim)[7], k=1)] == [tile(7).id]
     assert ENCODER.column not in store.snapshot().dataset.schema.names
     assert [hit.id for hit in reader] == old, "who began to read before goes on with the old"
@@ -306,9 +306,9 @@ BATCHES = [[tile(n, west=n / 10) for n in range(start, start + 5)] for start in 
 def _ingest(path: Path) -> Store:
     """What `geocmer tile` does to a store, in the same order."""
     store = Store.open_or_create(path)
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     for rows in BATCHES:
-        known = store.known([row.id for row in rows])
+        known = store.existing_ids([row.id for row in rows])
         new = [row for row in rows if row.id not in known]
         store.add_tiles(new, unit(100)[[row.row for row in new]])
     store.add_scene(scene())
@@ -405,9 +405,9 @@ def test_two_processes_may_make_the_same_store(tmp_path: Path) -> None:
 
 
 def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocmer.store.reader.INDEX_ROWS", 50)
+    monkeypatch.setattr("geocmer.store.reader.INDEX_MIN_ROWS", 50)
     store = Store.create(tmp_path / "store")
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     for n in range(60):
         store.add_tiles([tile(n, west=n / 10)], unit(60)[n : n + 1])
     before, reader = contents(store), search(store, unit(1)[0], k=None)

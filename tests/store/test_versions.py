@@ -17,7 +17,7 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.search.vector_search import search
 from geocmer.store import lance, mmap_cache, versions
 from geocmer.store.store import Store
-from geocmer.store.versions import GRACE, KEPT, MOST, Version
+from geocmer.store.versions import GRACE, MAX_VERSIONS, RETENTION, Version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -45,29 +45,29 @@ def test_what_stayed_the_newest_for_a_while_can_be_read_back(gaps: list[int], lo
     now = every[-1].time
     assert there[-1] == every[-1]
     for version, following in pairwise(every):
-        recent, old = now - following.time <= GRACE, now - following.time > KEPT
+        recent, old = now - following.time <= GRACE, now - following.time > RETENTION
         step = following.time - version.time < GRACE
         assert (version in there) == (recent or not (old or step))
         if not old and not step:
             for moment in (version.time, following.time - SECOND):
-                assert _newest(there, moment) == version == versions.find(there, moment, "")
+                assert _newest(there, moment) == version == versions.find_version(there, moment, "")
 
 
 def test_no_more_than_so_many_versions_are_kept() -> None:
-    there = [Version(n, START + n * GRACE * 2, 0, 0) for n in range(1, MOST + 50)]
+    there = [Version(n, START + n * GRACE * 2, 0, 0) for n in range(1, MAX_VERSIONS + 50)]
     gone = versions.superseded(there, there[-1].time + GRACE * 2)
-    assert gone == [v.number for v in there[: len(there) - 1 - MOST]]
+    assert gone == [v.number for v in there[: len(there) - 1 - MAX_VERSIONS]]
 
 
 def test_a_version_is_found_by_number_and_by_moment() -> None:
     there = [Version(n, START + n * timedelta(hours=1), 0, 0) for n in (2, 3, 7)]
-    assert versions.find(there, 3, "").number == 3
-    assert versions.find(there, there[1].time, "").number == 3
-    assert versions.find(there, there[1].time - SECOND, "").number == 2
-    assert versions.find(there, START + timedelta(days=99), "").number == 7
+    assert versions.find_version(there, 3, "").number == 3
+    assert versions.find_version(there, there[1].time, "").number == 3
+    assert versions.find_version(there, there[1].time - SECOND, "").number == 2
+    assert versions.find_version(there, START + timedelta(days=99), "").number == 7
     for asked in (1, 4, 8, START):
         with pytest.raises(StoreError, match=r"'s.*the oldest is 2 of 2026-01-01T02:00:00Z, the newest 7 of.*info"):
-            versions.find(there, asked, "it's")
+            versions.find_version(there, asked, "it's")
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_a_version_is_found_by_number_and_by_moment() -> None:
     ],
 )
 def test_moments_are_read_as_utc(text: str, expected: int | datetime) -> None:
-    assert versions.parse(text) == expected
+    assert versions.parse_version(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "yesterday", "2026-13-01", "31.01.2026", "v3"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="neither the number of a version nor a date"):
-        versions.parse(text)
+        versions.parse_version(text)
 
 
 def test_times_are_utc_wherever_the_machine_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_times_are_utc_wherever_the_machine_stands(tmp_path: Path, monkeypatch: 
     for zone in ("Asia/Tokyo", "America/New_York"):
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        found = versions.versions(store._dataset("tiles"))
+        found = versions.list_versions(store._dataset("tiles"))
         assert [(v.number, v.rows) for v in found] == [(1, 0), (2, 1)]
         assert before - SECOND <= found[0].time <= found[1].time <= datetime.now(UTC) + SECOND
     monkeypatch.undo()
@@ -111,7 +111,7 @@ def _lived(path: Path) -> tuple[Store, list[tuple[Version, datetime, list, list,
     """A store with a past, and what it held after every step: version, moment, tiles, scenes, encoder."""
     store = Store.create(path)
     steps = [
-        lambda: store.begin(ENCODER),
+        lambda: store.add_encoder(ENCODER),
         lambda: store.add_tiles([tile(n) for n in range(4)], unit(4)),
         lambda: store.add_scene(scene(1)),
         lambda: store.add_tiles([tile(n) for n in range(4, 9)], unit(9)[4:]),
@@ -133,7 +133,7 @@ def test_a_store_can_be_read_as_it_was(tmp_path: Path) -> None:
     store, past = _lived(tmp_path / "store")
     for version, moment, tiles, scenes, encoder in past:
         then = Store.open(store.path, moment)
-        assert then.past == version
+        assert then.as_of == version
         assert (contents(then), then.scenes(), then.encoder) == (tiles, scenes, encoder)
         assert then.snapshot().uris == {row.id: row.uri for row in scenes}
         assert then.count() == len(tiles) == version.rows
@@ -153,41 +153,41 @@ def test_scenes_are_those_of_the_version_though_later_ones_were_cleared() -> Non
 
 def test_what_is_read_as_of_a_version_cannot_be_written(tmp_path: Path) -> None:
     store, past = _lived(tmp_path / "store")
-    before, counts = contents(store), [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+    before, counts = contents(store), [len(versions.list_versions(t)) for t in map(store._dataset, lance.TABLES)]
     then = Store.open(store.path, past[1][0].number)
     for write in (
         lambda: then.add_tiles([tile(50)], unit(1)),
         lambda: then.add_scene(scene(3)),
         lambda: then.set_categories([tile(1).id], ["x"], [None], [None]),
-        lambda: then.begin(OTHER),
+        lambda: then.add_encoder(OTHER),
         lambda: then.set_vectors(ENCODER, [tile(1).id], unit(1)),
-        lambda: then.switch(OTHER),
+        lambda: then.activate_encoder(OTHER),
         lambda: then.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim)),
         then.upkeep,
     ):
         with pytest.raises(StoreError, match=r"as of version .* to write to it"):
             write()
     assert contents(store) == before
-    assert counts == [len(versions.versions(t)) for t in map(store._dataset, lance.TABLES)]
+    assert counts == [len(versions.list_versions(t)) for t in map(store._dataset, lance.TABLES)]
 
 
 def test_the_encoder_of_that_time_answers(tmp_path: Path) -> None:
     store, past = _lived(tmp_path / "store")
     then = Store.open(store.path, past[4][1])
-    then.check(ENCODER.fingerprint)
+    then.require_encoder(ENCODER.fingerprint)
     with pytest.raises(FingerprintError):
-        then.check(OTHER.fingerprint)
+        then.require_encoder(OTHER.fingerprint)
     with pytest.raises(FingerprintError):
-        store.check(ENCODER.fingerprint)
+        store.require_encoder(ENCODER.fingerprint)
     assert [hit.id for hit in search(then, unit(9)[6], k=1, fingerprint=ENCODER.fingerprint)] == [tile(6).id]
 
 
-def test_the_sidecar_of_the_newest_version_is_neither_used_nor_lost(
+def test_the_memory_mapped_cache_of_the_newest_version_is_neither_used_nor_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geocmer.search.vector_search.WIDE", 1)
+    monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 1)
     store, past = _lived(tmp_path / "store")
-    copy = mmap_cache.build(store.snapshot())
+    copy = mmap_cache.build_cache(store.snapshot())
     assert copy is not None
     for version, _, tiles, _, encoder in past[1:]:
         then = Store.open(store.path, version.number)
@@ -195,7 +195,7 @@ def test_the_sidecar_of_the_newest_version_is_neither_used_nor_lost(
         found = search(then, query, k=None)
         scores = {row["id"]: float(np.dot(np.float64(row[encoder.column]), query)) for row in tiles}
         assert [hit.id for hit in found] == sorted(scores, key=lambda name: (-scores[name], name))
-        assert (found.plan.method == "sidecar scan") == (version == past[-1][0])
+        assert (found.plan.method == "memory-mapped cache") == (version == past[-1][0])
     assert [folder.name for folder in (tmp_path / "store" / "sidecar").iterdir()] == [copy.folder.name]
 
 
@@ -222,7 +222,7 @@ def _pass_the_grace(store: Store) -> None:
     store.upkeep()
     later = datetime.now(UTC) + 2 * GRACE
     for name in lance.TABLES:
-        versions.clear(store._dataset(name), Path(store.path) / f"{name}.lance", later)
+        versions.clear_versions(store._dataset(name), Path(store.path) / f"{name}.lance", later)
 
 
 def _rows(start: int, count: int) -> list:
@@ -233,7 +233,7 @@ def _rows(start: int, count: int) -> list:
 def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lance, "LEVELS", ((0, 64, 16), (64, 512, 8)))
     store = Store.create(tmp_path / "store")
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     for start in range(0, 600, 4):
         store.add_tiles(_rows(start, 4), unit(4, seed=start))
         if start % 40 == 36:
@@ -249,7 +249,7 @@ def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pyte
 
 def test_a_reembedding_leaves_no_old_vectors_on_the_disk(tmp_path: Path) -> None:
     store, wide = Store.create(tmp_path / "store"), type(OTHER)("ef" * 16, "fake-3", "", 256)
-    store.begin(wide)
+    store.add_encoder(wide)
     store.add_tiles([tile(n) for n in range(9000)], unit(9000, 256))
     other = type(OTHER)("12" * 16, "fake-4", "", 256)
     store.reembed(other, lambda keys: unit(len(keys), 256, seed=1))
@@ -261,7 +261,7 @@ def test_a_reembedding_leaves_no_old_vectors_on_the_disk(tmp_path: Path) -> None
 def test_old_versions_go_first_where_they_weigh_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each round replaces every row after a quiet time: a version then weighs as much as the whole."""
     store = Store.create(tmp_path / "store")
-    store.begin(ENCODER)
+    store.add_encoder(ENCODER)
     store.add_tiles(_rows(0, 50), unit(50))
     folder = tmp_path / "store" / "tiles.lance"
     ids = [tile(n).id for n in range(50)]
@@ -270,19 +270,21 @@ def test_old_versions_go_first_where_they_weigh_too_much(tmp_path: Path, monkeyp
         store.set_categories(ids, [word] * 50, [None] * 50, [None] * 50)
 
     replace("a")
-    there, later = versions.versions(store._dataset("tiles")), datetime.now(UTC) + GRACE / 2
+    there, later = versions.list_versions(store._dataset("tiles")), datetime.now(UTC) + GRACE / 2
     assert versions.superseded(there, later) == [], "somebody may read any of them"
-    assert versions.overweight(store._dataset("tiles"), there, folder, datetime.now(UTC)) == [], (
+    assert versions.versions_over_budget(store._dataset("tiles"), there, folder, datetime.now(UTC)) == [], (
         "nor is there any haste"
     )
-    monkeypatch.setattr(versions, "SPARE", 1.5)
-    assert versions.overweight(store._dataset("tiles"), there, folder, later) == [], "one more is not too much"
+    monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 1.5)
+    assert versions.versions_over_budget(store._dataset("tiles"), there, folder, later) == [], (
+        "one more is not too much"
+    )
     replace("b")
     replace("c")
-    there = versions.versions(store._dataset("tiles"))
-    gone = versions.overweight(store._dataset("tiles"), there, folder, later)
+    there = versions.list_versions(store._dataset("tiles"))
+    gone = versions.versions_over_budget(store._dataset("tiles"), there, folder, later)
     assert gone == [v.number for v in there if v.number <= there[-3].number], "the oldest, down to what is allowed"
-    versions.clear(store._dataset("tiles"), folder, later)
-    assert [v.number for v in versions.versions(store._dataset("tiles"))] == [v.number for v in there[-2:]]
+    versions.clear_versions(store._dataset("tiles"), folder, later)
+    assert [v.number for v in versions.list_versions(store._dataset("tiles"))] == [v.number for v in there[-2:]]
     assert {record["category"] for record in contents(store)} == {"c"}
-    assert versions.overweight(store._dataset("tiles"), there[-2:], None, later) == [], "no folder, no weight"
+    assert versions.versions_over_budget(store._dataset("tiles"), there[-2:], None, later) == [], "no folder, no weight"
