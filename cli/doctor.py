@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from geocmer.errors import StoreError
+
 from .console import progress, say
 from .options import STORE, Json, StoreDir
 
@@ -37,7 +39,14 @@ def doctor(
     from geocmer.doctor.run import examine
     from geocmer.store.store import Store
 
-    db = Store.open(store)
+    try:
+        db = Store.open(store)
+    except StoreError:
+        if not fix:
+            raise
+        db = Store.open_recovered(store)
+        for note in db.notes:
+            say(f"note: {note}")
     with progress("scenes") as bar:
         report = examine(db, fix, quick, bar)
     for finding in report.findings:

@@ -10,7 +10,7 @@ import typer
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 
-from . import doctor, embed, evaluate, export, info, search, tile, train
+from . import doctor, embed, evaluate, export, info, remove, search, tile, train
 from .console import say
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
 )
-for module in (tile, search, train, evaluate, embed, export, info, doctor):
+for module in (tile, search, train, evaluate, embed, export, info, remove, doctor):
     app.command()(module.command())
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from geocmer.errors import GeocmerError, InputError, StoreError
 from geocmer.landcover.bundled_legends import legend_names
 
 from .console import progress, say
@@ -57,6 +59,9 @@ def tile(
     layer: Annotated[str | None, typer.Option("--layer", help="Layer of a vector file that has several.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="TOML rules from class shares to a category.")] = None,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Store the tiles without vectors.")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first scene that cannot be used; else it is left out.")
+    ] = False,
     model: Model = None,
     adapter: AdapterDir = None,
     device: Device = "auto",
@@ -66,6 +71,8 @@ def tile(
 
     The contrast stretch is computed once per scene. The last row and column shift inward, so that no pixel is left
     out. Run it again after an interrupt and it goes on; run it again when done and it does nothing.
+
+    A scene that cannot be used is named and left out, and the exit code is then 1; --fail-fast stops at it.
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
@@ -82,17 +89,44 @@ def tile(
     options = TileOptions(size, stride, band_numbers, gsd, min_valid, nodata, gcps, time, StretchRule.parse(stretch))
     land_cover = LandCover.open(landcover, legend, class_column=class_column, layer=layer) if landcover else None
     category_rules = load_rules(rules)
+    bad: list[Path] = []
     for path in scenes:
-        check_inputs(path, options, land_cover)
+        with _left_out(path, bad, fail_fast or len(scenes) == 1):
+            check_inputs(path, options, land_cover)
+    if len(bad) == len(scenes):
+        raise InputError(f"none of the {len(scenes)} scenes can be used, for the reasons above")
     # A new store is created last: a model that cannot be loaded leaves nothing behind.
     existing = Store.open_or_create(store) if store.exists() else None
     encoder = None if no_embed else encoder_of(existing, model, adapter, device)
     db = existing or Store.open_or_create(store)
-    for path in scenes:
-        with progress(path.name) as bar:
+    for note in db.notes:
+        say(f"note: {note}")
+    for path in [path for path in scenes if path not in bad]:
+        result = None
+        with _left_out(path, bad, fail_fast or len(scenes) == 1), progress(path.name) as bar:
             result = ingest(path, db, encoder, options, land_cover=land_cover, rules=category_rules, on_window=bar)
+        if result is None:
+            continue
         for line in result.lines():
             say(line)
         if as_json:
             print(json.dumps(result.to_json()))
     say(f"store {store}: {db.count()} tiles, scenes: {len(db.scenes())}")
+    if bad:
+        names = ", ".join(str(path) for path in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        say(f"error: {len(bad)} of {len(scenes)} scenes were left out, for the reasons above: {names}")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _left_out(path: Path, bad: list[Path], stop: bool) -> Iterator[None]:
+    """Name a scene that cannot be used and go on with the others, unless asked to stop; a store's fault stops all."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except GeocmerError as error:
+        if stop:
+            raise
+        bad.append(path)
+        say(f"error: {path}: {error}")

@@ -66,6 +66,15 @@ class Subject:
 Check = Callable[[Subject], Iterator[Finding]]
 
 
+def torn_files(subject: Subject) -> Iterator[Finding]:
+    """Find files of the newest version that are missing or cut off, and tables whose newest version cannot be read."""
+    torn = subject.store.torn_files()
+    if torn:
+        what = "files are missing, empty or cut off, as after a full disk or a power cut"
+        remedy = f"{subject.fix}, which steps back to the newest whole version, then tile the scenes again"
+        yield Finding("torn", what, len(torn), torn[0], remedy)
+
+
 def duplicates(subject: Subject) -> Iterator[Finding]:
     """Find rows with the id of another row."""
     inventory = subject.inventory
@@ -110,14 +119,23 @@ def unfinished_scenes(subject: Subject) -> Iterator[Finding]:
     rows = np.flatnonzero(~subject.complete)
     if len(rows):
         name = inventory.scene_ids[inventory.scenes[rows[0]]]
+        file = subject.store.unfinished_uris().get(name, "")
         (record,) = subject.snapshot.take(inventory.rowids[rows[:1]], ["xmin", "ymin", "size"]).to_pylist()
         yield Finding(
             "unfinished", f"scenes were not tiled to their end ({len(rows)} tiles are stored)",
             len(np.unique(inventory.scenes[rows])),
-            f"scene {name}, near {record['xmin']:.5f}, {record['ymin']:.5f} (lon, lat)",
-            f"geocmer tile SCENE --size {record['size']}{subject.option}, with the scene and options of then: a store "
-            "knows a scene's file only once it is complete",
+            f"scene {file or name}, near {record['xmin']:.5f}, {record['ymin']:.5f} (lon, lat)",
+            f"geocmer tile {shlex.quote(file) if file else 'SCENE'} --size {record['size']}{subject.option}, with the "
+            f"options of then, or geocmer remove {name[:8]}{subject.option}",
         )  # fmt: skip
+
+
+def dead_vectors(subject: Subject) -> Iterator[Finding]:
+    """Find vectors of encoders that neither answer nor are on the way."""
+    dead = sorted(subject.store.dead_vectors())
+    if dead:
+        what = "columns hold vectors that no search reads any more"
+        yield Finding("dead vectors", what, len(dead), f"column {dead[0]}", subject.fix)
 
 
 def pending_encoder(subject: Subject) -> Iterator[Finding]:
@@ -197,10 +215,12 @@ def maintenance(subject: Subject) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
+    torn_files,
     duplicates,
     invalid_vectors,
     unembedded_tiles,
     unfinished_scenes,
+    dead_vectors,
     pending_encoder,
     memory_mapped_caches,
     encoder,

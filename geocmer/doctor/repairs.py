@@ -33,6 +33,8 @@ def remove_vectors(store: Store, finding: Finding) -> None:
 
 
 REPAIRS: dict[str, Callable[[Store, Finding], None]] = {
+    "torn": lambda store, _: store.recover(),
+    "dead vectors": lambda store, _: store.upkeep(),
     "duplicate": lambda store, finding: store.remove_duplicates(finding.rows),
     "vector": remove_vectors,
     "index": lambda store, _: store.upkeep(),

@@ -21,7 +21,7 @@ from ..store.store import Store
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .reembed import encoder_info, reembed
+from .reembed import embed_missing, encoder_info
 from .writer import TileWriter
 
 
@@ -111,9 +111,7 @@ def ingest(
     """
     options = options or TileOptions()
     if encoder is not None:
-        if store.encoder is not None:
-            store.require_encoder(encoder.fingerprint)
-        store.add_encoder(encoder_info(encoder))
+        store.claim_encoder(encoder_info(encoder))
     with Scene.open(path, options=options.scene) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         scene_key = scene_id(scene.content_hash, scene.view, grid)
@@ -145,6 +143,7 @@ def ingest(
         skip = known_ids.__contains__ if land_cover is None else None
         reader = TileReader(scene, grid, stretch, options.min_valid, skip, on_window)
         writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known_ids)
+        store.begin_scene(scene_key, str(Path(path).resolve()))
         for tile in reader:
             writer.add(tile)
         writer.flush()
@@ -175,9 +174,5 @@ def same_settings(stored: SceneRow, settings: str, land_cover: LandCover | None)
 
 
 def _embed_missing(store: Store, encoder: Encoder | None, scene: str) -> int:
-    """Embed tiles of complete scenes that were stored without vectors."""
-    if encoder is None or not any(
-        key.scene_id == scene for keys in store.iter_unembedded(encoder_info(encoder)) for key in keys
-    ):
-        return 0
-    return reembed(store, encoder)
+    """Embed the tiles of a complete scene that were stored without vectors."""
+    return 0 if encoder is None else embed_missing(store, encoder, scene)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +11,10 @@ from numpy.typing import NDArray
 from .._types import Progress
 from ..store.store import Store, TileKey
 from ..store.tile_images import TileImageReader
-from ..store.vectors import EncoderInfo
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .writer import BATCH_TILES
-
-
-def encoder_info(encoder: Encoder) -> EncoderInfo:
-    """Describe an encoder as a store records it."""
-    return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
+from .writer import BATCH_TILES, encoder_info
 
 
 def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) -> int:
@@ -29,24 +24,41 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
         The number of vectors made.
 
     Raises:
-        InputError: a scene is no longer where it was, or has changed.
+        InputError: after all others, of scenes that are unfinished, no longer where they were, or have changed.
     """
-    info = encoder_info(encoder)
-    made, total = 0, store.count()
+    with TileImageReader(store.scenes(), store.unfinished_uris()) as images:
+        return store.reembed(encoder_info(encoder), _encode(images, encoder, store.count(), progress))
+
+
+def embed_missing(store: Store, encoder: Encoder, scene_id: str) -> int:
+    """Embed the tiles of one scene that have no vector of `encoder`, which is the store's.
+
+    Returns:
+        The number of vectors made.
+
+    Raises:
+        InputError: the scene is unfinished, no longer where it was, or has changed.
+    """
+    with TileImageReader(store.scenes()) as images:
+        return store.embed(encoder_info(encoder), _encode(images, encoder, store.count(), None), scene_id)
+
+
+def _encode(
+    images: TileImageReader, encoder: Encoder, total: int, progress: Progress | None
+) -> Callable[[list[TileKey]], NDArray[np.float32]]:
+    """Make the function that reads and embeds tiles of one scene, a batch at a time."""
+    made = 0
 
     def encode(keys: list[TileKey]) -> NDArray[np.float32]:
         nonlocal made
         vectors = np.empty((len(keys), encoder.dim), np.float32)
-        for scene in dict.fromkeys(key.scene_id for key in keys):
-            indices = [i for i, key in enumerate(keys) if key.scene_id == scene]
-            for start in range(0, len(indices), BATCH_TILES):
-                part = indices[start : start + BATCH_TILES]
-                pixels = [images.pixels(scene, keys[i].row, keys[i].col) for i in part]
-                vectors[part] = encoder.encode_images(np.stack(pixels))
-                made += len(part)
-                if progress:
-                    progress(made, total)
+        for start in range(0, len(keys), BATCH_TILES):
+            part = keys[start : start + BATCH_TILES]
+            pixels = [images.pixels(key.scene_id, key.row, key.col) for key in part]
+            vectors[start : start + len(part)] = encoder.encode_images(np.stack(pixels))
+            made += len(part)
+            if progress:
+                progress(made, total)
         return vectors
 
-    with TileImageReader(store.scenes()) as images:
-        return store.reembed(info, encode)
+    return encode

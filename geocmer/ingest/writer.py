@@ -15,6 +15,7 @@ from ..landcover.categories import Rules, scene_category
 from ..landcover.layer import LandCover
 from ..store.schema import TileRow
 from ..store.store import Store
+from ..store.vectors import EncoderInfo
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -28,6 +29,11 @@ THUMBNAIL_SIDE_PIXELS = 96
 """Longest side of a stored thumbnail."""
 
 
+def encoder_info(encoder: Encoder) -> EncoderInfo:
+    """Describe an encoder as a store records it."""
+    return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
+
+
 class TileWriter:
     """Collects tiles, and writes each batch in one commit."""
 
@@ -37,6 +43,7 @@ class TileWriter:
     ) -> None:  # fmt: skip
         self._store, self._encoder, self._land_cover, self._rules = store, encoder, land_cover, rules
         self._acquired, self._known_ids = acquired, known_ids
+        self._info = None if encoder is None else encoder_info(encoder)
         self._rows: list[TileRow] = []
         self._pixels: list[NDArray[np.uint8]] = []
         self._recategorised: list[TileRow] = []
@@ -58,7 +65,7 @@ class TileWriter:
         """Write the tiles added since the last batch."""
         if self._rows:
             vectors = None if self._encoder is None else self._encoder.encode_images(np.stack(self._pixels))
-            self.added += self._store.add_tiles(self._rows, vectors)
+            self.added += self._store.add_tiles(self._rows, vectors, self._info)
         if self._recategorised:
             ids, categories, fractions, captions = zip(
                 *((r.id, r.category, r.fractions, r.captions) for r in self._recategorised), strict=True

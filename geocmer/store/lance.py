@@ -7,30 +7,22 @@ wrong with the usual one.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from . import versions
+from .durability import has_version, step_back, sync, torn_files, torn_fragments
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, scenes_schema, tiles_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLES = ("tiles", "scenes")
-LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))
-"""(least rows, most rows, fragments of that size which upkeep leaves): more are merged. In two levels, so that a row is
-rewritten about twice on its way into a large fragment, and not each time that some more are added."""
-ORPHAN_AGE = timedelta(days=7)
-"""A data file this old that no version holds was left by a write that never ended: LanceDB's own measure."""
-CENTURY = timedelta(days=36_500)
-"""No version is as old."""
-MAX_DELETED_SHARE = 0.1
-"""Upkeep rewrites fragments once this share of their rows is deleted or replaced."""
 
 
 def open_tables(path: str) -> dict[str, Any]:
@@ -63,7 +55,7 @@ def open_dataset(path: str, name: str, version: int | None = None) -> Any:
     import lance
 
     with translate_errors(path, "read"):
-        return lance.dataset(f"{path.rstrip('/')}/{name}.lance", version=version)
+        return lance.dataset(_address(path, name), version=version)
 
 
 def open_table(path: str, name: str) -> Any:
@@ -99,8 +91,27 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
-def upsert(path: str, table: Any, rows: pa.Table, *, insert: bool = False, update: bool = False) -> int:
-    """Write rows by `id` in one commit, and return how many were new.
+def recover(path: str) -> list[str]:
+    """Step each table back to its newest whole version, and return what was done, in words; nothing if all is well.
+
+    Scenes whose tiles are lost by it are no longer complete: tiling them again adds what is lacking.
+
+    Raises:
+        StoreError: a table has no whole version.
+    """
+    if not is_local(path) or not _existing_tables(path) >= set(TABLES):
+        return []
+    with translate_errors(path, "recover"):
+        done = {name: step_back(_address(path, name), Path(path) / f"{name}.lance") for name in TABLES}
+        if done["tiles"]:
+            _forget_incomplete_scenes(path)
+    return [note for note in done.values() if note]
+
+
+def upsert(
+    path: str, table: Any, rows: pa.Table, whole: set[str], *, insert: bool = False, update: bool = False
+) -> int:
+    """Write rows by `id` in one commit, see that they are on the disk, and return how many were new.
 
     All of this is needed, or two concurrent writers double rows in silence: the key declared in the schema and not
     nullable, in the table and in `rows`, and `use_index(False)`.
@@ -109,78 +120,60 @@ def upsert(path: str, table: Any, rows: pa.Table, *, insert: bool = False, updat
     builder = builder.when_matched_update_all() if update else builder
     builder = builder.when_not_matched_insert_all() if insert else builder
     with translate_errors(path, "write"):
-        return int(builder.execute(rows).num_inserted_rows)
+        new = int(builder.execute(rows).num_inserted_rows)
+    undo_if_torn(path, table.name, whole, rows_were_moved=update)
+    return new
+
+
+def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool) -> None:
+    """Take back a commit whose files did not reach the disk whole.
+
+    Args:
+        path: of the store.
+        name: of the table.
+        whole: data files that are known to be whole; those that are found to be are added.
+        rows_were_moved: the commit rewrote rows, and did not only add some.
+
+    Raises:
+        StoreError: it was taken back.
+    """
+    if not is_local(path):
+        return
+    folder = Path(path) / f"{name}.lance"
+    with translate_errors(path, "read"):
+        newest = open_dataset(path, name)
+        torn = torn_files(newest, folder, whole)
+        if not torn:
+            return
+        if rows_were_moved:
+            step_back(_address(path, name), folder)
+        else:  # what others added meanwhile stays
+            import lance
+
+            operation = lance.LanceOperation.Delete([], torn_fragments(newest, folder), "a write failed")
+            lance.LanceDataset.commit(_address(path, name), operation, read_version=newest.version)
+    raise StoreError(
+        f"a write to the store {path} did not reach the disk whole ({torn[0]}) and was undone; see that the disk has "
+        "space, then run it again"
+    )
+
+
+def sync_tables(path: str, since: float) -> None:
+    """Have all that was written to the tables since a time (of `time.time`) on the disk, before a commit counts.
+
+    Raises:
+        StoreError: the disk cannot be written.
+    """
+    if is_local(path):
+        with translate_errors(path, "sync"):
+            for name in TABLES:
+                sync(Path(path) / f"{name}.lance", since)
 
 
 def set_metadata(path: str, name: str, values: dict[str, str | None]) -> None:
     """Change a table's metadata in one commit; None removes a key. LanceDB's own tables cannot, so pylance does."""
     with translate_errors(path, "write"):
         open_dataset(path, name).update_schema_metadata(values)
-
-
-def compact(path: str, name: str) -> None:
-    """Merge small fragments, bring indices up to date, clear versions that nobody reads any more.
-
-    Another writer may commit first, and then this gives up: nothing is lost, and the next call does the work.
-    """
-    with suppress(OSError, RuntimeError):
-        for _, rows, _ in LEVELS:
-            if rows in levels_to_compact(open_dataset(path, name)):
-                open_dataset(path, name).optimize.compact_files(target_rows_per_fragment=rows)
-        open_dataset(path, name).optimize.optimize_indices()
-        versions.clear_versions(open_dataset(path, name), _folder(path, name))
-
-
-def levels_to_compact(table: Any) -> list[int]:
-    """Return the levels at which fragments are to be merged: too many are small, or hold what is no longer read."""
-    fragments = [fragment.metadata for fragment in table.get_fragments()]
-    sizes = [fragment.physical_rows for fragment in fragments]
-    levels = [most for least, most, loose in LEVELS if sum(least <= size < most for size in sizes) > loose]
-    live = _field_ids(table.lance_schema.fields())
-    stale = [fragment for fragment in fragments if any(not live.issuperset(file.fields) for file in fragment.files)]
-    dropped = sum(fragment.physical_rows < LEVELS[-1][1] for fragment in stale) > 1  # one alone is not rewritten
-    deleted = sum(fragment.num_deletions for fragment in fragments) > MAX_DELETED_SHARE * sum(sizes)
-    return [*levels, LEVELS[-1][1]] if dropped or deleted else levels
-
-
-@dataclass(frozen=True, slots=True)
-class PendingMaintenance:
-    """The maintenance that a table needs.
-
-    Attributes:
-        fragments: how many the table has, 0 if none are to be merged.
-        versions: numbers of the versions that can be cleared.
-        orphans: data files that no version holds, a week old and more.
-    """
-
-    fragments: int
-    versions: list[int]
-    orphans: list[Path]
-
-
-def pending_maintenance(path: str, name: str) -> PendingMaintenance:
-    """Return what `compact` and `clean_orphans` would do; files are only looked at in a local folder."""
-    table, folder = open_dataset(path, name), _folder(path, name)
-    found, now = versions.list_versions(table), datetime.now(UTC)
-    old = {*versions.superseded(found, now), *versions.versions_over_budget(table, found, folder, now)}
-    orphans: list[Path] = []
-    if folder is not None:
-        held = versions.data_files(table, found)
-        aged = now.timestamp() - ORPHAN_AGE.total_seconds()
-        data = sorted((folder / "data").glob("*.lance"))
-        orphans = [file for file in data if file.name not in held and file.stat().st_mtime < aged]
-    return PendingMaintenance(len(table.get_fragments()) if levels_to_compact(table) else 0, sorted(old), orphans)
-
-
-def clean_orphans(path: str, name: str) -> None:
-    """Remove the orphans of a table; Lance spares what is younger than a week. No version is cleared."""
-    with translate_errors(path, "write"):
-        open_dataset(path, name).cleanup_old_versions(older_than=CENTURY)
-
-
-def _field_ids(fields: list[Any]) -> set[int]:
-    """Collect the ids of columns and what is nested in them; a data file with others holds dropped columns."""
-    return {field.id() for field in fields}.union(*(_field_ids(field.children()) for field in fields))
 
 
 @contextmanager
@@ -198,7 +191,10 @@ def translate_errors(path: str, doing: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, ValueError) as error:  # Arrow's errors, where rows are streamed, are ValueErrors
         reason = str(error).split(", /")[0].splitlines()[0]  # LanceDB appends the place in its own source
-        raise StoreError(f"cannot {doing} the store {path}: {reason}; check the disk, then run it again") from error
+        raise StoreError(
+            f"cannot {doing} the store {path}: {reason}; check the disk, then run it again, or "
+            f"`geocmer doctor --fix --store {path}`"
+        ) from error
 
 
 def _connect(path: str) -> Any:
@@ -207,14 +203,31 @@ def _connect(path: str) -> Any:
     return lancedb.connect(path, read_consistency_interval=timedelta(0))  # always see other processes' commits
 
 
-def _folder(path: str, name: str) -> Path | None:
-    return Path(path) / f"{name}.lance" if is_local(path) else None
+def _address(path: str, name: str) -> str:
+    return f"{path.rstrip('/')}/{name}.lance"
+
+
+def _forget_incomplete_scenes(path: str) -> None:
+    """Remove the rows of scenes that have fewer tiles than were made of them."""
+    tiles, scenes = open_dataset(path, "tiles"), open_dataset(path, "scenes")
+    counts = Counter(tiles.to_table(["scene_id"])["scene_id"].to_pylist())
+    lacking = [
+        record["id"]
+        for record in scenes.to_table(["id", "account"]).to_pylist()
+        if counts[record["id"]] < json.loads(record["account"]).get("made", 0)
+    ]
+    if lacking:
+        from lancedb.expr import col, lit
+
+        table = open_table(path, "scenes")
+        for name in lacking:
+            table.delete((col("id") == lit(name)).to_sql())
 
 
 def _existing_tables(path: str) -> set[str]:
     """Return the names of the tables that a store has."""
     if is_local(path):
-        return {name for name in TABLES if (Path(path) / f"{name}.lance").is_dir()}
+        return {name for name in TABLES if has_version(Path(path) / f"{name}.lance")}
     with translate_errors(path, "open"):
         return set(_connect(path).list_tables().tables) & set(TABLES)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StoreError
-from . import lance, versions
+from . import lance, maintenance, versions
+from .durability import torn_files
 from .schema import SceneRow, scene_row
 from .snapshot import Snapshot
 from .vectors import EncoderInfo
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 ENCODER_KEY, PENDING_ENCODER_KEY = "geocmer:encoder", "geocmer:coming-encoder"
 """Metadata of `tiles`: the encoder whose vectors answer, and the one that the store is being embedded with."""
+UNFINISHED_KEY = "geocmer:unfinished:"
+"""Metadata of `scenes`, and the id of a scene that is being tiled: its file."""
+MIN_ID_DIGITS = 6
+"""Of a scene's id, to name it by."""
 INDEX_MIN_ROWS = 100_000
 """Below this a flat scan of the extents is as fast as an index on them."""
 
@@ -78,7 +83,7 @@ class Reader:
                     self.path,
                     tiles,
                     versions[0],
-                    _encoder(tiles, ENCODER_KEY),
+                    usable_encoder(tiles, ENCODER_KEY),
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
                     self.as_of is not None,
                 )
@@ -88,12 +93,12 @@ class Reader:
     @property
     def encoder(self) -> EncoderInfo | None:
         """The encoder whose vectors answer queries; None while the store has none."""
-        return _encoder(self._dataset("tiles"), ENCODER_KEY)
+        return usable_encoder(self._dataset("tiles"), ENCODER_KEY)
 
     @property
     def pending_encoder(self) -> EncoderInfo | None:
         """The encoder of a re-embedding that has begun and is not complete."""
-        return _encoder(self._dataset("tiles"), PENDING_ENCODER_KEY)
+        return usable_encoder(self._dataset("tiles"), PENDING_ENCODER_KEY)
 
     def require_encoder(self, fingerprint: str) -> None:
         """Refuse another encoder than the one the store was built with.
@@ -141,10 +146,39 @@ class Reader:
         rows = [scene_row(record) for record in self._read("scenes").to_pylist()]
         return sorted(rows, key=lambda row: (row.created_at, row.id))
 
-    def iter_unembedded(self, info: EncoderInfo, batch: int = 4096) -> Iterator[list[TileKey]]:
+    def unfinished_uris(self) -> dict[str, str]:
+        """Return where each scene was read that was begun and is not complete, by id, as far as it is known."""
+        metadata = self._dataset("scenes").schema.metadata or {}
+        texts = {key.decode(): value.decode() for key, value in metadata.items()}
+        return {key.removeprefix(UNFINISHED_KEY): uri for key, uri in texts.items() if key.startswith(UNFINISHED_KEY)}
+
+    def find_scenes(self, name: str) -> list[str]:
+        """Return the ids of the scenes, unfinished ones too, that a file or the beginning of an id means.
+
+        Raises:
+            StoreError: none is meant.
+        """
+        uris = self.unfinished_uris() | self.snapshot().uris
+        path = str(Path(name).resolve())
+        ids = set(self._read("tiles", ["scene_id"])["scene_id"].unique().to_pylist()) | set(uris)
+        found = [scene for scene, uri in uris.items() if uri in (name, path)]
+        if not found and len(name) >= MIN_ID_DIGITS:
+            found = sorted(scene for scene in ids if scene.startswith(name))
+        if not found:
+            known = ", ".join(sorted({Path(uri).name for uri in uris.values()})[:5]) or "none"
+            raise StoreError(
+                f"the store {self.path} has no scene {name}; give its file or {MIN_ID_DIGITS} digits of its id "
+                f"(its scenes: {known})"
+            )
+        return found
+
+    def iter_unembedded(self, info: EncoderInfo, batch: int = 4096, scene_id: str = "") -> Iterator[list[TileKey]]:
         """Yield the tiles without a vector of an encoder, in storage order, which keeps a scene's tiles together."""
         names = ["id", "scene_id", "row", "col", "size"]
-        table = self._read("tiles", names, f"{info.column} IS NULL")
+        if scene_id and not scene_id.isalnum():
+            raise ValueError(f"scene id {scene_id!r} is not hex digits")
+        of_scene = f" AND scene_id = '{scene_id}'" if scene_id else ""
+        table = self._read("tiles", names, f"{info.column} IS NULL{of_scene}")
         keys = [TileKey(**record) for record in table.to_pylist()]
         yield from (keys[start : start + batch] for start in range(0, len(keys), batch))
 
@@ -158,10 +192,24 @@ class Reader:
             behind = {index.field_names[0]: rows - index.num_rows_indexed for index in tiles.describe_indices()}
         return {name: behind.get(name) for name in ("xmin", "ymin")}  # not xmax, ymax: they make the same filter slower
 
-    def pending_maintenance(self) -> dict[str, lance.PendingMaintenance]:
+    def dead_vectors(self) -> set[str]:
+        """Return the columns of vectors that are neither the encoder's nor the pending one's."""
+        tiles = self._dataset("tiles")
+        recorded = [recorded_encoder(tiles, key) for key in (ENCODER_KEY, PENDING_ENCODER_KEY)]
+        columns = {name for name in tiles.schema.names if name.startswith("vector_")}
+        return columns - {info.column for info in recorded if info is not None}
+
+    def torn_files(self) -> list[str]:
+        """List the files of the newest version that are not as they were written; none for an object store."""
+        if not lance.is_local(self.path):
+            return []
+        tables = [(self._dataset(name), Path(self.path) / f"{name}.lance") for name in lance.TABLES]
+        return [file for table, folder in tables for file in torn_files(table, folder)]
+
+    def pending_maintenance(self) -> dict[str, maintenance.PendingMaintenance]:
         """Return what `upkeep` and `clean_orphans` would do to each table."""
         with lance.translate_errors(self.path, "read"):
-            return {name: lance.pending_maintenance(self.path, name) for name in lance.TABLES}
+            return {name: maintenance.pending_maintenance(self.path, name) for name in lance.TABLES}
 
     def _checkout(self, as_of: int | dt.datetime) -> None:
         """Read earlier versions from now on: of the tiles, and of the scenes as they were at the same moment."""
@@ -197,6 +245,13 @@ class Reader:
             return int(self._dataset("tiles").count_rows(where))
 
 
-def _encoder(tiles: Any, key: str) -> EncoderInfo | None:
+def recorded_encoder(tiles: Any, key: str) -> EncoderInfo | None:
+    """Read the encoder that the metadata of `tiles` records under a key."""
     text = (tiles.schema.metadata or {}).get(key.encode())
     return EncoderInfo.from_json(text.decode()) if text else None
+
+
+def usable_encoder(tiles: Any, key: str) -> EncoderInfo | None:
+    """Read a recorded encoder if its column is there; who records one may be killed before its column is made."""
+    info = recorded_encoder(tiles, key)
+    return info if info is not None and info.column in tiles.schema.names else None

@@ -7,8 +7,7 @@ vectors answer lies in the metadata of the `tiles` table: a re-embedding takes e
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,23 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
-from . import lance
-from .reader import ENCODER_KEY, PENDING_ENCODER_KEY, Reader, TileKey
+from . import lance, maintenance
+from .reader import UNFINISHED_KEY, TileKey
 from .schema import SceneRow, TileRow, scenes_table, share_columns, tiles_schema, tiles_table
-from .vectors import EncoderInfo, vector_array, vector_field
+from .vector_writer import VectorWriter
+from .vectors import EncoderInfo, vector_array
 
 __all__ = ["EncoderInfo", "SceneRow", "Store", "TileKey", "TileRow"]
 
 
-class Store(Reader):
+class Store(VectorWriter):
     """A store that exists. `Store.open`, `Store.create` and `Store.open_or_create` make one.
 
     One that was opened as it was earlier cannot be written.
-    """
 
-    def __init__(self, path: str, as_of: int | dt.datetime | None = None) -> None:
-        super().__init__(path, as_of)
-        self._tables: dict[str, Any] = {}
+    Attributes:
+        notes: what was recovered when it was opened for writing, for the user to know.
+    """
 
     @classmethod
     def create(cls, path: str | Path) -> Self:
@@ -47,36 +46,60 @@ class Store(Reader):
 
     @classmethod
     def open_or_create(cls, path: str | Path) -> Self:
-        """Open a store, make it where there is none, complete it where making it was interrupted.
+        """Open a store to write to it: make it where there is none, complete and recover it where it was interrupted.
 
         Raises:
             StoreError: `path` holds something else or a store of another schema, or nothing can be written there.
         """
         lance.create_tables(str(path))
-        return cls(str(path))
+        return cls.open_recovered(path)
 
-    def add_tiles(self, rows: Sequence[TileRow], vectors: NDArray[np.floating[Any]] | None = None) -> int:
+    @classmethod
+    def open_recovered(cls, path: str | Path) -> Self:
+        """Open a store at its newest whole version, and step back to it if the newest one was damaged.
+
+        Raises:
+            StoreError: there is none at `path`, or no version of it is whole.
+        """
+        recovered = lance.recover(str(path))
+        store = cls(str(path))
+        store.notes += recovered
+        return store
+
+    def add_tiles(
+        self,
+        rows: Sequence[TileRow],
+        vectors: NDArray[np.floating[Any]] | None = None,
+        encoder: EncoderInfo | None = None,
+    ) -> int:
         """Add tiles that the store lacks; those that it has stay as they are.
 
         Args:
             rows: tiles; of two with the same id the first counts.
-            vectors: (n, dim) unit vectors of the current encoder (`add_encoder`), or None to embed later.
+            vectors: (n, dim) unit vectors, or None to embed later.
+            encoder: that made the vectors; None: the one whose vectors answer now. They are written as this encoder's
+                or not at all, whatever another process makes of the store meanwhile.
 
         Returns:
             How many were new.
 
         Raises:
+            FingerprintError: the store takes no vectors of the encoder, or not any more.
             StoreError: the store cannot be written.
         """
-        first = np.unique([row.id for row in rows], return_index=True)[1] if rows else np.array([], np.intp)
-        info = self.encoder
-        if vectors is not None and info is None:
-            raise ValueError("call add_encoder(encoder) before adding vectors")
+        if not rows:
+            return 0
+        first = np.unique([row.id for row in rows], return_index=True)[1]
+        info = None
+        if vectors is not None:
+            info = encoder or self.encoder
+            if info is None:
+                raise ValueError("call add_encoder(encoder) before adding vectors")
         column = vector_array(vectors, info) if vectors is not None and info is not None else None
         table = tiles_table(rows, column, info)
         if len(first) < len(rows):
             table = table.take(np.sort(first))
-        return lance.upsert(self.path, self._table("tiles"), table, insert=True) if rows else 0
+        return self._upsert_vectors(table, info, insert=True)
 
     def set_categories(
         self,
@@ -97,85 +120,63 @@ class Store(Reader):
         schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        lance.upsert(self.path, self._table("tiles"), table, update=True)
+        lance.upsert(self.path, self._table("tiles"), table, self._whole["tiles"], update=True)
 
     def add_scene(self, row: SceneRow) -> None:
-        """Record a scene, to be called after its last tile; a scene of the same id is replaced."""
-        lance.upsert(self.path, self._table("scenes"), scenes_table([row]), insert=True, update=True)
+        """Record a scene, to be called after its last tile; a scene of the same id is replaced.
 
-    def add_encoder(self, info: EncoderInfo) -> None:
-        """Make room for an encoder's vectors.
-
-        A store's first encoder answers at once, a later one after `activate_encoder`.
+        Its tiles are on the disk before it is recorded, and it is when this returns.
         """
-        for attempt in range(3):
-            try:
-                return self._add_encoder(info)
-            except (StoreError, ValueError):  # another process may be announcing an encoder: look again, then give up
-                if attempt == 2:
-                    raise
-        return None
+        self._sync()
+        table = scenes_table([row])
+        lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
+        self._sync()
+        if row.id in self.unfinished_uris():
+            lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + row.id: None})
 
-    def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]] | None) -> None:
-        """Set the (n, dim) unit vectors of stored tiles, of an encoder that `add_encoder` made room for.
-
-        None takes their vectors out, as if they had never been embedded.
-        """
-        import pyarrow as pa
-
-        schema = pa.schema([tiles_schema().field("id"), vector_field(info)])
-        column = vector_array(vectors, info) if vectors is not None else pa.nulls(len(ids), schema.field(1).type)
-        arrays = [pa.array(list(ids), pa.string()), column]
-        table = pa.Table.from_arrays(arrays, schema=schema)
-        lance.upsert(self.path, self._table("tiles"), table, update=True)
-
-    def activate_encoder(self, info: EncoderInfo) -> None:
-        """Let an encoder's vectors answer from now on, in one commit, and drop the old ones.
+    def recover(self) -> None:
+        """Step back to the newest whole version, if the newest one was damaged; `notes` says so.
 
         Raises:
-            StoreError: tiles that have an old vector still lack a new one.
+            StoreError: no version is whole.
         """
-        old = self.encoder
-        if old == info:
-            return
         self._require_newest()
-        lacking = self._count(f"{info.column} IS NULL" + (f" AND {old.column} IS NOT NULL" if old else ""))
-        if lacking:
-            raise StoreError(
-                f"{lacking} tiles of {self.path} have no vector of {info.title} yet, so the old ones still answer; "
-                f"run `geocmer embed --model {info.model} --store {self.path}` again"
-            )
-        with lance.translate_errors(self.path, "write"):
-            lance.set_metadata(self.path, "tiles", {ENCODER_KEY: info.to_json(), PENDING_ENCODER_KEY: None})
-            self._drop_vectors_but({info.column})
+        self.notes += lance.recover(self.path)
+        self._datasets, self._tables, self._snapshot = lance.open_tables(self.path), {}, None
 
-    def reembed(self, info: EncoderInfo, encode: Callable[[list[TileKey]], NDArray[np.floating[Any]]]) -> int:
-        """Give every tile that lacks one a vector of `info`, then let these answer. Resumes where it was interrupted.
+    def begin_scene(self, scene_id: str, uri: str) -> None:
+        """Note the file of a scene before its first tile, so that it has a name while it is unfinished."""
+        if not self.scene(scene_id) and self.unfinished_uris().get(scene_id) != uri:
+            lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + scene_id: uri})
 
-        Args:
-            info: the encoder; if it is the current one, only tiles without a vector are embedded.
-            encode: tiles, a scene's together -> their (n, dim) unit vectors.
+    def remove_scene(self, scene_id: str) -> int:
+        """Remove a scene and its tiles; an interrupted removal is completed by another.
 
         Returns:
-            How many vectors were made.
+            How many tiles were removed.
+
+        Raises:
+            StoreError: the store cannot be written.
         """
-        self.add_encoder(info)
-        made = 0
-        for keys in self.iter_unembedded(info):
-            self.set_vectors(info, [key.id for key in keys], encode(keys))
-            made += len(keys)
-        self.activate_encoder(info)
-        if made:
-            self.upkeep()
-        return made
+        from lancedb.expr import col, lit
+
+        self._require_newest()
+        with lance.translate_errors(self.path, "write"):
+            self._table("scenes").delete((col("id") == lit(scene_id)).to_sql())  # first: it is not whole any more
+            before = self.count()
+            self._table("tiles").delete((col("scene_id") == lit(scene_id)).to_sql())
+            if scene_id in self.unfinished_uris():
+                lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + scene_id: None})
+        return before - self.count()
 
     def upkeep(self) -> None:
         """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
         from lancedb.index import BTree
 
         self._require_newest()
+        self._drop_dead_vectors()
         for name in lance.TABLES:
-            lance.compact(self.path, name)
+            maintenance.compact(self.path, name)
         for name, behind in self.unindexed().items():
             if behind is None:
                 self._table("tiles").create_index(name, config=BTree())
@@ -184,7 +185,7 @@ class Store(Reader):
         """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
         self._require_newest()
         for name in lance.TABLES:
-            lance.clean_orphans(self.path, name)
+            maintenance.clean_orphans(self.path, name)
 
     def remove_duplicates(self, rows: Sequence[tuple[str, int]]) -> None:
         """Remove rows, each given as (id, row id), whose id another row has too.
@@ -212,34 +213,3 @@ class Store(Reader):
         with lance.translate_errors(self.path, "write"):
             self._require_newest()
             lance.set_metadata(self.path, "tiles", {key: text})
-
-    def _require_newest(self) -> None:
-        """Refuse to write to an earlier version."""
-        if self.as_of is not None:
-            raise StoreError(f"the store {self.path} is read as of version {self.as_of}; open it anew to write to it")
-
-    def _table(self, name: str) -> Any:
-        """Return a table to write to."""
-        self._require_newest()
-        if name not in self._tables:
-            self._tables[name] = lance.open_table(self.path, name)
-        return self._tables[name]
-
-    def _add_encoder(self, info: EncoderInfo) -> None:
-        current = self.encoder
-        if info in (current, self.pending_encoder):
-            return
-        table = self._table("tiles")
-        with lance.translate_errors(self.path, "write"):
-            self._drop_vectors_but(
-                {current.column, info.column} if current else {info.column}
-            )  # those of an abandoned re-embedding go
-            if info.column not in table.schema.names:
-                table.add_columns([vector_field(info)])
-            lance.set_metadata(self.path, "tiles", {PENDING_ENCODER_KEY if current else ENCODER_KEY: info.to_json()})
-
-    def _drop_vectors_but(self, kept: set[str]) -> None:
-        table = self._table("tiles")
-        names = [n for n in table.schema.names if n.startswith("vector_") and n not in kept]
-        if names:
-            table.drop_columns(names)

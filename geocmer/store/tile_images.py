@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +26,11 @@ class TileImageReader:
 
     Args:
         scenes: rows of the store.
+        unfinished: files of the scenes that are not complete, by id, to name them by.
     """
 
-    def __init__(self, scenes: Iterable[SceneRow]) -> None:
+    def __init__(self, scenes: Iterable[SceneRow], unfinished: Mapping[str, str] | None = None) -> None:
+        self._unfinished = unfinished or {}
         self._scenes = {row.id: row for row in scenes}
         self._open: tuple[str, Scene, TileReader] | None = None
 
@@ -64,17 +66,26 @@ class TileImageReader:
 
     def _reader(self, name: str) -> tuple[Scene, TileReader]:
         if name not in self._scenes:
-            raise InputError(f"scene {name[:8]} is not tiled to its end; run `geocmer tile` on it again first")
+            file = self._unfinished.get(name, f"scene {name[:8]}")
+            raise InputError(
+                f"{file} is not tiled to its end; run `geocmer tile` on it again, or `geocmer remove {name[:8]}`"
+            )
         scene = self._scenes[name]
         if not Path(scene.uri).is_file():
-            raise InputError(f"scene {scene.uri} is gone; put it back, or tile it from its new place")
+            raise InputError(
+                f"scene {scene.uri} is gone; put it back, tile it from its new place, or `geocmer remove {name[:8]}`"
+            )
         record = json.loads(scene.grid)
         options = SceneOptions(scene.bands, record.get("nodata"), record.get("gcps", False))
         opened = Scene.open(scene.uri, options=options)
         if opened.content_hash != scene.content_hash:
             opened.close()
-            raise InputError(f"scene {scene.uri} has changed since it was tiled; tile it again into a new store")
-        grid = Grid.over(opened, record["size"], record["stride"], record["requested_gsd"])
+            raise InputError(
+                f"scene {scene.uri} has changed since it was tiled; `geocmer remove {name[:8]}`, then tile it again"
+            )
+        # Stores made before the requested resolution was recorded have the scale alone.
+        before = None if record["scale"] == 1 else record["gsd"]
+        grid = Grid.over(opened, record["size"], record["stride"], record.get("requested_gsd", before))
         return opened, TileReader(opened, grid, Stretch.from_json(scene.stretch))
 
 

@@ -7,11 +7,14 @@ re-embedded.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,8 +55,20 @@ class EncoderInfo:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: it is something else; the name of a column is made of it, so it is not believed unread.
+        """
+        try:
+            info = cls(**json.loads(text))
+            texts = all(isinstance(value, str) for value in (info.fingerprint, info.model, info.adapter))
+            valid = texts and re.fullmatch(r"[0-9a-f]{32}", info.fingerprint) and type(info.dim) is int and info.dim > 0
+        except (ValueError, TypeError, RecursionError):
+            valid = False
+        if not valid:
+            raise StoreError(f"the store's record of its encoder is damaged: {text[:80]!r}; embed it again")
+        return info
 
 
 def vector_field(info: EncoderInfo) -> pa.Field:

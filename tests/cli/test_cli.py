@@ -95,7 +95,7 @@ def test_tile_says_its_account_on_stderr_and_json_on_stdout(run: Run, tmp_path: 
     assert contents(Store.open(store)) == before
 
 
-def test_bad_scenes_exit_1_with_one_line_and_leave_the_store_alone(run: Run, tmp_path: Path, scene: Path) -> None:
+def test_a_bad_scene_exits_1_with_one_line_and_leaves_the_store_alone(run: Run, tmp_path: Path, scene: Path) -> None:
     store = tmp_path / "store"
     run("tile", scene, "--size", 32, "--no-embed", "--store", store)
     text, empty, bare = (
@@ -108,11 +108,12 @@ def test_bad_scenes_exit_1_with_one_line_and_leave_the_store_alone(run: Run, tmp
     before = bytes_of(store)
     for path in (text, empty, bare, tmp_path / "missing.tif", tmp_path):
         for place in (store, tmp_path / "new"):
-            code, out, err = run("tile", scene, path, "--size", 16, "--no-embed", "--store", place)
-            assert (code, out) == (1, "")
-            assert err.startswith("error: ")
-            assert err.count("\n") == 1
-            assert str(path) in err
+            for more in ([path], [scene, path, "--fail-fast"]):
+                code, out, err = run("tile", *more, "--size", 16, "--no-embed", "--store", place)
+                assert (code, out) == (1, "")
+                assert err.startswith("error: ")
+                assert err.count("\n") == 1
+                assert str(path) in err
     assert bytes_of(store) == before
     assert not (tmp_path / "new").exists()
 

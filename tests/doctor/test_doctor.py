@@ -24,7 +24,7 @@ from geocmer.doctor.run import examine
 from geocmer.errors import ModelError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.encoder import expected_fingerprint
-from geocmer.store import lance, mmap_cache, versions
+from geocmer.store import lance, maintenance, mmap_cache, versions
 from geocmer.store.schema import tiles_schema
 from geocmer.store.store import Store
 from geocmer.store.vectors import vector_field
@@ -35,7 +35,7 @@ Fault = Callable[[Store], object]
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Two scenes of six tiles, embedded."""
-    monkeypatch.setattr(lance, "MAX_DELETED_SHARE", 1e9)  # of so few rows, each that is replaced is a large share
+    monkeypatch.setattr(maintenance, "MAX_DELETED_SHARE", 1e9)  # of so few rows, each that is replaced is a large share
     db = Store.create(tmp_path / "a store; 'x'")
     for number in range(2):
         scene = raster(tmp_path / f"scene {number}.tif", noise(3, 64, 96, seed=number))
@@ -61,7 +61,7 @@ def _put(store: Store, ids: list[str], vectors: np.ndarray) -> None:
     schema = pa.schema([tiles_schema().field("id"), vector_field(ENCODER)])
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
     rows = pa.Table.from_arrays([pa.array(ids, pa.string()), column], schema=schema)
-    lance.upsert(store.path, store._table("tiles"), rows, update=True)
+    lance.upsert(store.path, store._table("tiles"), rows, set(), update=True)
 
 
 def _data(store: Store, table: str = "tiles") -> Path:
@@ -169,9 +169,9 @@ def test_what_can_be_made_again_is_fixed(
     store.upkeep()
     rows = contents(store)
     if fault is _splinters:
-        monkeypatch.setattr(lance, "LEVELS", ((0, 8, 3), (8, 100, 3)))
+        monkeypatch.setattr(maintenance, "LEVELS", ((0, 8, 3), (8, 100, 3)))
     if fault is _mostly_replaced:
-        monkeypatch.setattr(lance, "MAX_DELETED_SHARE", 0.1)
+        monkeypatch.setattr(maintenance, "MAX_DELETED_SHARE", 0.1)
     fault(store)
     before = _files(store)
     report = examine(Store.open(store.path))

@@ -15,7 +15,7 @@ from synthetic import ENCODER, OTHER, contents, scene, tile, unit
 
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.search.vector_search import search
-from geocmer.store import lance, mmap_cache, versions
+from geocmer.store import lance, maintenance, mmap_cache, versions
 from geocmer.store.store import Store
 from geocmer.store.versions import GRACE, MAX_VERSIONS, RETENTION, Version
 
@@ -231,7 +231,7 @@ def _rows(start: int, count: int) -> list:
 
 
 def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance, "LEVELS", ((0, 64, 16), (64, 512, 8)))
+    monkeypatch.setattr(maintenance, "LEVELS", ((0, 64, 16), (64, 512, 8)))
     store = Store.create(tmp_path / "store")
     store.add_encoder(ENCODER)
     for start in range(0, 600, 4):

@@ -1,0 +1,242 @@
+"""Faults on the way to the disk, put in at each named step: a rerun makes the store of an undisturbed run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import lance
+import lancedb
+import numpy as np
+import pytest
+from synthetic import ENCODER, OTHER, contents, filled, noise, raster, scene, tile, unit
+
+from geocmer.doctor import examine
+from geocmer.errors import FingerprintError, InputError, StoreError
+from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.store import Store
+from geocmer.store.reader import ENCODER_KEY
+from geocmer.store.store import TileKey
+
+# -- vectors travel with the encoder that made them --------------------------------------------------------------------
+
+
+def test_vectors_of_an_encoder_that_was_replaced_meanwhile_are_refused(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
+    Store.open(store.path).reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
+    before = contents(store)
+    with pytest.raises(FingerprintError, match=r"takes no vectors of fake \(abab.*embedded with fake-2"):
+        store.add_tiles([tile(7)], unit(1), ENCODER)
+    with pytest.raises(FingerprintError):
+        store.set_vectors(ENCODER, [tile(1).id], unit(1))
+    assert contents(store) == before
+
+
+def test_vectors_are_never_read_as_those_of_another_encoder_of_the_same_length(tmp_path: Path) -> None:
+    twin = type(ENCODER)("dc" * 16, "fake", "", ENCODER.dim)
+    store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
+    store.add_encoder(twin)
+    store.set_vectors(twin, [tile(n).id for n in range(3)], unit(3, seed=1))
+    store.activate_encoder(twin)
+    with pytest.raises(FingerprintError):
+        store.add_tiles([tile(7)], unit(1), ENCODER)
+    assert [record["id"] for record in contents(store)] == [tile(n).id for n in range(3)]
+
+
+def test_of_two_first_encoders_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.create(tmp_path / "store")
+    other, write = Store.open(store.path), lance.LanceDataset.update_schema_metadata
+    raced: list[bool] = []
+
+    def race(dataset: lance.LanceDataset, values: dict[str, str], **more: object) -> object:
+        if not raced:
+            raced.append(True)
+            other.claim_encoder(OTHER)
+        return write(dataset, values, **more)
+
+    monkeypatch.setattr(lance.LanceDataset, "update_schema_metadata", race)
+    with pytest.raises(FingerprintError, match="fake-2"):
+        store.claim_encoder(ENCODER)
+    assert store.encoder == OTHER
+    assert store.dead_vectors() == set()
+    assert store.add_tiles([tile(1)], unit(1, OTHER.dim), OTHER) == 1
+
+
+def test_an_encoder_that_was_recorded_without_its_column_is_completed(tmp_path: Path) -> None:
+    for first in (ENCODER, OTHER):
+        store = Store.create(tmp_path / first.model)
+        lance.dataset(f"{store.path}/tiles.lance").update_schema_metadata({ENCODER_KEY: OTHER.to_json()})
+        assert store.encoder is None, "there is no column yet"
+        store.claim_encoder(first)
+        assert store.encoder == first
+
+
+def test_a_record_of_an_encoder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [tile(1)], unit(1))
+    for text in ("[1]", "{", '{"fingerprint": "x OR 1=1", "model": "m", "adapter": "", "dim": 8}', "[" * 100_000):
+        store.set_metadata(ENCODER_KEY, text)
+        with pytest.raises(StoreError, match="record of its encoder is damaged"):
+            Store.open(store.path).snapshot()
+
+
+def test_dead_vectors_are_dropped_by_a_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_drop_vectors_but", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
+    assert store.encoder == OTHER
+    assert "dead vectors" in [finding.kind for finding in examine(store).findings]
+    store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
+    assert store.dead_vectors() == set()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+# -- a store is made, and written to, whole or not at all --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lacking", ["tiles", "scenes"])
+def test_a_store_killed_while_it_was_made_is_completed(tmp_path: Path, lacking: str) -> None:
+    store = Store.create(tmp_path / "store")
+    shutil.rmtree(tmp_path / "store" / f"{lacking}.lance")
+    (tmp_path / "store" / f"{lacking}.lance" / "_transactions").mkdir(parents=True)
+    with pytest.raises(StoreError, match="geocmer tile"):
+        Store.open(store.path)
+    assert Store.open_or_create(store.path).add_tiles([tile(1)]) == 1
+
+
+def _newest(folder: Path) -> Path:
+    return max(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("update", [False, True], ids=["add_tiles", "set_categories"])
+def test_a_commit_whose_file_is_cut_off_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: bool
+) -> None:
+    store = filled(tmp_path / "store", [tile(n) for n in range(4)], unit(4))
+    before, execute = contents(store), lancedb.merge.LanceMergeInsertBuilder.execute
+
+    def cut_off(*args: object, **kwargs: object) -> object:
+        result = execute(*args, **kwargs)
+        file = _newest(tmp_path / "store" / "tiles.lance" / "data")
+        os.truncate(file, file.stat().st_size - 8)
+        return result
+
+    def write() -> object:
+        return store.set_categories([tile(1).id], ["x"], [None], [None]) if update else store.add_tiles([tile(9)])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lancedb.merge.LanceMergeInsertBuilder, "execute", cut_off)
+        with pytest.raises(StoreError, match=r"has \d+ of \d+ bytes.* was undone; see"):
+            write()
+    assert contents(Store.open(store.path)) == before
+    assert store.add_tiles([tile(9)], unit(1)) == 1
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut off"])
+@pytest.mark.parametrize(
+    "where", ["tiles/_versions", "scenes/_versions", "tiles/data", "scenes/data", "tiles/_deletions"]
+)
+def test_after_a_power_cut_the_last_whole_version_answers_and_a_rerun_completes_it(
+    tmp_path: Path, where: str, damage: str
+) -> None:
+    files = [raster(tmp_path / f"{n}.tif", noise(3, 64, 64, seed=n)) for n in range(2)]
+
+    def run(path: Path) -> Store:
+        store = Store.open_or_create(path)
+        for number, file in enumerate(files):
+            ingest(file, store, None, TileOptions(size=32))
+            ids = [record["id"] for record in contents(store)][: number + 1]
+            store.set_categories(ids, ["a"] * len(ids), [None] * len(ids), [None] * len(ids))
+        return store
+
+    store = run(tmp_path / "store")
+    expected = contents(store)
+    table, folder = where.split("/")
+    files_there = [f for f in (tmp_path / "store" / f"{table}.lance" / folder).iterdir() if f.suffix != ".json"]
+    file = max(files_there, key=lambda f: (f.stat().st_mtime_ns, -int(f.stem) if f.stem.isdecimal() else 0))
+    if damage == "empty":
+        file.write_bytes(b"")
+    elif folder == "_deletions":
+        pytest.skip("the size of a deletion file is not recorded")
+    else:
+        os.truncate(file, file.stat().st_size // 2)
+    again = Store.open_or_create(store.path)
+    assert any("stepped back to version" in note for note in again.notes)
+    again = run(tmp_path / "store")
+    assert contents(again) == expected
+    assert len(again.scenes()) == 2
+    assert not {"torn", "unreadable", "unfinished", "duplicate"} & {f.kind for f in examine(again, quick=True).findings}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names the files of handles")
+def test_the_files_of_a_scene_are_synced_before_it_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = filled(tmp_path / "store", [tile(1)], unit(1))
+    synced: list[str] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        if not store.scenes():
+            synced.append("not recorded yet")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.add_scene(scene())
+    data = [str(file) for file in (tmp_path / "store" / "tiles.lance" / "data").iterdir()]
+    assert data
+    for file in data:
+        assert synced[synced.index(file) + 1] == "not recorded yet"
+
+
+# -- one scene does not stop the others --------------------------------------------------------------------------------
+
+
+def test_what_can_be_embedded_is_and_the_rest_is_named(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    store.add_tiles([tile(n, scene_id=f"{n % 2:032x}") for n in range(6)])
+
+    def encode(keys: list[TileKey]) -> np.ndarray:
+        assert len({key.scene_id for key in keys}) == 1
+        if keys[0].scene_id == f"{1:032x}":
+            raise InputError("one.tif is gone")
+        return unit(len(keys))
+
+    with pytest.raises(InputError, match=r"^3 tiles have no vector: one\.tif is gone$"):
+        store.reembed(ENCODER, encode)
+    assert store.encoder == ENCODER
+    assert [record[ENCODER.column] is not None for record in contents(store)] == [True, False] * 3
+
+
+def test_a_removed_scene_leaves_nothing_and_the_others_alone(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    for number in range(2):
+        ingest(raster(tmp_path / f"{number}.tif", noise(3, 64, 64, seed=number)), store, None, TileOptions(size=32))
+    first, second = store.scenes()
+    kept = [record for record in contents(store) if record["scene_id"] == second.id]
+    for name in (str(tmp_path / "0.tif"), first.id[:6]):
+        assert store.find_scenes(name) == [first.id]
+    with pytest.raises(StoreError, match=r"has no scene none.tif; .*0.tif"):
+        store.find_scenes("none.tif")
+    assert store.remove_scene(first.id) == 4
+    assert contents(store) == kept
+    assert store.scenes() == [second]
+    assert store.remove_scene(first.id) == 0
+
+
+def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    path = raster(tmp_path / "big.tif", noise(3, 64, 64))
+    with pytest.raises(KeyboardInterrupt):
+        ingest(path, store, None, TileOptions(size=4), on_window=lambda done, _: _interrupt() if done > 200 else None)
+    (finding,) = [f for f in examine(store).findings if f.kind == "unfinished"]
+    assert str(path) in finding.remedy
+    (name,) = store.find_scenes(str(path))
+    assert store.remove_scene(name) == 128
+    assert store.unfinished_uris() == {}
+    ingest(path, store, None, TileOptions(size=4))
+    assert store.unfinished_uris() == {}
