@@ -172,6 +172,9 @@ def _model_for(model: str | None, adapter: Path | None) -> str | None:
     """An adapter names its towers; they need not be named again."""
     if model is None and adapter is not None:
         from geocmer.models.adapter_config import read_config
+        from geocmer.models.trust import require_known
 
-        return read_config(adapter).backbone
+        backbone = read_config(adapter).backbone
+        require_known(backbone, "", f"adapter {adapter}")
+        return backbone
     return model

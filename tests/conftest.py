@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # Before numpy and torch are imported, and for the processes that tests start: small products on several threads spend
 # their time waiting for each other, twenty times as long where other work keeps the processors busy.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
+
+# Which models were named here before is a user's own; tests start without any.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402

@@ -16,6 +16,7 @@ from .._files import hash_file
 from .._types import Progress
 from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
+from ..models.trust import is_known
 from ..store import mmap_cache
 from ..store.schema import SceneRow
 from ..store.snapshot import Snapshot
@@ -168,6 +169,9 @@ def encoder(subject: Subject) -> Iterator[Finding]:
     """Compare fingerprints by the adapter's files alone: a second instead of loading the towers."""
     info, remedy = subject.store.encoder, f"put back what made them, or make them anew: geocmer embed{subject.option}"
     if info is None:
+        return
+    if not is_known(info.model, info.adapter):
+        subject.notes.append(f"{info.title} was not used on this computer before, so its files were not looked at")
         return
     if info.adapter and not Path(info.adapter).is_dir():
         yield Finding(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .families import family_of
+from .trust import remember
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +101,9 @@ class Backbone:
             ModelError: unknown name, missing package or file, or no network for a hub model.
         """
         chosen = choose_device(device)
-        return cls(spec, family_of(spec).load(spec, chosen), chosen)
+        loaded = cls(spec, family_of(spec).load(spec, chosen), chosen)
+        remember(spec)
+        return loaded
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .._files import bundled_file
 from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
+from .trust import remember, require_known
 
 if TYPE_CHECKING:
     from .adapter import Adapter
@@ -67,6 +68,8 @@ class Encoder:
             dim = backbone.text(["probe"]).pooled.shape[-1]
             return cls(backbone, None, "", backbone.fingerprint, dim)
         loaded = Adapter.load(folder, backbone)
+        if folder != default_adapter():
+            remember(model, str(folder))
         name = "" if folder == default_adapter() else str(folder.resolve())
         return cls(backbone, loaded, name, fingerprint_of(folder, backbone.fingerprint), loaded.cfg.dim)
 
@@ -75,12 +78,14 @@ class Encoder:
         """Load the encoder that a store was built with, from the names that the store keeps.
 
         Raises:
-            ModelError: the adapter is no longer where it was, or see `load`.
+            ModelError: the adapter is no longer where it was, either is neither bundled nor was named here before, or
+                see `load`.
         """
         if adapter and not Path(adapter).is_dir():
             raise ModelError(
                 f"adapter {adapter}, which built this store, is gone; give --adapter DIR, or run `geocmer embed`"
             )
+        require_known(model, adapter, "the store")
         return cls.load(model, adapter or None, device)
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -114,8 +115,9 @@ def _load(spec: str) -> tuple[Any, Any]:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none are published"
         raise ModelError(f"model {spec!r} names no weights; write {name}/TAG, where TAG is one of: {tags}")
     try:
-        model = open_clip.create_model(name, pretrained=tag or None, require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(name)
+        with _no_remote_code():
+            model = open_clip.create_model(name, pretrained=tag or None, require_pretrained=True)
+            tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip, the hub and its HTTP client raise many unrelated types
         reason = str(error).strip().split("\n")[0][:160]
         hint = "check the folder"
@@ -123,6 +125,28 @@ def _load(spec: str) -> tuple[Any, Any]:
             hint = "check the name and the network (without one, only downloaded models load), or use local-dir:PATH"
         raise ModelError(f"model {spec!r} cannot be loaded ({reason}); {hint}") from error
     return model, tokenizer
+
+
+@contextmanager
+def _no_remote_code() -> Iterator[None]:
+    """Never run code that comes with a model: open_clip passes `trust_remote_code` of a model's config on."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    def strict(load: Any) -> Any:
+        return lambda *args, **kwargs: load(*args, **{**kwargs, "trust_remote_code": False})
+
+    loaders = {loader: loader.__dict__["from_pretrained"] for loader in (AutoConfig, AutoModel, AutoTokenizer)
+               if "from_pretrained" in loader.__dict__}  # fmt: skip
+    inherited = [loader for loader in (AutoConfig, AutoModel, AutoTokenizer) if loader not in loaders]
+    for loader in (*loaders, *inherited):
+        loader.from_pretrained = staticmethod(strict(loader.from_pretrained))
+    try:
+        yield
+    finally:
+        for loader, plain in loaders.items():
+            loader.from_pretrained = plain
+        for loader in inherited:
+            delattr(loader, "from_pretrained")
 
 
 def _skip_unreachable_hub() -> None:

@@ -17,6 +17,7 @@ from ..errors import ModelError
 from .adapter_config import GATE_TEMPERATURE, AdapterConfig, read_config
 from .backbone import BUNDLED
 from .encoder import adapter_folder, check_texts, fingerprint_of, l2_normalize
+from .trust import require_known
 from .weights import TowerFiles
 
 Floats = NDArray[np.float32]
@@ -52,6 +53,8 @@ class NumpyTextEncoder:
     @classmethod
     def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
         """Load the text encoder of a store that was built with the bundled towers; None for any other store."""
+        if model == BUNDLED:
+            require_known(model, adapter, "the store")
         folder = adapter_folder(model, adapter or None)
         return cls(folder) if model == BUNDLED and folder is not None and folder.is_dir() else None
 

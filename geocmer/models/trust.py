@@ -1,0 +1,71 @@
+"""Which models and adapters were named here by the user: what only a file names is loaded only if it is one of them.
+
+A store or an adapter that somebody else made names the model it belongs to. Loading that unasked would let its maker
+choose what geocmer downloads, reads and runs. The bundled model is always known; any other is known once it was named
+with `--model` or `--adapter`, or to `Encoder.load`, on this computer.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from .._files import write_atomically
+from ..errors import ModelError
+
+
+def remember(model: str, adapter: str = "") -> None:
+    """Note that a user named a model, and an adapter; nothing is said where the note cannot be kept."""
+    known = _known()
+    new = known | set(_keys(model, adapter))
+    if new != known:
+        with suppress(OSError):
+            file = _file()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, json.dumps(sorted(new), indent=1))
+
+
+def is_known(model: str, adapter: str = "") -> bool:
+    """Return whether a model and an adapter are bundled, or were named here before."""
+    keys = _keys(model, adapter)
+    return not keys or _known().issuperset(keys)
+
+
+def require_known(model: str, adapter: str, source: str) -> None:
+    """Refuse a model or an adapter that only a file names.
+
+    Args:
+        model: as the file names it.
+        adapter: folder, or "" for none.
+        source: the file, for the message.
+
+    Raises:
+        ModelError: it is neither bundled, nor was it named here before.
+    """
+    if not is_known(model, adapter):
+        options = f"--model {model}" + (f" --adapter {adapter}" if adapter else "")
+        raise ModelError(
+            f"{source} names a model that was not used here before; if you trust it, name it yourself, once: {options}"
+        )
+
+
+def _keys(model: str, adapter: str) -> list[str]:
+    """Return what is to be known of a model and an adapter: nothing of those that ship with geocmer."""
+    kind, _, rest = model.partition(":")
+    spec = f"local-dir:{Path(rest).resolve()}" if kind == "local-dir" else model
+    keys = [] if model == "bundled" or model.startswith("bundled/") else [f"model {spec}"]
+    return [*keys, f"adapter {Path(adapter).resolve()}"] if adapter else keys
+
+
+def _known() -> set[str]:
+    try:
+        return {str(key) for key in json.loads(_file().read_text("utf-8"))}
+    except (OSError, ValueError, TypeError, RecursionError):  # none yet, or not ours any more: nothing is known
+        return set()
+
+
+def _file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("geocmer") / "known-models.json"
