@@ -1,4 +1,4 @@
-"""How well every tile shows the concepts of a query, from the memory-mapped cache or, bit by bit the same, from LanceDB."""
+"""How well every tile shows the concepts of a query, from the memory-mapped cache or, with equal bits, from LanceDB."""
 
 from __future__ import annotations
 
