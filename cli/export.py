@@ -24,6 +24,7 @@ from .options import (
     Where,
     filter_of,
     open_store,
+    say_undated,
 )
 
 
@@ -60,4 +61,5 @@ def export(
     db = open_store(store, as_of)
     chosen = iter_tiles(db, filter)
     count = write(chosen, output, title=str(store), source=db.snapshot(), thumbnails=thumbnails, style=style)
+    say_undated(db, filter)
     say(f"{count} tiles written to {output}")

@@ -11,6 +11,7 @@ from geocmer import __version__
 from geocmer.errors import GeocmerError
 
 from . import doctor, embed, evaluate, export, info, remove, search, tile, train
+from .arguments import Command
 from .console import say
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
 )
 for module in (tile, search, train, evaluate, embed, export, info, remove, doctor):
-    app.command()(module.command())
+    app.command(cls=Command)(module.command())
 
 
 def _version(value: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import contextlib
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,17 +59,21 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the de
 
 
 def day(text: str | None) -> date | None:
-    """A date.
+    """Read a date, or a time as an export writes it; without a zone it is in UTC.
 
     Raises:
-        InputError: it is not YYYY-MM-DD.
+        InputError: it is neither.
     """
     from geocmer.errors import InputError
 
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InputError(f"date {text!r} is not YYYY-MM-DD") from error
+    if text is None:
+        return None
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with contextlib.suppress(ValueError):
+            moment = read(text.strip())
+            naive = isinstance(moment, datetime) and moment.tzinfo is None
+            return moment.replace(tzinfo=UTC) if naive and isinstance(moment, datetime) else moment
+    raise InputError(f"date {text!r} is not YYYY-MM-DD")
 
 
 def open_store(path: Path, as_of: str | None = None) -> Store:
@@ -106,6 +111,13 @@ def filter_of(
     return Filter(region_of(bbox, region), category, day(since), day(until), gsd_of(gsd), where)
 
 
+def say_undated(store: Store, filter: Filter) -> None:
+    """Say how many tiles have no time, where a period leaves them out."""
+    count = store.snapshot().undated if filter.period != (None, None) else 0
+    if count:
+        say(f"{count} tiles of the store have no date; --since and --until leave them out")
+
+
 def gsd_of(text: str | None) -> tuple[float | None, float | None] | None:
     """Finest and coarsest ground resolution, from "LO..HI", "LO..", "..HI" or one number for both.
 
@@ -134,11 +146,16 @@ def region_of(bbox: str | None, region: str | None) -> Region | None:
     from geocmer.geometry.bbox import BBox
     from geocmer.geometry.region import Region
 
-    if bbox and region:
+    if bbox is not None and region is not None:
         raise InputError(f"--bbox {bbox} and --region {region} were both given; use one of them")
-    if bbox:
+    if bbox is not None:
         return Region.from_bbox(BBox.parse(bbox))
-    return Region.parse(region) if region else None
+    if region is None:
+        return None
+    found = Region.parse(region)
+    if found.note:
+        say(found.note)
+    return found
 
 
 def encoder_of(store: Store | None, model: str | None, adapter: Path | None, device: str) -> Encoder:

@@ -33,6 +33,7 @@ from .options import (
     encoder_of,
     filter_of,
     open_store,
+    say_undated,
     words_of,
 )
 
@@ -126,6 +127,8 @@ def search(
     """
     from geocmer.errors import InputError
     from geocmer.export import attributes, write
+    from geocmer.models.text_notes import text_notes
+    from geocmer.relations.notes import notes
     from geocmer.relations.parser import parse
     from geocmer.relations.query import Query
     from geocmer.search.category_prior import STRENGTH, category_weights
@@ -141,9 +144,17 @@ def search(
         "min_score": min_score,
         "places": None if all_dates else keep.value,
     }
+    for note in () if literal else notes(words, others=bool(like or minus or more or less)):
+        say(note)
+    for name in words:
+        if _is_file(name):
+            say(f"{name!r} is taken as words, and is also a file; to look for what it shows, write --like {name}")
     db = open_store(store, as_of)
     encoder = (None if like else words_of(db, model, adapter, device)) or encoder_of(db, model, adapter, device)
     db.require_encoder(encoder.fingerprint)
+    if db.encoder and words + (minus or []):
+        for note in text_notes(db.encoder.model, [*(query.concepts if alone else words), *(minus or [])]):
+            say(note)
     answer: Answer | Related
     if query.clauses:
         for option, given in (("--category-prior", category_prior), ("--approximate", approximate)):
@@ -166,6 +177,7 @@ def search(
             weights=weights,
             index=_index(db, encoder) if approximate else None,
         )
+    say_undated(db, asked["filter"])
     if explain:
         for line in answer.plan.lines():
             say(line)
@@ -183,6 +195,13 @@ def search(
         _draw(db, encoder_of(db, model, adapter, device), answer, heatmaps, output)
     if not len(answer):
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 _HELP = search.__doc__ or ""

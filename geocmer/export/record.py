@@ -115,5 +115,5 @@ def data_address(picture: bytes | None) -> str | None:
 
 
 def _single(value: float) -> float:
-    """A float32 from the store without the digits that it never had."""
-    return float(f"{value:.7g}")
+    """A float32 from the store in the fewest digits that are read as the same float32."""
+    return float(str(np.float32(value)))

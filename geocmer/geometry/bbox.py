@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -47,9 +48,11 @@ class BBox:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse "west,south,east,north"."""
+        """Parse "west,south,east,north", also with blanks between and brackets around, as rio and GDAL write a box."""
+        inner = re.fullmatch(r"\s*(?:\[(.*)\]|\((.*)\)|(.*))\s*", text, re.DOTALL)
+        plain = next((group for group in inner.groups() if group is not None), text) if inner else text
         try:
-            west, south, east, north = (float(v) for v in text.split(","))
+            west, south, east, north = (float(v) for v in re.split(r"\s*,\s*|\s+", plain.strip()))
         except ValueError as error:
             raise InputError(
                 f"box {text!r} is not four numbers; write west,south,east,north, for instance -79,35,-78,36"

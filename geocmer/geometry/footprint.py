@@ -52,11 +52,11 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
         lon, lat = lon[::-1], lat[::-1]
     lat = np.clip(lat, -90, 90)
     if np.abs(lon).max() > 180 or np.abs(np.diff(lon, append=lon[0])).max() > 180 or np.abs(lat).max() == 90:
-        return cut_at_antimeridian(Polygon(_closed_over_a_pole(lon, lat)))
+        return cut_at_antimeridian(Polygon(close_over_pole(lon, lat)))
     return Polygon(np.column_stack([lon, lat]))
 
 
-def _closed_over_a_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+def close_over_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Close a ring, counter-clockwise on the ground, as (n, 2) with longitudes that run on beyond 180.
 
     A ring around a pole goes once around the Earth, and is closed along that pole. A ring through a pole, which has

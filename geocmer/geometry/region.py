@@ -1,126 +1,138 @@
-"""An area on the ground, read from WKT, GeoJSON or a vector file in any CRS, in WGS84 and cut at the antimeridian."""
+"""An area on the ground, in WGS84 and cut at the antimeridian."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
-import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from ..errors import CRSError, InputError
+from ..errors import InputError
 from .bbox import WGS84, BBox
-from .footprint import cut_at_antimeridian
+from .region_reader import read_file, read_geojson, read_wkt, shorten
+from .reproject import polygon_to_wgs84
+
+_WKT = re.compile(r"SRID\s*=|(?:CURVE)?POLYGON|MULTI|POINT|LINESTRING|LINEARRING|GEOMETRYCOLLECTION", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """An area in WGS84, cut at the antimeridian."""
+    """An area in WGS84, cut at the antimeridian.
+
+    Attributes:
+        geometry: the area.
+        source: where it was read from.
+        note: what a reader of it should know: that it is wider than 180 degrees; empty otherwise.
+    """
 
     geometry: Polygon | MultiPolygon
     source: str
+    note: str = field(default="", compare=False)
 
     @classmethod
     def from_bbox(cls, box: BBox) -> Self:
-        """The area of a box."""
+        """Make a region of a box."""
         return cls(box.to_shapely(), "bbox")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From a file's path, WKT (`SRID=4326;` allowed) or GeoJSON text.
+        """Read a file, WKT (`SRID=4326;` allowed) or GeoJSON text.
+
+        Args:
+            text: a path, `FILE#layer=NAME`, or the text of a geometry.
 
         Raises:
-            InputError: it is none of them, or holds no polygon.
+            InputError: it is none of them, holds no area, or its coordinates are not those of its CRS.
+            CRSError: a file has no CRS, or a point does not lie on the Earth.
         """
-        stripped = text.strip()
+        stripped = text.strip().removeprefix("\ufeff")
         if stripped.startswith("{"):
-            return cls(_polygons(_from_geojson(stripped), "the GeoJSON text"), "GeoJSON")
-        if stripped.upper().startswith(("POLYGON", "MULTIPOLYGON", "SRID=", "GEOMETRYCOLLECTION")):
-            return cls(_polygons([_from_wkt(stripped)], "the WKT"), "WKT")
+            return cls._of(*read_geojson(stripped), "the GeoJSON text")
+        if _WKT.match(stripped):
+            return cls._of(*read_wkt(stripped), "the WKT")
         return cls.from_file(stripped)
 
     @classmethod
     def from_file(cls, path: str | Path, layer: str | None = None) -> Self:
-        """All polygons of a vector file, in any CRS.
+        """Read all polygons of a vector file, in any CRS.
+
+        Args:
+            path: GeoPackage, GeoJSON, GeoParquet, CSV with a column of WKT, or what else GDAL reads.
+            layer: which, of several; also as `FILE#layer=NAME`.
 
         Raises:
-            InputError: it cannot be read, or holds no polygon.
-            CRSError: it has no CRS.
+            InputError: it cannot be read, holds no area, or has several layers and none is named.
+            CRSError: it has no CRS, or a point does not lie on the Earth.
         """
-        import geopandas
+        return cls._of(*read_file(path, layer), shorten(str(path)))
 
-        if not Path(path).exists():
-            raise InputError(
-                f"region {str(path)!r} is neither a file nor WKT; give a GeoJSON or GeoPackage file, or POLYGON((...))"
-            )
-        try:
-            frame = geopandas.read_file(path, layer=layer) if layer else geopandas.read_file(path)
-        except Exception as error:  # pyogrio raises its own unrelated types
-            raise InputError(
-                f"region file {path} cannot be read ({str(error).splitlines()[0]}); give a vector file of polygons"
-            ) from error
-        if frame.crs is None:
-            raise CRSError(f"region file {path} has no CRS; assign one, for instance with ogr2ogr -a_srs EPSG:4326")
-        return cls(_polygons(list(frame.to_crs(4326).geometry), str(path)), str(path))
+    @classmethod
+    def _of(cls, geometries: list[BaseGeometry | None], crs: CRS, source: str) -> Self:
+        """Unite the areas among geometries in a CRS."""
+        polygons = _polygons(geometries)
+        if not polygons:
+            raise InputError(f"region {source} holds no polygon with an area; give an area, not points or lines")
+        _check_coordinates(polygons, crs, source)
+        union: Any = shapely.union_all([polygon_to_wgs84(polygon, crs) for polygon in polygons])
+        wide = max((p.bounds[2] - p.bounds[0] for p in polygons), default=0.0) if crs.is_geographic else 0.0
+        note = (
+            f"the region is {wide:g} degrees wide; for one across the antimeridian write longitudes beyond 180, for "
+            "instance 170 to 190"
+            if 180 < wide < 360
+            else ""
+        )
+        return cls(cast("Polygon | MultiPolygon", union), source, note)
 
     def intersects(self, geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
-        """Which of the geometries share at least a point with the region."""
+        """Tell which of the geometries share at least a point with the region."""
         shapely.prepare(self.geometry)
         result: NDArray[np.bool_] = shapely.intersects(self.geometry, geometries)
         return result
 
     def boxes(self) -> tuple[BBox, ...]:
-        """Bounding boxes of the parts, for coarse filters."""
+        """Bound each part by a box, for coarse filters."""
         bounds = np.clip(shapely.bounds(shapely.get_parts(self.geometry)), (-180, -90, -180, -90), (180, 90, 180, 90))
         return tuple(BBox(*map(float, b)) for b in bounds)
 
 
-def _from_geojson(text: str) -> list[BaseGeometry]:
-    try:
-        document = json.loads(text)
-        features = document.get("features", [document])
-        return [shapely.geometry.shape(f.get("geometry") or f) for f in features]
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
-        raise InputError(f"region is not valid GeoJSON ({error}); give a polygon") from error
+def _polygons(geometries: list[BaseGeometry | None]) -> list[Polygon]:
+    """Take the valid polygons that have an area, those within collections too."""
+    found: Any = [g for g in geometries if g is not None and not g.is_empty]
+    parts = np.asarray(shapely.get_parts(found), dtype=object)
+    while (shapely.get_type_id(parts) > 3).any():  # collections within collections
+        parts = shapely.get_parts(parts)
+    areas = shapely.force_2d(parts[shapely.get_type_id(parts) == 3])
+    if not np.isfinite(shapely.get_coordinates(areas)).all():
+        return list(areas)  # refused by `_check_coordinates`
+    valid = shapely.get_parts(shapely.make_valid(areas))
+    while (shapely.get_type_id(valid) > 3).any():
+        valid = shapely.get_parts(valid)
+    valid = valid[shapely.get_type_id(valid) == 3]
+    return list(valid[shapely.area(valid) > 0])
 
 
-def _from_wkt(text: str) -> BaseGeometry:
-    srid, _, wkt = text.rpartition(";")
-    try:
-        geometry = shapely.from_wkt(wkt)
-    except shapely.errors.ShapelyError as error:
-        raise InputError(
-            f"region is not valid WKT ({str(error).splitlines()[0]}); write POLYGON((lon lat, ...))"
-        ) from error
-    if srid and srid.upper() != "SRID=4326":
-        try:
-            transformer = Transformer.from_crs(CRS.from_epsg(int(srid.split("=")[1])), WGS84, always_xy=True)
-        except (ValueError, IndexError, pyproj.exceptions.CRSError) as error:
-            raise InputError(f"region has the unknown {srid!r}; write an EPSG code, for instance SRID=32632") from error
-        geometry = shapely.transform(geometry, lambda p: np.column_stack(transformer.transform(p[:, 0], p[:, 1])))
-    return geometry
+def _check_coordinates(polygons: list[Polygon], crs: CRS, source: str) -> None:
+    """Refuse coordinates that are not finite, or no degrees where degrees are expected.
 
-
-def _polygons(geometries: Iterable[BaseGeometry | None], source: str) -> Polygon | MultiPolygon:
-    """The union of the polygons, cut at the antimeridian."""
-    found = [
-        shapely.make_valid(g)
-        for g in geometries
-        if g is not None and not g.is_empty and g.geom_type.endswith("Polygon")
-    ]
-    if not found:
-        raise InputError(f"region {source} holds no polygon; give an area, not points or lines")
-    if not np.isfinite(shapely.total_bounds(np.array(found))).all():
+    Raises:
+        InputError: some are so.
+    """
+    coordinates = shapely.get_coordinates(polygons)
+    if not np.isfinite(coordinates).all():
         raise InputError(f"region {source} has coordinates that are not finite; correct them")
-    union: Any = shapely.union_all(found)
-    if union.bounds[0] < -180 or union.bounds[2] > 180:
-        return cut_at_antimeridian(union)
-    return cast("Polygon | MultiPolygon", union)
+    if not crs.equals(WGS84, ignore_axis_order=True):
+        return
+    (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
+    if south >= -90 and north <= 90 and west >= -360 and east <= 360 and east - west <= 360:
+        return
+    told = f"region {source} reaches from {west:g} {south:g} to {east:g} {north:g}, which is not in degrees"
+    if max(-west, east) <= 90 and max(-south, north) <= 360:
+        raise InputError(f"{told}, longitude first; perhaps the axes are swapped: write longitude before latitude")
+    raise InputError(f"{told}; name its CRS, for instance SRID=32632;POLYGON((...)), or give a file that has one")

@@ -92,7 +92,7 @@ def relate(
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, or a condition on a class that no tile has.
+        InputError: `k` < 1, or a condition on a category or class that no tile has.
     """
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
@@ -113,6 +113,8 @@ def relate(
         return tiles.rowids[found.rows], found
 
     ranked, kept, hidden = thin(snapshot, rank, k, places)
+    if not len(kept):
+        snapshot.require_category(filter.category)
     rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
     plan = Plan(
         method=f"{tiles.method}, then a join by upper bounds",

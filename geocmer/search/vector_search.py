@@ -63,8 +63,8 @@ def search(
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
-        InputError: `k` < 1, a vector of another length, zero or not finite, a condition on a class that no tile has, a
-            weight that is not finite.
+        InputError: `k` < 1, a vector of another length, zero or not finite, a condition on a category or class that no
+            tile has, a weight that is not finite.
     """
     _finite(weights or {})
     snapshot = store.snapshot()
@@ -85,6 +85,8 @@ def search(
         return rowids, Answer(plan, snapshot, rowids, scores)
 
     found, kept, hidden = thin(snapshot, rank, k, places)
+    if not len(kept):
+        snapshot.require_category(filter.category)
     return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
 
 
@@ -157,7 +159,7 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
     """Yield every tile that passes a filter, embedded or not, unranked and in storage order, at flat memory.
 
     Raises:
-        InputError: the filter names a land-cover class that no tile has.
+        InputError: the filter names a category or a land-cover class that no tile has.
     """
     snapshot = store.snapshot()
     rank = 0
@@ -165,6 +167,8 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
         for record in batch.to_pylist():
             rank += 1
             yield hit_of(record, rank, None, snapshot.uris)
+    if not rank:
+        snapshot.require_category(filter.category)
 
 
 def _direction(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:

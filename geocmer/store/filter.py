@@ -56,7 +56,7 @@ class Filter:
     shares: Shares | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.where:
+        if self.where is not None:
             object.__setattr__(self, "shares", Shares.parse(self.where))
         for name, moment in (("since", self.since), ("until", self.until)):
             if isinstance(moment, datetime) and moment.tzinfo is None:

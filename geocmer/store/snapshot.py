@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FingerprintError, StoreError
+from ..errors import FingerprintError, InputError, StoreError
 from .schema import EXTENT
 from .vectors import EncoderInfo
 
@@ -117,6 +118,36 @@ class Snapshot:
         for fragment in self.dataset.get_fragments():
             digest.update(json.dumps(fragment.metadata.to_json(), sort_keys=True, default=str).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def undated(self) -> int:
+        """How many tiles have no acquisition time."""
+        from pyarrow.compute import field
+
+        return self.count(field("datetime").is_null())
+
+    @cached_property
+    def categories(self) -> frozenset[str]:
+        """Every scene category that some tile has."""
+        found: set[str | None] = set()
+        for batch in self.scan(["category"]):
+            found.update(batch["category"].unique().to_pylist())
+        return frozenset(name for name in found if name)
+
+    def require_category(self, category: str | None) -> None:
+        """Explain why no tile was found, if it is for the category.
+
+        Raises:
+            InputError: no tile has it.
+        """
+        if category is None or category in self.categories:
+            return
+        there = ", ".join(sorted(self.categories))
+        if not there:
+            raise InputError(f"category {category!r} cannot be asked for: no tile has one; tile with --landcover first")
+        near = difflib.get_close_matches(category.casefold(), sorted(self.categories), 1, 0.6)
+        hint = f"; did you mean {near[0]!r}" if near else ""
+        raise InputError(f"no tile has the category {category!r}{hint}; the store knows: {there}")
 
     @cached_property
     def labels(self) -> frozenset[str]:

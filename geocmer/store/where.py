@@ -7,7 +7,6 @@ the category word that a bundled legend gives to the label (`forest` for `Tree c
 from __future__ import annotations
 
 import json
-import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,10 +27,17 @@ _TOKEN = re.compile(
     r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<sign><=|>=|==|!=|=|<|>|\(|\)))",
     re.IGNORECASE,
 )
+SHARE_TOLERANCE = 1e-6
+"""Shares this near to each other are equal: quotients of pixel counts, summed where a name means several labels."""
 _COMPARE: Mapping[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "=": operator.eq, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
+    "<": lambda share, number: share < number - SHARE_TOLERANCE,
+    "<=": lambda share, number: share <= number + SHARE_TOLERANCE,
+    ">": lambda share, number: share > number + SHARE_TOLERANCE,
+    ">=": lambda share, number: share >= number - SHARE_TOLERANCE,
+    "=": lambda share, number: np.abs(share - number) <= SHARE_TOLERANCE,
+    "==": lambda share, number: np.abs(share - number) <= SHARE_TOLERANCE,
+    "!=": lambda share, number: np.abs(share - number) > SHARE_TOLERANCE,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""Arguments as shells and people hand them over, before Click reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from typer.core import TyperCommand
+
+_NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
+
+
+class Command(TyperCommand):
+    """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Join the four numbers of a box, and refuse empty values.
+
+        Raises:
+            InputError: an option has an empty value, or bytes that are no UTF-8.
+        """
+        from geocmer.errors import InputError
+
+        for text in args:
+            if any("\ud800" <= sign <= "\udfff" for sign in text):
+                shown = text.encode("utf-8", "replace").decode()
+                raise InputError(f"{shown!r} is not UTF-8; set the terminal to UTF-8 and write it again")
+        for name in self._empty(ctx, args):
+            raise InputError(f"{name} is empty, as an unset variable would be; give a value, or leave the option out")
+        return super().parse_args(ctx, list(_joined_boxes(args)))
+
+    def _empty(self, ctx: Any, args: list[str]) -> Iterator[str]:
+        valued = {
+            name
+            for parameter in self.get_params(ctx)
+            if parameter.param_type_name == "option" and not getattr(parameter, "is_flag", False)
+            for name in parameter.opts
+        }
+        for before, text in zip(["", *args], args, strict=False):
+            if text == "--":
+                return
+            name, mark, value = text.partition("=")
+            if (mark and name in valued and not value.strip()) or (before in valued and not text.strip()):
+                yield name if mark else before
+
+
+def _joined_boxes(args: list[str]) -> Iterator[str]:
+    """Make one value of `--bbox -79 35 -78 36`, as GDAL's tools take it."""
+    at = 0
+    while at < len(args):
+        yield args[at]
+        at += 1
+        numbers = args[at : at + 4] if args[at - 1] == "--bbox" else []
+        if len(numbers) == 4 and all(_NUMBER.fullmatch(number) for number in numbers):
+            yield ",".join(number.strip("[](),") for number in numbers)
+            at += 4

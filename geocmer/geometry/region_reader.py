@@ -1,0 +1,170 @@
+"""Geometries and their CRS from WKT, GeoJSON text and vector files."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from ..errors import CRSError, InputError
+from .bbox import WGS84
+
+MAX_NESTED = 64
+"""Collections within each other: GEOS reads them one within the other, on the stack."""
+_MAX_SHOWN = 60
+
+Geometries = tuple[list[BaseGeometry | None], CRS]
+
+
+def shorten(text: str) -> str:
+    """Cut a text so that it can stand in a message."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+
+
+def read_geojson(text: str) -> Geometries:
+    """Read GeoJSON text: a geometry, a feature or a collection, its `crs` member obeyed where there is one.
+
+    Raises:
+        InputError: it is no GeoJSON, or names an unknown CRS.
+    """
+    try:
+        document = json.loads(text)
+        features = document["features"] if document.get("type") == "FeatureCollection" else [document]
+        found = [feature.get("geometry") if "geometry" in feature else feature for feature in features]
+        geometries = [shapely.geometry.shape(geometry) if geometry is not None else None for geometry in found]
+        named = document.get("crs")
+        name = named["properties"]["name"] if named else None
+    except RecursionError as error:
+        raise InputError("region is GeoJSON nested too deeply; give a polygon") from error
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
+        raise InputError(f"region is not valid GeoJSON ({_reason(error)}); give a polygon") from error
+    return geometries, _crs(name, "the GeoJSON text") if name else WGS84
+
+
+def read_wkt(text: str) -> Geometries:
+    """Read WKT, or EWKT with its `SRID=...;`.
+
+    Raises:
+        InputError: it is no WKT, or names an unknown CRS.
+    """
+    srid, _, wkt = text.rpartition(";")
+    if wkt.upper().count("GEOMETRYCOLLECTION") > MAX_NESTED:
+        raise InputError("region is WKT nested too deeply; write POLYGON((lon lat, ...))")
+    try:
+        with np.errstate(all="ignore"):  # infinities are refused by name
+            geometry = shapely.from_wkt(wkt)
+    except shapely.errors.ShapelyError as error:
+        raise InputError(f"region is not valid WKT ({_reason(error)}); write POLYGON((lon lat, ...))") from error
+    if not srid:
+        return [geometry], WGS84
+    name, _, code = srid.partition("=")
+    if name.strip().upper() != "SRID" or not code.strip().isdecimal():
+        raise InputError(f"region has the unknown {shorten(srid)!r}; write an EPSG code, for instance SRID=32632")
+    return [geometry], _crs(f"EPSG:{code.strip()}", "the WKT")
+
+
+def read_file(path: str | Path, layer: str | None = None) -> Geometries:
+    """Read a vector file; of several layers that named, or the only one with polygons.
+
+    Raises:
+        InputError: it cannot be read, or it is not clear which layer is meant.
+        CRSError: it has no CRS.
+    """
+    import geopandas
+
+    file, selected = _split(str(path))
+    layer = layer or selected
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pyogrio's speak of its own parameters
+            if file.suffix.lower() in (".parquet", ".geoparquet"):
+                frame = geopandas.read_parquet(file)
+            else:
+                frame = geopandas.read_file(file, layer=_layer(file, layer), **_csv_options(file))
+    except InputError:
+        raise
+    except Exception as error:  # pyogrio, pyarrow and GDAL raise their own unrelated types
+        raise InputError(
+            f"region file {shorten(str(file))} cannot be read ({_reason(error)}); give a vector file of polygons"
+        ) from error
+    if not hasattr(frame, "geometry") or not hasattr(frame, "crs"):
+        raise InputError(f"region file {shorten(str(file))} has no geometries; give a vector file of polygons")
+    crs = frame.crs
+    if crs is None and file.suffix.lower() == ".csv":
+        crs = WGS84  # as this tool and RFC 7946 write it; `Region` refuses what are no degrees
+    if crs is None:
+        raise CRSError(
+            f"region file {shorten(str(file))} has no CRS; assign one, for instance with ogr2ogr -a_srs EPSG:4326"
+        )
+    return list(frame.geometry), CRS.from_user_input(crs)
+
+
+def _split(text: str) -> tuple[Path, str | None]:
+    """Split `FILE#layer=NAME`; a file that has a # in its name is found all the same.
+
+    Raises:
+        InputError: there is no such file, or something else than a layer is named.
+    """
+    name, mark, fragment = text.rpartition("#")
+    try:
+        if Path(text).exists():
+            return Path(text), None
+        if mark and Path(name).exists():
+            key, _, value = fragment.partition("=")
+            if key != "layer" or not value:
+                raise InputError(f"region {shorten(text)!r} selects by {key!r}; write FILE#layer=NAME")
+            return Path(name), value
+    except (OSError, ValueError):
+        pass  # a name that no file can have
+    raise InputError(
+        f"region {shorten(text)!r} is neither a file nor WKT; give a GeoJSON or GeoPackage file, or POLYGON((...))"
+    )
+
+
+def _layer(file: Path, layer: str | None) -> str | None:
+    """The layer to read.
+
+    Raises:
+        InputError: there are several with polygons, or none has this name.
+    """
+    import pyogrio
+
+    layers = {str(name): str(kind or "") for name, kind in pyogrio.list_layers(file)}
+    names = ", ".join(map(repr, layers))
+    if layer is not None:
+        if layer not in layers:
+            raise InputError(f"region file {shorten(str(file))} has no layer {layer!r}; it has {shorten(names)}")
+        return layer
+    if len(layers) < 2:
+        return None
+    areas = [name for name, kind in layers.items() if "Polygon" in kind]
+    if len(areas) != 1:
+        raise InputError(
+            f"region file {shorten(str(file))} has several layers: {shorten(names)}; write FILE#layer=NAME"
+        )
+    return areas[0]
+
+
+def _csv_options(file: Path) -> dict[str, Any]:
+    """What GDAL needs to be told to find WKT in a CSV file."""
+    return {"GEOM_POSSIBLE_NAMES": "WKT,wkt,geometry,geom"} if file.suffix.lower() == ".csv" else {}
+
+
+def _crs(name: str, source: str) -> CRS:
+    try:
+        return CRS.from_user_input(name)
+    except (pyproj.exceptions.CRSError, TypeError) as error:
+        raise InputError(
+            f"region {source} has the unknown CRS {shorten(str(name))!r}; write an EPSG code, for instance SRID=32632"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return shorten((str(error).splitlines() or [type(error).__name__])[0])

@@ -1,0 +1,79 @@
+"""Arguments as shells and people hand them over, by way of the whole command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from geocmer_cli.main import app
+from synthetic import tile
+from typer.testing import CliRunner
+
+from geocmer.errors import InputError
+from geocmer.store import Store
+
+VALUED = ("--bbox", "--region", "--category", "--since", "--until", "--where", "--gsd", "--as-of", "--store")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("arguments") / "store"
+    Store.create(path).add_tiles([tile(n, category="forest") for n in range(3)])
+    return path
+
+
+def _export(store: Path, *arguments: str) -> tuple[int, str, BaseException | None]:
+    target = store.with_name("out.geojson")
+    target.unlink(missing_ok=True)
+    result = CliRunner().invoke(app, ["export", "--store", str(store), "-o", str(target), *arguments])
+    return (target.read_text().count('"Polygon"') if target.exists() else -1), result.stderr, result.exception
+
+
+@pytest.mark.parametrize("name", VALUED)
+@pytest.mark.parametrize("value", ["", "  "])
+@pytest.mark.parametrize("joined", [True, False])
+def test_an_empty_value_is_no_missing_option(store: Path, name: str, value: str, joined: bool) -> None:
+    count, _, error = _export(store, *([f"{name}={value}"] if joined else [name, value]))
+    assert count == -1
+    assert isinstance(error, InputError)
+    assert name in str(error)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        ["--bbox=-180,-90,180,90"],
+        ["--bbox", "-180,-90,180,90"],
+        ["--bbox", "-180", "-90", "180", "90"],
+        ["--bbox", "-180.0,", "-90,", "180,", "90"],
+        ["--bbox", "[-180", "-90", "180", "90]"],
+        ["--bbox", "-180 -90 180 90"],
+        ["--bbox", "[-180, -90, 180, 90]"],
+        ["--bbox", "(-180 ,-90 ,180 ,90)"],
+    ],
+)
+def test_a_box_in_every_form(store: Path, box: list[str]) -> None:
+    assert _export(store, *box)[0] == 3
+    assert _export(store, *box, "--category", "forest")[0] == 3
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "1,,2,3,4", "[1,2,3,4", "1;2;3;4", "1 2 3 4 5"])
+def test_what_is_no_box(store: Path, box: str) -> None:
+    count, _, error = _export(store, "--bbox", box)
+    assert count == -1
+    assert isinstance(error, InputError)
+    assert "four numbers" in str(error)
+
+
+@pytest.mark.parametrize("category", ["Forest", "forrest", "sea"])
+def test_an_unknown_category_names_those_there_are(store: Path, category: str) -> None:
+    count, _, error = _export(store, "--category", category)
+    assert count == -1
+    assert isinstance(error, InputError)
+    assert "'forest'" in str(error) or ": forest" in str(error)
+
+
+def test_bytes_that_are_no_utf8_are_refused(store: Path) -> None:
+    result = CliRunner().invoke(app, ["search", "caf\udce9", "--store", str(store)])
+    assert isinstance(result.exception, InputError)
+    assert "UTF-8" in str(result.exception)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from geocmer.relations.notes import notes
+
+
+@pytest.mark.parametrize(
+    ("texts", "others", "said"),
+    [
+        (["airport", "near", "river"], False, ["read as 3 texts"]),
+        (["airport", "lake"], False, ["read as 2 texts"]),
+        (["small airport near", "a river"], False, ["'small airport near a river'"]),
+        (["small airport", "wide river"], False, []),
+        (["airport near river"], False, []),
+        (["airport near river"], True, ["'airport near river' is read as one description"]),
+        (["airport near river", "wide lake"], False, ["beside"]),
+        (["airport within 2 of river"], True, ["is read as one description"]),
+        (["lake"], True, []),
+        ([], True, []),
+    ],
+)
+def test_words_that_may_be_meant_otherwise_are_said(texts: list[str], others: bool, said: list[str]) -> None:
+    found = list(notes(texts, others=others))
+    assert len(found) == len(said)
+    assert all(part in note for part, note in zip(said, found, strict=True))
+    assert not any("\n" in note for note in found)
