@@ -22,7 +22,8 @@ def embed(
 
     Example: geocmer embed --model hf-hub:ORG/MODEL
     """
-    from geocmer.ingest.reembed import encoder_info, reembed
+    from geocmer.ingest.reembed import reembed
+    from geocmer.ingest.writer import encoder_info
     from geocmer.store.store import Store
 
     db = Store.open(store)

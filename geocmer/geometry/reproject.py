@@ -64,7 +64,7 @@ def _ring_to_wgs84(ring: LinearRing, transformer: Transformer, crs: CRS, mirrore
         xy = np.insert(xy, split + 1, middle[split], axis=0)
         lonlat = np.insert(lonlat, split + 1, middle_lonlat[split], axis=0)
     lon, lat = lonlat[:-1].T
-    area = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
+    area: Any = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
     return area if area.is_empty else cut_at_antimeridian(area)
 
 

@@ -21,8 +21,8 @@ from ..store.store import Store
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .reembed import embed_missing, encoder_info
-from .writer import TileWriter
+from .reembed import embed_missing
+from .writer import TileWriter, encoder_info
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,12 +139,12 @@ def _no_remote_code() -> Iterator[None]:
                if "from_pretrained" in loader.__dict__}  # fmt: skip
     inherited = [loader for loader in (AutoConfig, AutoModel, AutoTokenizer) if loader not in loaders]
     for loader in (*loaders, *inherited):
-        loader.from_pretrained = staticmethod(strict(loader.from_pretrained))
+        setattr(loader, "from_pretrained", staticmethod(strict(loader.from_pretrained)))  # noqa: B010 - mypy
     try:
         yield
     finally:
         for loader, plain in loaders.items():
-            loader.from_pretrained = plain
+            setattr(loader, "from_pretrained", plain)  # noqa: B010 - mypy
         for loader in inherited:
             delattr(loader, "from_pretrained")
 

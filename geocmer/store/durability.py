@@ -106,7 +106,7 @@ def step_back(address: str, folder: Path) -> str:
         for file in unreadable:
             file.replace(file.with_name(file.name + DAMAGED))
         if lance.dataset(address).version != number:
-            table.restore()
+            table.restore()  # type: ignore[no-untyped-call]  # pylance gives it no types
         return (
             f"the newest version of {folder.name} was damaged ({why}); stepped back to version {number}" if why else ""
         )

@@ -160,6 +160,10 @@ class VectorWriter(Reader):
             self.upkeep()
         return made
 
+    def upkeep(self) -> None:
+        """Keep the store small and quick after a bulk of writes; the whole store knows how."""
+        raise NotImplementedError
+
     def _announce(self, info: EncoderInfo, key: str) -> None:
         """Record an encoder in the metadata, then make its column: one that is dead is never a recorded one's.
 
