@@ -11,7 +11,7 @@ import typer
 
 from geocmer.errors import StoreError
 
-from .console import progress, say
+from .console import printable, progress, say
 from .options import STORE, Json, StoreDir
 
 
@@ -53,7 +53,7 @@ def doctor(
         if as_json or not sys.stdout.isatty():
             print(json.dumps(finding.to_json()))
         else:
-            print("\n".join(finding.lines()))
+            print(printable("\n".join(finding.lines())))
     for note in report.notes:
         say(f"note: {note}")
     left = sum(not finding.fixed for finding in report.findings)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .console import printable
 from .options import STORE, AsOf, Json, StoreDir, open_store
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
         elif isinstance(value, dict):
             print(f"{name}:")
             for key, inner in value.items():
-                print(f"  {key}: {inner}")
+                print(printable(f"  {key}: {inner}"))
         else:
-            print(f"{name}: {value}")
+            print(printable(f"{name}: {value}"))
 
 
 def _facts(db: Store) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
@@ -14,14 +16,33 @@ from . import doctor, embed, evaluate, export, info, remove, search, tile, train
 from .arguments import Command
 from .console import say
 
+INTERRUPTED = 130
+"""Exit code, as shells give it."""
+
 app = typer.Typer(
     help="Find places in your own satellite and aerial imagery by words.",
     epilog="Example: geocmer tile scene.tif, then geocmer search 'airport near river' -o hits.geojson",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
 )
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Say how to go on after an interrupt: click would catch it first, and say nothing."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            say("interrupted; run the same command again to go on where it stopped")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
 for module in (tile, search, train, evaluate, embed, export, info, remove, doctor):
-    app.command(cls=Command)(module.command())
+    app.command(cls=Command)(_interruptible(module.command()))
 
 
 def _version(value: bool) -> None:
@@ -48,7 +69,7 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on where it stopped")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `geocmer search ... | head` closed its end
         sys.stderr.close()
         sys.exit(0)

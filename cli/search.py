@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import say
+from .console import printable, say
 from .options import (
     STORE,
     AdapterDir,
@@ -255,13 +255,13 @@ def _table(hits: list[Hit]) -> None:
             str(hit.rank),
             f"{hit.score:.3f}",
             hit.id[:8],
-            hit.category or "",
+            printable(hit.category or ""),
             where,
-            Path(hit.uri or "").name,
+            printable(Path(hit.uri or "").name),
             f"{hit.row}, {hit.col}",
             *([_partners(hit)] if related else []),
         )
-    Console().print(table)
+    Console(markup=False).print(table)  # a name in brackets is a name
 
 
 def _partners(hit: Hit) -> str:
@@ -272,5 +272,5 @@ def _partners(hit: Hit) -> str:
         if partner.id != hit.id:
             centre = partner.geometry.centroid
             where = f"{partner.distance_m:,.0f} m, at {centre.x:.5f}, {centre.y:.5f}"
-        lines.append(f"{partner.relation}: {where}")
+        lines.append(printable(f"{partner.relation}: {where}"))
     return "\n".join(lines)

@@ -37,6 +37,14 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def is_file(path: str | Path) -> bool:
+    """Return whether a path is that of a file; a text that can be no path, as it is too long, is not."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def bundled_file(*parts: str) -> Traversable:
     """Find a file or folder of the data that ships with geocmer."""
     return files("geocmer").joinpath("data", *parts)

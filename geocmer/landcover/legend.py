@@ -12,9 +12,20 @@ from typing import Any, Self
 import rasterio
 import rasterio.shutil
 
+from .._files import is_file
 from ..errors import LandCoverError
 from .bundled_legends import legend_names, read_legend
 from .raster_legend import attribute_table, esri_table, gdal_description
+
+_UNREADABLE = (
+    *(ValueError, KeyError, TypeError, AttributeError),  # of another form
+    *(
+        OSError,
+        OverflowError,
+        RecursionError,
+        csv.Error,
+    ),  # a folder, a code that is infinite, JSON too deep, CSV too long
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +58,9 @@ class Legend:
                 raw = read_legend(str(name))
                 return cls.from_rows(str(name), raw["classes"], raw.get("nodata", ()))
             path = Path(name)
-            if not path.is_file():
+            if not is_file(path):
                 raise LandCoverError(
-                    f"legend {str(name)!r} is unknown; use {', '.join(legend_names())}, or a CSV or JSON file"
+                    f"legend {str(name)[:100]!r} is unknown; use {', '.join(legend_names())}, or a CSV or JSON file"
                 )
             text = path.read_text("utf-8-sig")
             if path.suffix.lower() == ".json":
@@ -57,10 +68,10 @@ class Legend:
                 table = raw if isinstance(raw, dict) else {"classes": raw}
                 return cls.from_rows(path.stem, table["classes"], table.get("nodata", ()))
             return cls.from_rows(path.stem, csv.DictReader(text.splitlines(), skipinitialspace=True))
-        except (ValueError, KeyError, TypeError) as error:
+        except _UNREADABLE as error:
             raise LandCoverError(
-                f"legend {name} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns code,label "
-                'and a JSON {"classes": [{"code", "label"}]}'
+                f"legend {str(name)[:100]} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns "
+                'code,label and a JSON {"classes": [{"code", "label"}]}'
             ) from error
 
     @classmethod

@@ -178,9 +178,9 @@ class Adapter(nn.Module):
                 f"{backbone.spec!r} ({backbone.fingerprint[:8]}); use --model {cfg.backbone}, or train an adapter for "
                 "this backbone"
             )
-        adapter = cls(cfg)
         try:
+            adapter = cls(cfg)
             adapter.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
-        except (OSError, SafetensorError, RuntimeError) as error:
+        except (OSError, SafetensorError, RuntimeError, ValueError, AssertionError, ZeroDivisionError) as error:
             raise ModelError(f"adapter {folder} is damaged ({str(error).splitlines()[0]}); train it again") from error
         return adapter.to(backbone.device).eval().requires_grad_(False)

@@ -12,6 +12,8 @@ from ..errors import ModelError
 if TYPE_CHECKING:
     from .backbone import Backbone
 
+MAX_SIZE = 65_536
+"""Greatest number of channels, dimensions or members that is believed."""
 GATE_TEMPERATURE = 0.1
 """Ladder Side-Tuning's: gate = sigmoid(a / 0.1)."""
 
@@ -80,11 +82,37 @@ def read_config(folder: Path) -> AdapterConfig:
     """
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise TypeError("it is no JSON object")
         taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels")}
-        return AdapterConfig(**{**raw, **taps})
+        config = AdapterConfig(**{**raw, **taps})
+        _check(config)
+        return config
     except OSError as error:
         raise ModelError(
             f"no adapter at {folder} (config.json is missing); give a folder of `geocmer train`"
         ) from error
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"adapter {folder} has no valid config.json ({error}); train it again") from error
+
+
+def _check(config: AdapterConfig) -> None:
+    """Refuse values that no adapter has: the file may be damaged, or somebody else's.
+
+    Raises:
+        ValueError: of one of them.
+    """
+    for name in ("backbone", "fingerprint"):
+        if not isinstance(getattr(config, name), str):
+            raise ValueError(f"{name} is no text")
+    whole = ("image_channels", "text_channels", "dim", "members", "width", "heads")
+    sizes = {name: getattr(config, name) for name in whole}
+    for name in ("tap_channels", "text_tap_channels"):
+        sizes |= {f"{name}[{n}]": size for n, size in enumerate(getattr(config, name))}
+    for name, size in (*sizes.items(), ("branch_dim", config.branch_dim or 1)):
+        if type(size) is not int or not 0 < size <= MAX_SIZE:
+            raise ValueError(f"{name} is {size!r}, and not a whole number from 1 to {MAX_SIZE}")
+    for name in ("dropout", "token_dropout"):
+        share = getattr(config, name)
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+            raise ValueError(f"{name} is {share!r}, and not a share")

@@ -36,6 +36,7 @@ class NumpyTextEncoder:
     """
 
     def __init__(self, folder: Path) -> None:
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         files = TowerFiles()
@@ -46,9 +47,14 @@ class NumpyTextEncoder:
             self._tower = load_file(files.text / "model.safetensors")
         if self._cfg.fingerprint != tower_fingerprint.result():
             raise ModelError(f"adapter {folder} belongs to other towers than {BUNDLED!r}; give --model")
-        self.fingerprint, self.dim = fingerprint_of(folder, self._cfg.fingerprint), self._cfg.dim
-        self._adapter = {k: v.astype(np.float32) for k, v in load_file(folder / "model.safetensors").items()}
-        self.scale = math.exp(self._adapter["log_scale"])
+        self.dim = self._cfg.dim
+        try:
+            self.fingerprint = fingerprint_of(folder, self._cfg.fingerprint)
+            self._adapter = {k: v.astype(np.float32) for k, v in load_file(folder / "model.safetensors").items()}
+            self.scale = math.exp(self._adapter["log_scale"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
+            raise damaged_adapter(folder, error) from error
+        self._folder = folder
 
     @classmethod
     def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
@@ -62,15 +68,23 @@ class NumpyTextEncoder:
         """Embed captions or queries as unit vectors (n, dim).
 
         Raises:
-            ModelError: a text is empty.
+            ModelError: a text is empty, or the adapter is damaged.
         """
         check_texts(texts)
-        return np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
+        try:
+            return np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
+        except (KeyError, ValueError, IndexError) as error:  # weights that do not fit what config.json says
+            raise damaged_adapter(self._folder, error) from error
 
     def _encode(self, text: str) -> Floats:
         tokens = np.array(self._tokenizer.encode(text).ids)
         last = _bert(self._tower, tokens[tokens != 0])
         return l2_normalize(_adapt(self._adapter, self._cfg, last.mean(0), last)[None])
+
+
+def damaged_adapter(folder: Path, error: Exception) -> ModelError:
+    """Make the error of an adapter whose files are incomplete or do not belong together."""
+    return ModelError(f"adapter {folder} is damaged ({str(error)[:100]}); put it back, or train it again")
 
 
 def _bert(w: Mapping[str, Floats], tokens: NDArray[np.int64], heads: int = 12) -> Floats:

@@ -22,6 +22,8 @@ Share = Callable[[str], NDArray[np.float64]]
 """From a name of the condition to the share of it under each tile, (n,)."""
 Test = Callable[[Share], NDArray[np.bool_]]
 
+MAX_DEPTH = 50
+"""Levels of brackets and nots; a person writes three."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)|(?P<name>[^\W\d][\w-]*)"
     r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<sign><=|>=|==|!=|=|<|>|\(|\)))",
@@ -101,7 +103,7 @@ class _Parser:
     """Recursive descent: `or` binds weakest, then `and`, then `not`."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text, self.at, self.depth = text, 0, 0
         self.names: list[str] = []
         self.tokens: list[tuple[str, str]] = []
         end = len(text.rstrip())
@@ -117,7 +119,8 @@ class _Parser:
             start = match.end()
 
     def error(self, what: str) -> InputError:
-        return InputError(f"condition {self.text!r}: {what}; write for instance 'built_up > 0.3 and water <= 0.1'")
+        text = self.text if len(self.text) <= 200 else f"{self.text[:200]}..."
+        return InputError(f"condition {text!r}: {what}; write for instance 'built_up > 0.3 and water <= 0.1'")
 
     def either(self) -> Test:
         tests = [self._both()]
@@ -133,10 +136,10 @@ class _Parser:
 
     def _one(self) -> Test:
         if self._next("word", "not"):
-            inner = self._one()
+            inner = self._nested(self._one)
             return lambda share: ~inner(share)
         if self._next("sign", "("):
-            inner = self.either()
+            inner = self._nested(self.either)
             if not self._next("sign", ")"):
                 raise self.error("a bracket is not closed")
             return inner
@@ -149,6 +152,15 @@ class _Parser:
             raise self.error(f"{number:g} is more than the whole tile; shares go from 0 to 1")
         self.names.append(name)
         return lambda share: _COMPARE[sign](share(name), number)
+
+    def _nested(self, parse: Callable[[], Test]) -> Test:
+        """Parse what stands in a bracket or after `not`; each level is a call, of which Python has not many."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.error(f"has more than {MAX_DEPTH} brackets and nots within each other")
+        inner = parse()
+        self.depth -= 1
+        return inner
 
     def _next(self, kind: str, text: str) -> bool:
         there = self.at < len(self.tokens) and self.tokens[self.at] == (kind, text)
