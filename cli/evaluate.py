@@ -51,9 +51,13 @@ def evaluate(
     import sys
 
     from geocmer.datasets.annotations import load_pairs
+    from geocmer.errors import InputError
     from geocmer.evaluation.label_modes import label_mode_scores
     from geocmer.evaluation.recall import recall
     from geocmer.evaluation.similarity import pair_similarity
+
+    if seed < 0:
+        raise InputError(f"--seed {seed} is negative; give 0 or more")
 
     data = load_pairs(pairs, images).split(split)
     encoder = encoder_of(None, model, adapter, device)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from .errors import InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a full disk, or of a user's share of it."""
 
 
 @contextmanager
@@ -29,6 +36,59 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file whose name is only taken once its content is whole; text is UTF-8."""
     with atomic_path(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def naming_disk_errors(folder: Path, option: str) -> Iterator[None]:
+    """Turn an error of the file system into one line that names a folder and the option that chooses another.
+
+    Raises:
+        InputError: in place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "free space there, or " if error.errno in _FULL else ""
+        reason = error.strerror or str(error)
+        raise InputError(f"{folder} cannot be written ({reason}); {hint}give another {option}") from error
+
+
+def check_free_space(folder: Path, size: int, option: str) -> None:
+    """Refuse to begin what a disk has no room for.
+
+    Args:
+        folder: on the disk; it has to exist.
+        size: needed, bytes.
+        option: that chooses another folder.
+
+    Raises:
+        InputError: there is less space than that.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise InputError(
+            f"{folder} has {free / 1e6:,.1f} MB left and {size / 1e6:,.1f} MB are needed; free space there, or give "
+            f"another {option}"
+        )
+
+
+def reserve(path: Path) -> None:
+    """Give a file room on the disk for all of its length.
+
+    A file that was only made long is sparse: where the disk is full, writing to a memory map of it ends the process by
+    a signal. Where a file system cannot reserve, nothing happens.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
 
 
 def hash_file(path: Path) -> str:

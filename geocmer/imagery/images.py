@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -38,8 +39,14 @@ class ImageFile:
         return resize_to_square(read_rgb(self.path), size)
 
     def digest(self) -> bytes:
-        """Hash the file."""
-        return hashlib.blake2b(self.path.read_bytes(), digest_size=16).digest()
+        """Hash the file. It is read once while it does not change: sets are checked, cached and resumed by it."""
+        status = self.path.stat()
+        return _digest(self.path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001 - a changed file is another key
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
 
 
 def resize_to_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

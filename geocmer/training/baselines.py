@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from .._files import naming_disk_errors
 from ..datasets.pairs import PairSet
 from ..errors import InputError, ModelError
 from ..evaluation.recall import Recall, recall
@@ -28,7 +29,7 @@ from .config import BASELINE_RATES, TrainConfig
 from .distributed import world_size
 from .loop import MAX_SCALE, Epoch
 from .losses import Ids, batch_loss
-from .optimizer import make_optimizer
+from .optimizer import check_loss, make_optimizer
 from .views import view
 
 _BOTTLENECK_WIDTH, _LORA_RANK = 64, 8
@@ -171,7 +172,8 @@ def train_baseline(
     batch = min(cfg.batch, len(train_set))
     steps = len(train_set) // batch
     optimizer, schedule = make_optimizer(model, cfg, steps * cfg.epochs)
-    out.mkdir(parents=True, exist_ok=True)
+    with naming_disk_errors(out, "--out"):
+        out.mkdir(parents=True, exist_ok=True)
     best, lines = None, []
     for epoch in range(cfg.epochs):
         rng = np.random.default_rng([cfg.seed, epoch])
@@ -182,6 +184,7 @@ def train_baseline(
             texts = [pair.captions[int(rng.integers(len(pair.captions)))] for pair in chosen]
             views = [view(pair.picture.pixels(backbone.size)[None], int(rng.integers(cfg.views))) for pair in chosen]
             loss = step_loss(model, np.concatenate(views), texts, cfg.smoothing)
+            check_loss(loss.item(), cfg, epoch * steps + step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), cfg.clip)
@@ -192,7 +195,8 @@ def train_baseline(
         figures = Epoch(epoch, float(np.mean(losses)), found, best is None or found.mean > best.mean)
         best = found if figures.best else best
         lines.append(figures.to_json())
-        (out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        with naming_disk_errors(out, "--out"):
+            (out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         if on_epoch:
             on_epoch(figures)
     assert best is not None  # cfg.epochs >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,6 +19,10 @@ METHODS = ("cmer", "linear")
 BASELINE_RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 """Methods of `baselines.train_baseline`, for comparison, and a peak learning rate that suits each: the more weights are
 trained, the smaller the step."""
+
+
+MAX_SEED = 2**32 - 1
+"""Seeds of members, epochs and processes are multiples of the seed, and torch takes 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +87,24 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= VIEW_COUNT:
             raise InputError(f"views must be 1 to {VIEW_COUNT}, not {self.views}")
-        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "heads": 1, "dim": 1}
-        for name, least in minimum.items():
+        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1}
+        for name, least in {**minimum, "heads": 1, "width": 1, "dim": 1, "branch_dim": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("warmup", "smoothing", "label_share", "queue_start", "dropout", "token_dropout"):
+        for name in ("warmup", "label_share", "queue_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a share, 0 to 1, not {getattr(self, name)}")
+        for name in ("smoothing", "average", "dropout", "token_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must be 0 or more and below 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be above 0 and finite, not {getattr(self, name)}")
+        for name in ("weight_decay", "queue_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be 0 or more and finite, not {getattr(self, name)}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InputError(f"seed must be 0 to {MAX_SEED}, not {self.seed}")
         if self.width % self.heads:
             raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
         if self.dim > self.members * self.branch_dim:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._files import naming_disk_errors
 from .._types import Progress
 from ..datasets.pairs import PairSet
 from ..errors import InputError
@@ -20,7 +22,7 @@ from ..models.adapter_config import AdapterConfig
 from ..models.backbone import Backbone
 from .checkpoint import Checkpoint
 from .config import BASELINE_RATES, TrainConfig
-from .distributed import barrier, rank
+from .distributed import barrier, rank, world_size
 from .loop import Epoch, fit
 from .pca import principal_directions
 from .training_data import TrainingData
@@ -55,7 +57,8 @@ def train(
         on_ensemble: called with the validation recall of several members together.
 
     Raises:
-        InputError: a split is missing or too small, an image cannot be read, or `out` holds another run.
+        InputError: a split is missing or too small, an image cannot be read, or `out` holds another run, is being
+            written by one, or cannot be written.
     """
     cfg = cfg or TrainConfig()
     if cfg.method in BASELINE_RATES:
@@ -63,9 +66,12 @@ def train(
     train_set, val_set = pairs.split("train"), pairs.split("val")
     if len(train_set) < 2:
         raise InputError(f"{pairs.name} has {len(train_set)} training image; contrastive training needs at least 2")
+    _check_labels(train_set, cfg)
+    if cfg.batch < world_size():
+        raise InputError(f"batch {cfg.batch} is less than the {world_size()} processes; each needs an image of it")
     folders = member_folders(out, cfg, backbone)
     members = len(folders)
-    with tempfile.TemporaryDirectory(prefix="geocmer-") as temporary:
+    with _exclusive_run(out), tempfile.TemporaryDirectory(prefix="geocmer-") as temporary:
         data = TrainingData.prepare(
             train_set, val_set, backbone, cfg, cache or Path(temporary), on_features, cache_images=cache is not None
         )
@@ -82,16 +88,40 @@ def train(
                 rows = np.unique(data.texts.rows(train_set.captions()[0]))
                 basis = principal_directions(adapter, data.images, len(train_set), data.texts, rows, cfg.dim)
                 adapter = adapter.with_basis(basis)
-            adapter.save(out)
-            if members > 1:
-                recall = data.recall(adapter)
-                (out / "metrics.jsonl").write_text(json.dumps({"members": members, **recall.to_json()}) + "\n")
-                if on_ensemble:
-                    on_ensemble(recall)
+            recall = data.recall(adapter) if members > 1 else None
+            with naming_disk_errors(out, "--out"):
+                adapter.save(out)
+                if recall:
+                    (out / "metrics.jsonl").write_text(json.dumps({"members": members, **recall.to_json()}) + "\n")
+            if recall and on_ensemble:
+                on_ensemble(recall)
             for checkpoint in checkpoints:
                 checkpoint.finish()
         barrier()
     return Adapter.load(out, backbone)
+
+
+@contextmanager
+def _exclusive_run(out: Path) -> Iterator[None]:
+    """Let one run at a time write a folder; the lock ends with the process that holds it."""
+    if rank() > 0:
+        yield  # the first process holds it for all
+        return
+    from filelock import FileLock, Timeout
+
+    with naming_disk_errors(out, "--out"):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(out / "run.lock", timeout=0).acquire()
+        except Timeout:
+            raise InputError(f"another run is writing to {out}; wait for its end, or give another --out") from None
+    with lock:
+        yield
+
+
+def _check_labels(train: PairSet, cfg: TrainConfig) -> None:
+    if cfg.label_share and not any(pair.scene for pair in train.pairs):
+        raise InputError(f"label_share is {cfg.label_share:g} but no image of {train.name} has a scene; set it to 0")
 
 
 def member_folders(out: Path, cfg: TrainConfig, backbone: Backbone) -> list[Path]:

@@ -8,6 +8,7 @@ complete block.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import atomic_path, write_atomically
+from .._files import atomic_path, check_free_space, naming_disk_errors, reserve, write_atomically
 from .._types import Progress
 from ..datasets.pairs import PairSet
 from ..errors import InputError
@@ -33,8 +34,15 @@ _BLOCK_TEXTS = 256
 
 
 def default_cache() -> Path:
-    """Find the folder of the cache: `$XDG_CACHE_HOME/geocmer`, else `~/.cache/geocmer`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+    """Find the folder of the cache: `$XDG_CACHE_HOME/geocmer`, else `~/.cache/geocmer`.
+
+    Raises:
+        InputError: there is no home.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+    except RuntimeError as error:
+        raise InputError(f"no folder for the feature cache ({error}); give --cache-dir, or --no-cache") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +108,16 @@ def image_features(
     """Compute, or find in `folder`, the features of every image of `pairs` under the first `views` views.
 
     Raises:
-        InputError: an image cannot be read, or another run is computing the same.
+        InputError: an image cannot be read, another run is computing the same, or the disk has no room.
     """
     home = folder / backbone.fingerprint / f"{_hash_images(pairs)}-{TAPS}"
-    home.mkdir(parents=True, exist_ok=True)
+    with naming_disk_errors(folder, "--cache-dir"):
+        home.mkdir(parents=True, exist_ok=True)
     probe = backbone.image(np.zeros((1, backbone.size, backbone.size, 3), np.uint8))
     shapes = [tuple(probe.pooled.shape[1:]), *(tuple(tap.shape[1:]) for tap in probe.taps)]
     complete = all(_images_done(home, v) == len(pairs) for v in range(views))
-    with nullcontext() if complete else _exclusive(home):
+    with nullcontext() if complete else _exclusive(home), naming_disk_errors(folder, "--cache-dir"):
+        _check_room(folder, home, len(pairs), views, shapes)
         return ImageFeatures(tuple(_one_view(backbone, pairs, home, v, views, shapes, progress) for v in range(views)))
 
 
@@ -125,6 +135,14 @@ def _exclusive(home: Path) -> Iterator[None]:
         ) from None
     with lock:
         yield
+
+
+def _check_room(folder: Path, home: Path, images: int, views: int, shapes: list[tuple[int, ...]]) -> None:
+    """Refuse to begin where the features have no room; the blocks of files that are there count as theirs."""
+    paths = [home / f"view{view}-{part}.npy" for view in range(views) for part in range(len(shapes))]
+    needed = 2 * images * views * sum(math.prod(shape) for shape in shapes)
+    there = sum(path.stat().st_blocks * 512 for path in paths if path.exists())
+    check_free_space(folder, max(0, needed - there), "--cache-dir, fewer views or --no-cache")
 
 
 def _images_done(home: Path, index: int) -> int:
@@ -146,6 +164,7 @@ def _one_view(
             done = 0
         mode = "r+" if path.exists() else "w+"
         arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=(n, *shape)))
+        reserve(path)
     for start in range(done, n, _BLOCK_IMAGES):
         images = [pair.picture.pixels(backbone.size) for pair in pairs.pairs[start : start + _BLOCK_IMAGES]]
         features = backbone.image(view(np.stack(images), index))
@@ -197,16 +216,17 @@ def text_features(
     """Compute, or find in `folder`, the features of texts; an interrupted call continues after its last block.
 
     Raises:
-        InputError: another run is computing the same.
+        InputError: another run is computing the same, or the disk has no room.
     """
     unique = sorted(set(texts), key=lambda t: (len(t), t))  # batches of like length carry little padding
     key = hashlib.blake2b("\0".join(unique).encode(), digest_size=16).hexdigest()
     home = folder / backbone.fingerprint / f"{key}-{TEXT_TAPS}"
-    home.mkdir(parents=True, exist_ok=True)
     parts = [home / f"{start}.npz" for start in range(0, len(unique), _BLOCK_TEXTS)]
     tokens = home / "words.npy"
     if not tokens.exists():
-        with _exclusive(home):
+        with naming_disk_errors(folder, "--cache-dir"):
+            home.mkdir(parents=True, exist_ok=True)
+        with _exclusive(home), naming_disk_errors(folder, "--cache-dir"):
             _fill_texts(backbone, unique, parts, tokens, progress)
     starts = np.cumsum([0, *np.concatenate([np.load(part)["lengths"] for part in parts])])
     pooled = np.concatenate([np.load(part)["pooled"] for part in parts])

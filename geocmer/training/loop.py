@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from .._files import naming_disk_errors
 from ..evaluation.recall import Recall
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
@@ -20,7 +21,7 @@ from .checkpoint import Checkpoint
 from .config import TrainConfig
 from .distributed import average_gradients, barrier, gather, rank, shard, world_size
 from .losses import Ids, Queue, batch_loss, queue_loss
-from .optimizer import make_optimizer
+from .optimizer import check_loss, make_optimizer
 from .training_data import TrainingData
 from .validation import to_device
 
@@ -67,10 +68,11 @@ def fit(
         The checkpoint, whose state stays until its `finish` is called.
 
     Raises:
-        InputError: `out` holds another run.
+        InputError: `out` holds another run or cannot be written, or the loss is no number.
     """
     trainer = _Trainer(data, adapter_config, cfg, device)
-    checkpoint = Checkpoint(out, {**asdict(cfg), "fingerprint": adapter_config.fingerprint, "processes": world_size()})
+    identity = {"fingerprint": adapter_config.fingerprint, "data": data.fingerprint, "processes": world_size()}
+    checkpoint = Checkpoint(out, {**asdict(cfg), **identity})
     start, best = checkpoint.resume(*trainer.parts)
     for number in range(start, cfg.epochs):
         loss = trainer.train_epoch(number)
@@ -79,7 +81,8 @@ def fit(
         best = max(best, recall.mean)
         if rank() == 0:
             if epoch.best:
-                trainer.averaged.module.save(out)
+                with naming_disk_errors(out, "--out"):
+                    trainer.averaged.module.save(out)
             checkpoint.record(epoch.to_json(), best, *trainer.parts)
             if on_epoch:
                 on_epoch(epoch)
@@ -119,6 +122,7 @@ class _Trainer:
 
     def _step(self, batch: Batch, step: int) -> float:
         loss = self._loss(batch, step)
+        check_loss(loss.item(), self._cfg, step)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         average_gradients(self.adapter.parameters())

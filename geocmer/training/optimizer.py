@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..errors import InputError
 from .config import TrainConfig
 
 
@@ -25,6 +26,19 @@ def _weight_groups(model: torch.nn.Module, cfg: TrainConfig) -> list[dict[str, A
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": cfg.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
+
+
+def check_loss(loss: float, cfg: TrainConfig, step: int) -> None:
+    """Stop a run whose loss is no number: no later step would make it one.
+
+    Raises:
+        InputError: it is not finite.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss} at step {step + 1}: the weights have run away; start again in another --out with a "
+            f"learning_rate below {cfg.learning_rate:g} or a clip below {cfg.clip:g}"
+        )
 
 
 def warmup_cosine(warmup: float, total: int) -> Callable[[int], float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Progress
-from ..datasets.pairs import PairSet
+from ..datasets.pairs import Pair, PairSet
 from ..evaluation.recall import Recall
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
@@ -31,6 +33,7 @@ class TrainingData:
         texts: features of every text that a step or the validation may need.
         val_rows: row of each validation caption in `texts`.
         val_owner: index of each validation caption's image.
+        fingerprint: hash of all images, captions and scenes, 32 hex digits.
     """
 
     train: PairSet
@@ -39,6 +42,7 @@ class TrainingData:
     texts: TextFeatures
     val_rows: NDArray[np.int64]
     val_owner: NDArray[np.int64]
+    fingerprint: str
 
     @classmethod
     def prepare(
@@ -69,12 +73,28 @@ class TrainingData:
         texts = text_features(backbone, [*_training_texts(train, cfg), *val_captions], folder)
         if rank() == 0:
             barrier()
-        return cls(train, images, val_images, texts, texts.rows(val_captions), val_owner)
+        return cls(
+            train,
+            images,
+            val_images,
+            texts,
+            texts.rows(val_captions),
+            val_owner,
+            _hash_pairs([*train.pairs, *val.pairs]),
+        )
 
     def recall(self, adapter: Adapter) -> Recall:
         """Measure an adapter on the validation split."""
         device = adapter.log_scale.device
         return measure(adapter, self.val_images, self.texts, self.val_rows, self.val_owner, device)
+
+
+def _hash_pairs(pairs: Sequence[Pair]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for pair in pairs:
+        digest.update(pair.picture.digest())
+        digest.update(repr((pair.split, pair.captions, pair.scene)).encode())
+    return digest.hexdigest()
 
 
 def _training_texts(train: PairSet, cfg: TrainConfig) -> set[str]:

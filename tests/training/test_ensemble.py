@@ -76,7 +76,8 @@ def pairs(tmp_path: Path) -> PairSet:
         noisy = np.clip(np.array(colour) + rng.integers(-25, 25, (16, 16, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(noisy).save(tmp_path / f"{i}.png")
         split = "train" if i < 40 else "val"
-        entries.append({"filename": f"{i}.png", "split": split, "captions": [f"{name} field", f"a {name} area"]})
+        captions = [f"{name} field", f"a {name} area"]
+        entries.append({"filename": f"{i}.png", "split": split, "captions": captions, "scene": name})
     (tmp_path / "set.json").write_text(json.dumps({"images": entries}))
     return load_pairs(tmp_path / "set.json")
 
