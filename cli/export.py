@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from .arguments import Command
 from .console import say
 from .options import (
     STORE,
@@ -22,19 +23,34 @@ from .options import (
     Thumbnails,
     Until,
     Where,
-    filter_of,
-    open_store,
-    say_undated,
+    open_collection,
 )
 
 
+class CommandWithFormats(Command):
+    """A command whose help lists the export formats, which are collected when somebody reads it."""
+
+    _template: str | None = None
+
+    def _with_formats(self) -> str | None:
+        from geocmer.export import known_formats
+
+        listed = ", ".join(f"{one.suffix} ({one.name})" for one in known_formats().values())
+        return self._template and self._template.replace("FORMATS", listed)
+
+    def _set_template(self, text: str | None) -> None:
+        self._template = text
+
+    help = property(_with_formats, _set_template)  # type: ignore[assignment]  # a plain attribute of click's
+
+
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return export
 
 
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, by its suffix.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")],
     store: StoreDir = STORE,
     bbox: Bbox = None,
     region: RegionText = None,
@@ -49,17 +65,12 @@ def export(
 ) -> None:
     """Write the footprints of the whole store, or of a filtered part, for a GIS.
 
-    The suffix chooses the format: .html (a map page), .gpkg (GeoPackage), .geojson, .geojsonl or .geojsons (a feature a
-    line), .parquet (GeoParquet), .stac.parquet, .fgb (FlatGeobuf) or .csv.
+    The suffix chooses the format: FORMATS.
 
     Example: geocmer export -o tiles.gpkg --category forest
     """
-    from geocmer.export import write
-    from geocmer.search.vector_search import iter_tiles
-
-    filter = filter_of(bbox, region, category, since, until, gsd, where)
-    db = open_store(store, as_of)
-    chosen = iter_tiles(db, filter)
-    count = write(chosen, output, title=str(store), source=db.snapshot(), thumbnails=thumbnails, style=style)
-    say_undated(db, filter)
+    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
+    conditions |= {"until": until, "gsd": gsd, "where": where}
+    collection = open_collection(store, as_of=as_of)
+    count = collection.export(output, thumbnails=thumbnails, style=style, **conditions)
     say(f"{count} tiles written to {output}")

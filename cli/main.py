@@ -15,6 +15,7 @@ from geocmer.errors import GeocmerError
 from . import doctor, embed, evaluate, export, info, remove, search, tile, train
 from .arguments import Command
 from .console import say
+from .streams import ReaderGoneError, discard_stdout, guard_stdout
 
 INTERRUPTED = 130
 """Exit code, as shells give it."""
@@ -42,7 +43,8 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for module in (tile, search, train, evaluate, embed, export, info, remove, doctor):
-    app.command(cls=Command)(_interruptible(module.command()))
+    kind = export.CommandWithFormats if module is export else Command
+    app.command(cls=kind)(_interruptible(module.command()))
 
 
 def _version(value: bool) -> None:
@@ -62,16 +64,18 @@ def _root(
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 a named error in one line, 2 usage, 130 interrupted."""
+    guard_stdout()
     try:
-        app()
+        try:
+            app()  # ends in SystemExit
+        finally:
+            sys.stdout.flush()
     except GeocmerError as error:
         say(f"error: {error}")
+        discard_stdout()
         sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to go on where it stopped")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # `geocmer search ... | head` closed its end
-        sys.stderr.close()
+    except ReaderGoneError:  # `geocmer search ... | head` has enough
+        discard_stdout()
         sys.exit(0)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +13,15 @@ from geocmer.models.families import known_forms
 from .console import say
 
 if TYPE_CHECKING:
-    from geocmer.geometry.region import Region
+    from geocmer.collection import Collection
     from geocmer.models.encoder import Encoder
-    from geocmer.models.text_encoder import NumpyTextEncoder
-    from geocmer.store.filter import Filter
     from geocmer.store.store import Store
 
-StoreDir = Annotated[Path, typer.Option("--store", envvar="GEOCMER_STORE", help="Folder of the store.")]
-STORE = Path("geocmer-store")
+StoreDir = Annotated[
+    str,
+    typer.Option("--store", envvar="GEOCMER_STORE", metavar="PATH", help="Folder of the store, or s3://BUCKET/PATH."),
+]
+STORE = "geocmer-store"
 Model = Annotated[
     str | None,
     typer.Option("--model", help=f"Towers: {known_forms()}."),
@@ -58,140 +58,61 @@ Style = Annotated[bool, typer.Option("--style", help="Write a QGIS style beside 
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout; the default when stdout is not a terminal.")]
 
 
-def day(text: str | None) -> date | None:
-    """Read a date, or a time as an export writes it; without a zone it is in UTC.
+class KeepHit(StrEnum):
+    """Which of the hits that show the same place is kept."""
 
-    Raises:
-        InputError: it is neither.
-    """
-    from geocmer.errors import InputError
-
-    if text is None:
-        return None
-    for read in (date.fromisoformat, datetime.fromisoformat):
-        with contextlib.suppress(ValueError):
-            moment = read(text.strip())
-            naive = isinstance(moment, datetime) and moment.tzinfo is None
-            return moment.replace(tzinfo=UTC) if naive and isinstance(moment, datetime) else moment
-    raise InputError(f"date {text!r} is not YYYY-MM-DD")
+    best = "best"
+    newest = "newest"
 
 
-def open_store(path: Path, as_of: str | None = None) -> Store:
-    """A store, or what it was; which version that is, is said.
+Texts = Annotated[list[str] | None, typer.Argument(help="What to look for, in words; several are averaged.")]
+Like = Annotated[list[str] | None, typer.Option(help="Look for what an image file or a tile (its id) shows.")]
+Minus = Annotated[list[str] | None, typer.Option(help="Words to keep away from.")]
+More = Annotated[list[str] | None, typer.Option(help="Id of a tile that is what was meant.")]
+Less = Annotated[list[str] | None, typer.Option(help="Id of a tile that is not.")]
+HitCount = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
+AllHits = Annotated[bool, typer.Option("--all", help="Every match, not only -k; see --min-score.")]
+Keep = Annotated[KeepHit, typer.Option(help="Which of the hits that show the same place.")]
+AllDates = Annotated[bool, typer.Option("--all-dates", help="Keep all hits that show the same place.")]
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="Ask an index, quicker and with its recall said; made when first used.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say how the answer was found, and draw where the focus layers looked.")
+]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")]
+CategoryPrior = Annotated[
+    float | None,
+    typer.Option("--category-prior", help="Prefer tiles of the categories that the words suggest, 0 to 1. [0]"),
+]
+Literal = Annotated[
+    bool, typer.Option("--literal", help="Take the words as one description; look for no relation in them.")
+]
+Heatmaps = Annotated[
+    Path | None, typer.Option("--heatmaps", help="Folder for the heat maps of all hits. [--explain: those of ten]")
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")]
+
+
+def open_collection(path: str, **options: Any) -> Collection:
+    """Open the store that a command reads; what it has to tell is said.
 
     Raises:
         InputError: `as_of` is no version, date or time.
         StoreError: there is no such store, or no such version any more.
     """
-    from geocmer.store.store import Store
-    from geocmer.store.versions import parse_version
+    from geocmer.collection import Collection
 
-    store = Store.open(path, parse_version(as_of)) if as_of is not None else Store.open(path)
-    if store.as_of:
-        say(f"reading version {store.as_of}")
-    return store
-
-
-def filter_of(
-    bbox: str | None,
-    region: str | None,
-    category: str | None,
-    since: str | None,
-    until: str | None,
-    gsd: str | None,
-    where: str | None,
-) -> Filter:
-    """Make the filter that a command's options describe.
-
-    Raises:
-        InputError: one of them cannot be read, or they contradict each other.
-    """
-    from geocmer.store.filter import Filter
-
-    return Filter(region_of(bbox, region), category, day(since), day(until), gsd_of(gsd), where)
-
-
-def say_undated(store: Store, filter: Filter) -> None:
-    """Say how many tiles have no time, where a period leaves them out."""
-    count = store.snapshot().undated if filter.period != (None, None) else 0
-    if count:
-        say(f"{count} tiles of the store have no date; --since and --until leave them out")
-
-
-def gsd_of(text: str | None) -> tuple[float | None, float | None] | None:
-    """Finest and coarsest ground resolution, from "LO..HI", "LO..", "..HI" or one number for both.
-
-    Raises:
-        InputError: it is none of them.
-    """
-    from geocmer.errors import InputError
-
-    if text is None:
-        return None
-    finest, dots, coarsest = text.partition("..")
-    try:
-        low, high = (float(side) if side.strip() else None for side in (finest, coarsest if dots else finest))
-    except ValueError as error:
-        raise InputError(f"gsd {text!r} is not LO..HI in metres; write for instance 0.3..10") from error
-    return low, high
-
-
-def region_of(bbox: str | None, region: str | None) -> Region | None:
-    """The region asked for.
-
-    Raises:
-        InputError: both are given, or one cannot be read.
-    """
-    from geocmer.errors import InputError
-    from geocmer.geometry.bbox import BBox
-    from geocmer.geometry.region import Region
-
-    if bbox is not None and region is not None:
-        raise InputError(f"--bbox {bbox} and --region {region} were both given; use one of them")
-    if bbox is not None:
-        return Region.from_bbox(BBox.parse(bbox))
-    if region is None:
-        return None
-    found = Region.parse(region)
-    if found.note:
-        say(found.note)
-    return found
+    collection = Collection(path, notify=say, **options)
+    _ = collection.store  # there must be one
+    return collection
 
 
 def encoder_of(store: Store | None, model: str | None, adapter: Path | None, device: str) -> Encoder:
-    """The encoder the user names, else the one that built the store, else the bundled one; its device is said."""
-    from geocmer.models.backbone import BUNDLED
-    from geocmer.models.encoder import Encoder
+    """Load the encoder the user names, else the one that built the store, else the bundled one; its device is said."""
+    from geocmer.models.choose import choose_encoder
 
     built = store.encoder if store else None
-    if model is None and adapter is None and built is not None:
-        encoder = Encoder.of_store(built.model, built.adapter, device)
-    else:
-        encoder = Encoder.load(_model_for(model, adapter) or BUNDLED, adapter, device)
+    encoder = choose_encoder((built.model, built.adapter) if built else None, model, adapter, device)
     say(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
     return encoder
-
-
-def words_of(store: Store, model: str | None, adapter: Path | None, device: str) -> NumpyTextEncoder | None:
-    """The text side alone, for a question in words, where the store's model is the bundled one and nothing is named."""
-    from geocmer.models.text_encoder import NumpyTextEncoder
-
-    built = store.encoder
-    if built is None or model or adapter or device != "auto":
-        return None
-    found = NumpyTextEncoder.of_store(built.model, built.adapter)
-    if found:
-        say(f"model {found.spec}")
-    return found
-
-
-def _model_for(model: str | None, adapter: Path | None) -> str | None:
-    """An adapter names its towers; they need not be named again."""
-    if model is None and adapter is not None:
-        from geocmer.models.adapter_config import read_config
-        from geocmer.models.trust import require_known
-
-        backbone = read_config(adapter).backbone
-        require_known(backbone, "", f"adapter {adapter}")
-        return backbone
-    return model

@@ -82,6 +82,7 @@ def tile(
     from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
     from geocmer.landcover.categories import load_rules
     from geocmer.landcover.layer import LandCover
+    from geocmer.store.address import store_address
     from geocmer.store.store import Store
 
     band_numbers = parse_bands(bands) if bands else None
@@ -96,7 +97,7 @@ def tile(
     if len(bad) == len(scenes):
         raise InputError(f"none of the {len(scenes)} scenes can be used, for the reasons above")
     # A new store is created last: a model that cannot be loaded leaves nothing behind.
-    existing = Store.open_or_create(store) if store.exists() else None
+    existing = Store.open_or_create(store) if Path(store_address(store)).exists() else None
     encoder = None if no_embed else encoder_of(existing, model, adapter, device)
     db = existing or Store.open_or_create(store)
     for note in db.notes:

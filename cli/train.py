@@ -29,7 +29,7 @@ def train(
         Path | None, typer.Argument(help="Annotation file or folder of a captioned set (JSON, JSON lines, CSV).")
     ] = None,
     store: Annotated[
-        Path | None, typer.Option("--store", help="Train on the tiles of this store instead, tiled with --landcover.")
+        str | None, typer.Option("--store", help="Train on the tiles of this store instead, tiled with --landcover.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapter"),
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
@@ -121,7 +121,7 @@ def _ignore(_: str) -> None:
 
 
 def _data(
-    pairs: Path | None, images: Path | None, store: Path | None, seed: int, note: Callable[[str], None]
+    pairs: Path | None, images: Path | None, store: str | None, seed: int, note: Callable[[str], None]
 ) -> PairSet:
     """Read the captioned set, or make it of the tiles of a store and report how many were used."""
     from geocmer.errors import InputError

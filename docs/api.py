@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1] / "geocmer"
 _HEAD = """# Python API
 
 What each package offers, in the order of the flow. A name is imported from its package, as in
-`from geocmer.search import search`; other modules and names may change without a note in the changelog.
+`from geocmer.search import nearest_tiles`; other modules and names may change without a note in the changelog.
 Made from the packages' `__init__.pyi` by `python docs/generate.py`; a test keeps it so.
 """
 

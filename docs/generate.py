@@ -16,6 +16,7 @@ PAGES = {
     "concepts/architecture.md": architecture.page,
     "concepts/model.md": partial(tables.page, "concepts/model.md", tables.families),
     "guides/relations.md": partial(tables.page, "guides/relations.md", tables.kinds),
+    "guides/exports.md": partial(tables.page, "guides/exports.md", tables.formats),
     "reference/api.md": api.page,
     "reference/cli.md": cli.page,
     "reference/settings.md": settings.page,

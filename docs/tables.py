@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from geocmer.export.format import known_formats
 from geocmer.models.families import FAMILIES
 from geocmer.relations.kinds import table
 
@@ -20,6 +21,14 @@ def families() -> Iterable[str]:
 def kinds() -> Iterable[str]:
     """The kinds of relations."""
     yield from table().splitlines()
+
+
+def formats() -> Iterable[str]:
+    """The formats of `-o`."""
+    yield "| suffix | format | good for |"
+    yield "|---|---|---|"
+    for one in known_formats().values():
+        yield f"| `{one.suffix}` | {one.name} | {one.good_for} |"
 
 
 def page(name: str, lines_of: Callable[[], Iterable[str]]) -> str:

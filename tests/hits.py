@@ -9,8 +9,7 @@ import numpy as np
 import shapely
 from synthetic import NASTY, footprint, tile
 
-from geocmer.search.partner import Partner
-from geocmer.search.results import Hit
+from geocmer.search.results import Hit, Partner
 
 MOMENT = datetime(2020, 5, 1, 12, 30, tzinfo=UTC)
 

@@ -13,29 +13,29 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from .stream import Stream
+from .stream import HitStream
 
-COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+SCORE_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 """Viridis in five steps: even to the eye, and told apart by people who are colour-blind."""
-PLAIN = "#21918c"
+UNSCORED_COLOUR = "#21918c"
 """Where nothing was scored."""
 
 
-def qml(stream: Stream, column: str = "score") -> str:
-    """The style for hits that have passed.
+def qml(stream: HitStream, column: str = "score") -> str:
+    """Make the style for hits that were streamed.
 
     Args:
         stream: its scores set the classes, equal in width.
         column: that holds the score.
     """
-    colours = COLOURS if stream.scored else (PLAIN,)
+    colours = SCORE_COLOURS if stream.scored else (UNSCORED_COLOUR,)
     symbols = "".join(_symbol(number, colour) for number, colour in enumerate(colours))
     if stream.scored:
-        edges = np.linspace(stream.low, stream.high, len(COLOURS) + 1)
+        edges = np.linspace(stream.min_score, stream.max_score, len(SCORE_COLOURS) + 1)
         ranges = "".join(
             f'<range symbol="{number}" lower="{lower:.9f}" upper="{upper:.9f}" render="true"'
             f' label="{lower:.3f} to {upper:.3f}"/>'
-            for number, (lower, upper) in enumerate(zip(edges - _WIDER, edges[1:] + _WIDER, strict=False))
+            for number, (lower, upper) in enumerate(zip(edges - _SCORE_MARGIN, edges[1:] + _SCORE_MARGIN, strict=False))
         )
         renderer = (
             f'<renderer-v2 type="graduatedSymbol" attr={quoteattr(_quoted(column))} graduatedMethod="GraduatedColor"'
@@ -47,8 +47,8 @@ def qml(stream: Stream, column: str = "score") -> str:
     return _document(renderer, kind=2)
 
 
-def embed(path: Path, styles: dict[str, str]) -> None:
-    """Put styles into a GeoPackage, in the table where QGIS looks for them.
+def embed_styles(path: Path, styles: dict[str, str]) -> None:
+    """Write styles into a GeoPackage, in the table where QGIS looks for them.
 
     Args:
         path: of the GeoPackage.
@@ -74,7 +74,7 @@ def embed(path: Path, styles: dict[str, str]) -> None:
         )
 
 
-_WIDER = 1e-6
+_SCORE_MARGIN = 1e-6
 """Scores are written with 6 decimals: the least and the greatest must not leave their classes by rounding."""
 
 

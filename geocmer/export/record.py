@@ -15,7 +15,7 @@ from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
 from ..search.results import Hit
 
-DECIMALS = 7
+COORDINATE_DECIMALS = 7
 """Of a degree: RFC 7946 section 11.2 takes 6 (10 cm) for enough, one more keeps neighbours at 10 cm pixels apart."""
 COLUMNS = (
     "rank",
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def attributes(hit: Hit) -> dict[str, Any]:
-    """A hit's `COLUMNS`, as JSON can hold them: class fractions and partners nested, the time as ISO 8601."""
+    """Return a hit's `COLUMNS`, as JSON can hold them: class fractions and partners nested, the time as ISO 8601."""
     return {
         "rank": hit.rank,
         "score": None if hit.score is None else round(hit.score, 6),
@@ -44,8 +44,8 @@ def attributes(hit: Hit) -> dict[str, Any]:
         "category": hit.category,
         "fractions": hit.fractions,
         "datetime": None if hit.datetime is None else hit.datetime.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "gsd": _single(hit.gsd),
-        "valid_share": _single(hit.valid_share),
+        "gsd": _round_float32(hit.gsd),
+        "valid_share": _round_float32(hit.valid_share),
         "scene": hit.uri,
         "row": hit.row,
         "col": hit.col,
@@ -54,23 +54,23 @@ def attributes(hit: Hit) -> dict[str, Any]:
     }
 
 
-def flat(hit: Hit) -> dict[str, Any]:
-    """`attributes` for formats without nesting: class fractions and partners as JSON text."""
+def flat_attributes(hit: Hit) -> dict[str, Any]:
+    """Return `attributes` for formats without nesting: class fractions and partners as JSON text."""
     values = attributes(hit)
     return {**values, **{name: json.dumps(values[name], ensure_ascii=False) for name in ("fractions", "partners")}}
 
 
 def feature(hit: Hit, shape: Polygon | MultiPolygon | None = None, *, thumbnail: bool = False) -> dict[str, Any]:
-    """A hit as a GeoJSON feature (RFC 7946).
+    """Make a GeoJSON feature of a hit (RFC 7946).
 
     Args:
         hit: what to describe.
-        shape: its footprint from `rounded`, if that is known already.
+        shape: its footprint from `round_geometries`, if that is known already.
         thumbnail: add the picture as a `data:` address.
     """
     if shape is None:
-        shape = rounded(np.array([hit.geometry], dtype=object))[0]
-    picture = {"thumbnail": data_address(hit.thumbnail)} if thumbnail else {}
+        shape = round_geometries(np.array([hit.geometry], dtype=object))[0]
+    picture = {"thumbnail": data_url(hit.thumbnail)} if thumbnail else {}
     return {
         "type": "Feature",
         "id": hit.id,
@@ -79,41 +79,41 @@ def feature(hit: Hit, shape: Polygon | MultiPolygon | None = None, *, thumbnail:
     }
 
 
-def links(hit: Hit) -> Iterator[tuple[LineString | MultiLineString, dict[str, Any]]]:
-    """The line to each of a hit's partners, and what is known of it. None leads from a tile to itself."""
+def partner_lines(hit: Hit) -> Iterator[tuple[LineString | MultiLineString, dict[str, Any]]]:
+    """Yield the line to each of a hit's partners, and its attributes. None leads from a tile to itself."""
     for partner in hit.partners:
         if partner.line is not None:
-            line = shapely.transform(partner.line, lambda xy: np.round(xy, DECIMALS))
+            line = shapely.transform(partner.line, lambda xy: np.round(xy, COORDINATE_DECIMALS))
             yield line, {"rank": hit.rank, "hit": hit.id, **partner.attributes()}
 
 
-def features(hit: Hit, shape: Polygon | MultiPolygon, *, thumbnail: bool) -> Iterator[dict[str, Any]]:
-    """A hit, and then the lines to its partners: QGIS opens these as a layer of polygons and a layer of lines."""
+def hit_features(hit: Hit, shape: Polygon | MultiPolygon, *, thumbnail: bool) -> Iterator[dict[str, Any]]:
+    """Yield a hit, and then the lines to its partners: QGIS opens these as a layer of polygons and a layer of lines."""
     yield feature(hit, shape, thumbnail=thumbnail)
-    for number, (line, values) in enumerate(links(hit), 1):
+    for number, (line, values) in enumerate(partner_lines(hit), 1):
         geometry = shapely.geometry.mapping(line)
         yield {"type": "Feature", "id": f"{hit.id}/{number}", "geometry": geometry, "properties": values}
 
 
-def rounded(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Footprints with coordinates as RFC 7946 asks: rounded, exterior rings counter-clockwise."""
-    shapes = shapely.transform(geometries, lambda xy: np.round(xy, DECIMALS))
+def round_geometries(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Bring footprints to what RFC 7946 asks: coordinates rounded, exterior rings counter-clockwise."""
+    shapes = shapely.transform(geometries, lambda xy: np.round(xy, COORDINATE_DECIMALS))
     oriented: NDArray[np.object_] = shapely.orient_polygons(shapes, exterior_cw=False)
     return oriented
 
 
 def media_type(picture: bytes) -> str:
-    """Of an encoded picture, told by its first bytes."""
+    """Tell the media type of an encoded picture by its first bytes."""
     return "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
 
 
-def data_address(picture: bytes | None) -> str | None:
-    """A picture inside an address (RFC 2397), as a page or a STAC asset can show it."""
+def data_url(picture: bytes | None) -> str | None:
+    """Put a picture into a `data:` URL (RFC 2397), as a page or a STAC asset can show it."""
     if not picture:
         return None
     return f"data:{media_type(picture)};base64,{base64.b64encode(picture).decode()}"
 
 
-def _single(value: float) -> float:
-    """A float32 from the store in the fewest digits that are read as the same float32."""
+def _round_float32(value: float) -> float:
+    """Give a float32 of the store in the fewest digits that are read as the same float32."""
     return float(str(np.float32(value)))

@@ -80,7 +80,7 @@ LENGTH = (
 
 
 WORDS = frozenset(
-    (*_NUMBERS, "hundred", "thousand", "and", "of", "half", "halves", "third", "thirds", "quarter", "quarters")
+    (*_NUMBERS, "hundred", "thousand", "and", "of", "half", "to_numpy", "third", "thirds", "quarter", "quarters")
 )
 """Words that a length may begin with or go on with, units apart."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +13,8 @@ from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.distance import distances
 from ..geometry.geodesy import bearings, centres, geodesic_line
-from ..search.nms import thin
-from ..search.partner import Partner
-from ..search.results import PAGE, Answer, Hit, Plan
+from ..search.nms import suppress_overlaps
+from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
@@ -28,40 +26,6 @@ from .tile_scores import TileScores, score_tiles
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
-    """Hits of a relation, best first, as `search.Answer`: iterate to stream them, partners too are made by the page.
-
-    Attributes:
-        plan: how they were found.
-        found: the hits without their partners.
-        partners: makes those of the hits with these ranks, counted from 0.
-    """
-
-    plan: Plan
-    found: Answer = field(repr=False)
-    partners: Callable[[slice], list[tuple[Partner, ...]]] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.found)
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """What was read."""
-        return self.found.snapshot
-
-    def __iter__(self) -> Iterator[Hit]:
-        hits = iter(self.found)
-        for start in range(0, len(self), PAGE):
-            for partners in self.partners(slice(start, start + PAGE)):
-                yield replace(next(hits), partners=partners)
-
-    @property
-    def hits(self) -> list[Hit]:
-        """All of them."""
-        return list(self)
-
-
 def relate(
     store: Store,
     query: Query,
@@ -71,8 +35,8 @@ def relate(
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
-    places: Literal["best", "newest"] | None = None,
-) -> Related:
+    keep: Literal["best", "newest"] | None = None,
+) -> Answer:
     """Find the `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
     The filter holds for the hits; their partners may be any tiles, so that nothing is lost at the edge of a region,
@@ -87,7 +51,7 @@ def relate(
         k: how many at most; None for all.
         min_score: the least score.
         fingerprint: of the encoder; refused if it is not the store's.
-        places: keep one hit for each place, as `search` does; partners are any tiles, of the hit's place too.
+        keep: one hit for each place, as in `nearest_tiles`; partners are any tiles, of the hit's place too.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -112,7 +76,7 @@ def relate(
         found = join(tiles.extents, tiles.footprints, p[0], clauses, most, hit_mask, min_score or 0.0, ids)
         return tiles.rowids[found.rows], found
 
-    ranked, kept, hidden = thin(snapshot, rank, k, places)
+    ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
         snapshot.require_category(filter.category)
     rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
@@ -134,7 +98,7 @@ def relate(
         ]
         return list(zip(*columns, strict=True)) if columns else [()] * len(rows[page])
 
-    return Related(plan, Answer(plan, snapshot, tiles.rowids[rows], ranked.scores[kept]), partners)
+    return Answer(plan, snapshot, tiles.rowids[rows], ranked.scores[kept], partners, pixel_reader(store))
 
 
 def _partners(

@@ -11,8 +11,8 @@ import shapely
 from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
-from ..search.dot import exact_dots, on_grid
-from ..search.vector_search import MANY
+from ..search.dot import exact_dots, quantize_queries
+from ..search.vector_search import NUMBA_MIN_ROWS
 from ..store.filter import Filter
 from ..store.mmap_cache import MmapCache, cache_for
 from ..store.scan import matches
@@ -85,8 +85,8 @@ def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileSc
     """
     copy = cache_for(snapshot, period)
     if copy is not None:
-        return _from_cache(copy, period, on_grid(queries))
-    return _from_lance(snapshot, snapshot.require_encoder(), period, on_grid(queries))
+        return _from_cache(copy, period, quantize_queries(queries))
+    return _from_lance(snapshot, snapshot.require_encoder(), period, quantize_queries(queries))
 
 
 def _from_cache(copy: MmapCache, period: Filter, queries: Float64s) -> TileScores:
@@ -100,10 +100,10 @@ def _from_cache(copy: MmapCache, period: Filter, queries: Float64s) -> TileScore
     drawn = [np.empty((0, queries.shape[1]), np.float16)]
     start = 0
     for some in copy.pieces(rows):
-        if len(rows) >= MANY:
-            from ..search.dot_numba import exact_products
+        if len(rows) >= NUMBA_MIN_ROWS:
+            from ..search.dot_numba import exact_row_dots
 
-            products.append(exact_products(copy.vectors, some, queries))
+            products.append(exact_row_dots(copy.vectors, some, queries))
         else:
             products.append(exact_dots(copy.vectors[some], queries))
         within = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(some))]

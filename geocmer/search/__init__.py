@@ -1,4 +1,4 @@
-"""A query vector and conditions -> the tiles that answer best.
+"""From a query vector and conditions to the nearest tiles.
 
 Its public names are listed in `__init__.pyi`; each is imported when it is first used.
 """

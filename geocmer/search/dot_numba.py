@@ -1,4 +1,4 @@
-"""Products of many float16 rows with a query at the speed of memory, compiled by numba; see `ranking.dots`."""
+"""Dot products of many float16 rows with queries at the speed of memory, compiled by numba; see `dot`."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 256
-"""Rows that stay in the cache while one pair of queries after another passes over them: 200 kB."""
+from .dot import FLOAT16_SCALE
+
+BLOCK_ROWS = 256
+"""Rows that stay in the processor's cache while one pair of queries after another passes over them: 200 kB."""
 
 
-def products(vectors: NDArray[np.float16], rows: NDArray[np.intp], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Products in float32 of the rows of (n, dim) with these indices, all finite, with a query (dim,)."""
+def row_dots(vectors: NDArray[np.float16], rows: NDArray[np.intp], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply the rows of (n, dim) with these indices, all finite, with a query (dim,), in float32."""
     out = np.empty(len(rows), np.float32)
-    bits, scaled = vectors.view(np.int16), query * np.float32(2.0**112)
-    _spread(len(rows), lambda span: _fill(bits, rows[span], scaled, out[span]))
+    bits, scaled = vectors.view(np.int16), query * np.float32(FLOAT16_SCALE)
+    _run_in_threads(len(rows), lambda span: _fill_dots(bits, rows[span], scaled, out[span]))
     return out
 
 
-def exact_products(
+def exact_row_dots(
     vectors: NDArray[np.float16], rows: NDArray[np.intp], queries: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The same with several queries (c, dim) from `exact.on_grid` in one pass over the memory: (c, rows), exact."""
+    """Multiply them with several queries (c, dim) from `quantize_queries` in one pass, exactly: (c, rows)."""
     out = np.empty((len(queries), len(rows)))
-    bits, scaled = vectors.view(np.int16), np.ascontiguousarray(queries * 2.0**112)
-    _spread(len(rows), lambda span: _fill_exactly(bits, rows[span], scaled, out[:, span]))
+    bits, scaled = vectors.view(np.int16), np.ascontiguousarray(queries * FLOAT16_SCALE)
+    _run_in_threads(len(rows), lambda span: _fill_exact_dots(bits, rows[span], scaled, out[:, span]))
     return out
 
 
-def _spread(n: int, work: Callable[[slice], None]) -> None:
+def _run_in_threads(n: int, work: Callable[[slice], None]) -> None:
     """Work on n rows in threads of our own that the compiled code, free of the interpreter's lock, keeps busy.
 
     Numba's threads must not be entered by two callers at once.
@@ -54,7 +56,7 @@ def _compiled(function: Callable[..., None]) -> Any:
 
 
 @_compiled
-def _fill(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
+def _fill_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
     for i in range(len(rows)):
         row, total = rows[i], np.float32(0)
         for j in range(len(scaled)):
@@ -64,18 +66,18 @@ def _fill(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
 
 
 @_compiled
-def _fill_exactly(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
+def _fill_exact_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
     count = len(scaled)
-    for start in range(0, len(rows), BLOCK):
-        end = min(start + BLOCK, len(rows))
+    for start in range(0, len(rows), BLOCK_ROWS):
+        end = min(start + BLOCK_ROWS, len(rows))
         for first in range(0, count, 2):
             second = min(first + 1, count - 1)
             a, b = scaled[first], scaled[second]
             for i in range(start, end):
-                row, one, two = rows[i], 0.0, 0.0
+                row, total_a, total_b = rows[i], 0.0, 0.0
                 for j in range(len(a)):
                     wide = (np.int32(bits[row, j]) << 13) & np.int32(~(0b111 << 28))
                     value = np.float64(np.int32(wide).view(np.float32))
-                    one += value * a[j]
-                    two += value * b[j]
-                out[first, i], out[second, i] = one, two
+                    total_a += value * a[j]
+                    total_b += value * b[j]
+                out[first, i], out[second, i] = total_a, total_b

@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-KEY = "geocmer:ivf"
+METADATA_KEY = "geocmer:ivf"
 """In the metadata of the `tiles` table."""
-WORTH = 100_000
+INDEX_MIN_TILES = 100_000
 """With fewer tiles an exact search is as quick, and the index is left alone."""
-ALL = 1 << 20
-"""Partitions; LanceDB looks into those that there are."""
+ALL_PARTITIONS = 1 << 20
+"""More than an index has; LanceDB looks into those that there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ivf:
-    """How an index is asked, and what came of it when it was measured.
+class IvfIndex:
+    """How an index is read, and the recall that was measured.
 
     Attributes:
         column: of the vectors that are indexed.
         probes: partitions that are looked into, where no condition narrows the search; else all are.
         candidates: for each hit asked for.
         recall: share of the true ten best that were found, the mean over queries.
-        queries: how many were asked.
+        queries: how many queries it was measured with.
     """
 
     column: str
@@ -48,36 +48,35 @@ class Ivf:
     queries: int
 
     def to_json(self) -> str:
-        """For the metadata."""
+        """Write it as the metadata of the table holds it."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Self | None:
-        """The index of the vectors that answer, if there is one and it was measured."""
-        text = (snapshot.dataset.schema.metadata or {}).get(KEY.encode())
+    def load(cls, snapshot: Snapshot) -> Self | None:
+        """Read the index of the store's current vectors; None where there is none, or none that was measured."""
+        text = (snapshot.dataset.schema.metadata or {}).get(METADATA_KEY.encode())
         found = cls(**json.loads(text)) if text else None
         if found is None or snapshot.encoder is None or found.column != snapshot.encoder.column:
             return None
-        return (
-            found if any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices()) else None
-        )
+        indexed = any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices())
+        return found if indexed else None
 
-    def source(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, whole: bool) -> Source:
-        """Reads, for `matches`, the `limit` rows that seem nearest to a query among those that a filter lets through.
+    def source(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, exhaustive: bool) -> Source:
+        """Make a source of the `limit` rows that seem nearest to a query among those that a filter lets through.
 
         Args:
             snapshot: the version read.
             query: (dim,) of unit length.
             limit: rows.
-            whole: look into every partition.
+            exhaustive: look into every partition.
         """
 
-        def nearest(columns: list[str], where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
-            asked = {"column": self.column, "q": query.astype(np.float32), "k": limit, "metric": "dot"}
-            asked["nprobes"] = ALL if whole else self.probes
+        def nearest_rows(columns: list[str], where: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+            nearest = {"column": self.column, "q": query.astype(np.float32), "k": limit, "metric": "dot"}
+            nearest["nprobes"] = ALL_PARTITIONS if exhaustive else self.probes
             scanner = snapshot.dataset.scanner(
-                [*columns, "_distance"], filter=where, nearest=asked, prefilter=True, with_row_id=True
+                [*columns, "_distance"], filter=where, nearest=nearest, prefilter=True, with_row_id=True
             )
             yield from scanner.to_batches()
 
-        return nearest
+        return nearest_rows

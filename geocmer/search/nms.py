@@ -1,4 +1,4 @@
-"""One hit for each place: of hits whose footprints overlap, the one that is preferred is kept.
+"""Non-maximum suppression: of hits whose footprints overlap, only the preferred one is kept.
 
 A small tile within a large one shows something else and is kept. It does not matter whether two tiles are of one scene:
 neighbours that a stride of half a tile lays over each other (overlap 1/3) are one place as well.
@@ -24,45 +24,45 @@ from ..geometry.overlap import (
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 
-PAGE = 4096
+BATCH_FOOTPRINTS = 4096
 """Footprints held at once."""
 
+Ranking = TypeVar("Ranking")
 
-Found = TypeVar("Found")
 
-
-def thin(
+def suppress_overlaps(
     snapshot: Snapshot,
-    rank: Callable[[int | None], tuple[NDArray[np.uint64], Found]],
+    rank: Callable[[int | None], tuple[NDArray[np.uint64], Ranking]],
     k: int | None,
-    places: Literal["best", "newest"] | None,
-) -> tuple[Found, NDArray[np.intp], int]:
-    """The k best hits of a ranking, one for each place.
+    keep: Literal["best", "newest"] | None,
+) -> tuple[Ranking, NDArray[np.intp], int]:
+    """Take the k best hits of a ranking, one for each place.
 
     Args:
         snapshot: where the rows are.
-        rank: how many hits at most, None for all -> their row ids, best first, and what else is known of them. Asked
+        rank: how many hits at most, None for all -> their row ids, best first, and what else is known of them. Called
             again for more as long as too many of them show the same places.
         k: how many places at most; None for all.
-        places: which hit of a place, see `distinct`; None keeps all hits.
+        keep: which hit of a place, see `nms_mask`; None keeps all hits.
 
     Returns:
-        What is known of the hits of the last ranking, which of them are kept, and how many are left out above the last.
+        What is known of the hits of the last ranking, the positions of those that are kept, and how many are left out
+        above the last of these.
     """
-    most = k if places is None or k is None else None if places == "newest" else 4 * k
+    limit = k if keep is None or k is None else None if keep == "newest" else 4 * k
     while True:
-        rowids, found = rank(most)
-        if places is None:
-            return found, np.arange(len(rowids)), 0
-        kept = np.flatnonzero(distinct(snapshot, rowids, places == "newest"))[:k]
-        if most is None or k is None or len(kept) == k or len(rowids) < most:
+        rowids, ranking = rank(limit)
+        if keep is None:
+            return ranking, np.arange(len(rowids)), 0
+        kept = np.flatnonzero(nms_mask(snapshot, rowids, keep == "newest"))[:k]
+        if limit is None or k is None or len(kept) == k or len(rowids) < limit:
             hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
-            return found, kept, hidden
-        most *= 4
+            return ranking, kept, hidden
+        limit *= 4
 
 
-def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
-    """Which of the hits are kept if no two kept ones are one place.
+def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
+    """Decide which hits are kept, (n,), so that no two of them show one place.
 
     Greedy: the most preferred hit is kept and rules out those that overlap it, then the next that is left.
 
@@ -75,25 +75,25 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     if len(rowids) < 2:
         return kept
     extents, times = _extents_and_times(snapshot, rowids)
-    first, second, most = overlapping_pairs(equal_area_extents(extents))
-    near = np.unique(np.concatenate([first, second]))
+    first, second, shared_bound = overlapping_pairs(equal_area_extents(extents))
+    in_pairs = np.unique(np.concatenate([first, second]))
     areas = np.zeros(len(rowids))
-    for start in range(0, len(near), PAGE):
-        some = near[start : start + PAGE]
-        areas[some] = shapely.area(_footprints(snapshot, rowids[some]))
-    may = most >= IOU_THRESHOLD / (1 + IOU_THRESHOLD) * (areas[first] + areas[second]) * (1 - 1e-9)
-    first, second = first[may], second[may]
-    rank = _preference(times) if newest else np.arange(len(rowids))
+    for start in range(0, len(in_pairs), BATCH_FOOTPRINTS):
+        batch = in_pairs[start : start + BATCH_FOOTPRINTS]
+        areas[batch] = shapely.area(_equal_area_footprints(snapshot, rowids[batch]))
+    possible = shared_bound >= IOU_THRESHOLD / (1 + IOU_THRESHOLD) * (areas[first] + areas[second]) * (1 - 1e-9)
+    first, second = first[possible], second[possible]
+    rank = _newest_rank(times) if newest else np.arange(len(rowids))
     edges = []
-    for start in range(0, len(first), PAGE):
-        a, b = first[start : start + PAGE], second[start : start + PAGE]
-        some, at = np.unique(np.concatenate([a, b]), return_inverse=True)
-        shapes = _footprints(snapshot, rowids[some])[at]
+    for start in range(0, len(first), BATCH_FOOTPRINTS):
+        a, b = first[start : start + BATCH_FOOTPRINTS], second[start : start + BATCH_FOOTPRINTS]
+        unique, position = np.unique(np.concatenate([a, b]), return_inverse=True)
+        shapes = _equal_area_footprints(snapshot, rowids[unique])[position]
         same = same_place(shapes[: len(a)], shapes[len(a) :])
         edges.append(np.column_stack([a[same], b[same]]))
     pairs = np.concatenate(edges) if edges else np.empty((0, 2), int)
-    turned = rank[pairs[:, 0]] > rank[pairs[:, 1]]
-    pairs[turned] = pairs[turned, ::-1]
+    swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    pairs[swapped] = pairs[swapped, ::-1]
     for winner, loser in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
         if kept[winner]:  # all that could rule it out has been looked at before
             kept[loser] = False
@@ -101,28 +101,28 @@ def distinct(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
 
 
 def _extents_and_times(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Unwrapped extents (n, 4), and microseconds since 1970 or the least number for no time.
+    """Read unwrapped extents (n, 4), and microseconds since 1970, the least number for no time.
 
     In storage order and some at a time, which LanceDB reads several times faster and at a tenth of the memory.
     """
     extents, times = np.empty((len(rowids), 4)), np.empty(len(rowids), np.int64)
     order = np.argsort(rowids)
     for start in range(0, len(order), STRIP_ROWS):
-        some = order[start : start + STRIP_ROWS]
-        table = snapshot.take(rowids[some], [*EXTENT, "datetime"])
-        extents[some] = np.column_stack([table[name].to_numpy() for name in EXTENT])
-        times[some] = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()
+        batch = order[start : start + STRIP_ROWS]
+        table = snapshot.take(rowids[batch], [*EXTENT, "datetime"])
+        extents[batch] = np.column_stack([table[name].to_numpy() for name in EXTENT])
+        times[batch] = table["datetime"].cast("int64").fill_null(np.iinfo(np.int64).min).to_numpy()
     return extents, times
 
 
-def _preference(times: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Rank of each hit, 0 for the newest."""
+def _newest_rank(times: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rank hits by time, 0 for the newest."""
     order = np.lexsort((np.arange(len(times)), -times.astype(np.float64)))
     rank = np.empty(len(times), np.intp)
     rank[order] = np.arange(len(times))
     return rank
 
 
-def _footprints(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> NDArray[np.object_]:
-    """Footprints in longitude and sine of latitude."""
+def _equal_area_footprints(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> NDArray[np.object_]:
+    """Read footprints, in longitude and sine of latitude."""
     return to_equal_area(shapely.from_wkb(snapshot.take(rowids, ["geometry"])["geometry"].to_numpy()))

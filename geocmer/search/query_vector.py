@@ -1,8 +1,8 @@
-"""What is asked for, as one vector: words and pictures averaged, others subtracted, hits that were right or wrong.
+"""The query as one vector: texts, pictures and tiles averaged, examples of hits that were right or wrong.
 
-    q = mean(asked) + 0.75 mean(more) - 0.25 mean(less) - 0.5 mean(minus)
+    q = mean(targets) + 0.75 mean(more) - 0.25 mean(less) - 0.5 mean(minus)
 
-All vectors have unit length, and so has the answer. It is Rocchio's formula (1971) with the weights of Salton and
+All vectors have unit length, and so has the result. It is Rocchio's formula (1971) with the weights of Salton and
 Buckley (1990) for examples; the weight of `minus` is ours.
 """
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ..models.encoder import Encoder
     from ..store.store import Store
 
-MORE, LESS, MINUS = 0.75, 0.25, 0.5
+MORE_WEIGHT, LESS_WEIGHT, MINUS_WEIGHT = 0.75, 0.25, 0.5
 
 
-def ask(
+def build_query(
     store: Store,
     encoder: Encoder | NumpyTextEncoder,
     texts: Sequence[str],
@@ -37,7 +37,7 @@ def ask(
     more: Sequence[str] = (),
     less: Sequence[str] = (),
 ) -> NDArray[np.float64]:
-    """The vector for a question in words, pictures and tiles.
+    """Encode a question in words, pictures and tiles as one unit vector (dim,).
 
     Args:
         store: where the tiles are; `encoder` is the one that made its vectors.
@@ -52,48 +52,56 @@ def ask(
         InputError: a file or an id cannot be used, or nothing is asked for.
         ModelError: a text is empty.
     """
-    files = [Path(name) for name in like if Path(name).is_file()]
-    tiles = [name for name in like if not Path(name).is_file()]
-    asked: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim))]
+    files = [Path(name) for name in like if is_file(name)]
+    tiles = [name for name in like if not is_file(name)]
+    targets: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim))]
     if texts:
-        asked.append(encoder.encode_texts(texts).astype(np.float64))
+        targets.append(encoder.encode_texts(texts).astype(np.float64))
     if files:
         if isinstance(encoder, NumpyTextEncoder):
             raise ValueError("pictures need the image tower; give an Encoder")
         size = encoder.backbone.size
-        asked.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
+        targets.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
     if tiles:
-        asked.append(tile_vectors(store, tiles))
-    return combine(
-        np.concatenate(asked),
+        targets.append(tile_vectors(store, tiles))
+    return combine_vectors(
+        np.concatenate(targets),
         more=tile_vectors(store, more) if more else None,
         less=tile_vectors(store, less) if less else None,
         minus=encoder.encode_texts(minus) if minus else None,
     )
 
 
-def combine(
-    asked: NDArray[np.floating[Any]],
+def is_file(text: str) -> bool:
+    """Whether there is a file of this name; words may be no name that a file can have."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def combine_vectors(
+    targets: NDArray[np.floating[Any]],
     *,
     more: NDArray[np.floating[Any]] | None = None,
     less: NDArray[np.floating[Any]] | None = None,
     minus: NDArray[np.floating[Any]] | None = None,
 ) -> NDArray[np.float64]:
-    """The vector to search with.
+    """Combine the parts of a query into the unit vector (dim,) to search with.
 
     Args:
-        asked: (n, dim) unit vectors of texts and pictures; may be empty if there is `more`.
-        more: (n, dim) of tiles that are what was meant.
-        less: (n, dim) of tiles that are not.
+        targets: (n, dim) unit vectors of texts and pictures; may be empty if there is `more`.
+        more: (n, dim) of tiles that show what is meant.
+        less: (n, dim) of tiles that do not.
         minus: (n, dim) of texts to keep away from.
 
     Raises:
         InputError: nothing is asked for, or what is subtracted leaves nothing.
     """
-    if not len(asked) and (more is None or not len(more)):
+    if not len(targets) and (more is None or not len(more)):
         raise InputError("nothing is asked for; give a text, --like or --more")
-    total = np.zeros(asked.shape[1])
-    for vectors, weight in ((asked, 1.0), (more, MORE), (less, -LESS), (minus, -MINUS)):
+    total = np.zeros(targets.shape[1])
+    for vectors, weight in ((targets, 1.0), (more, MORE_WEIGHT), (less, -LESS_WEIGHT), (minus, -MINUS_WEIGHT)):
         if vectors is not None and len(vectors):
             total += weight * vectors.astype(np.float64).mean(axis=0)
     length = float(np.linalg.norm(total))
@@ -103,7 +111,7 @@ def combine(
 
 
 def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
-    """Unit vectors (n, dim) of stored tiles.
+    """Read the unit vectors (n, dim) of stored tiles.
 
     Args:
         store: where they are.
@@ -117,7 +125,7 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
     info = snapshot.require_encoder()
     column = info.column
     vectors = np.empty((len(ids), info.dim))
-    for place, name in enumerate(ids):
+    for position, name in enumerate(ids):
         start = name.lower()
         if len(start) < 6 or not set(start) <= set("0123456789abcdef"):
             raise InputError(f"{name!r} is neither a file nor a tile's id (32 hex digits, or the first 6 and more)")
@@ -134,5 +142,5 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
         if not found[0][1][0]:
             raise InputError(f"tile {name!r} has no vector yet; run `geocmer embed --store {store.path}`")
         vector = found[0][0][0].astype(np.float64)
-        vectors[place] = vector / np.linalg.norm(vector)
+        vectors[position] = vector / np.linalg.norm(vector)
     return vectors

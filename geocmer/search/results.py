@@ -1,26 +1,67 @@
-"""What a search returns: hits, the plan that found them, and an answer that streams them a page at a time."""
+"""What a search returns: hits, their partners in relations, and an answer that streams them a page at a time."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely import MultiPolygon, Polygon
+from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
+from ..errors import InputError
 from ..store.snapshot import Snapshot
-from .partner import Partner
+from ..store.store import Store
 
-PAGE = 1000
-"""Hits that are completed at once while streaming."""
-DETAILS = (
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ReadPixels: TypeAlias = Callable[[str, int, int], NDArray[np.uint8]]
+"""From scene id, row and column to the pixels (size, size, 3) of a tile."""
+PAGE_HITS = 1000
+"""Hits read from the store at once while streaming."""
+HIT_COLUMNS = (
     *("id", "scene_id", "row", "col", "size", "geometry", "datetime", "gsd", "valid_share"),
     *("category", "labels", "fractions", "captions", "thumbnail"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """The tile that makes a relation true of a hit: for "airport near river", the river beside an airport.
+
+    Attributes:
+        relation: the relation and the partner's concept, as they were read: "near river".
+        id: of the tile; the hit's own where one tile shows both concepts.
+        score: how well the tile shows the partner's concept, calibrated, 0..1.
+        distance_m: metres on the WGS84 ellipsoid between the two footprints; 0 where they touch or overlap.
+        bearing: where the hit lies as seen from the partner, degrees clockwise from true north, 0 <= bearing < 360,
+            from centre to centre; None if the two are the same tile.
+        geometry: footprint in WGS84, cut at the antimeridian.
+        line: the geodesic from the hit's centre to the partner's, WGS84, cut at the antimeridian; None if they are the
+            same tile.
+    """
+
+    relation: str
+    id: str
+    score: float
+    distance_m: float
+    bearing: float | None
+    geometry: Polygon | MultiPolygon = field(repr=False)
+    line: LineString | MultiLineString | None = field(repr=False)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what JSON can hold of it, without the geometries: metres to a centimetre, degrees to a tenth."""
+        return {
+            "relation": self.relation,
+            "id": self.id,
+            "score": round(self.score, 6),
+            "distance_m": round(self.distance_m, 2),
+            "bearing": None if self.bearing is None else round(self.bearing, 1) % 360,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +71,8 @@ class Hit:
     Attributes:
         id: of the tile.
         rank: 1 for the best; its place in the store where nothing was ranked.
-        score: cosine of tile and query, -1..1, plus its category's weight; None where nothing was ranked.
+        score: cosine of tile and query, -1..1, plus its category's offset; 0..1 for relations; None where nothing was
+            ranked.
         geometry: footprint in WGS84, cut at the antimeridian.
         scene_id: the scene it was cut from.
         uri: where that scene was read; None while the scene is still being tiled.
@@ -44,7 +86,8 @@ class Hit:
         fractions: share of each land-cover label; empty without land cover.
         captions: sentences about the tile.
         thumbnail: an encoded picture, if any.
-        partners: the other tiles of a relation, in the order of the query; empty where nothing was related.
+        partners: the other tiles of a relation, in the order of the query; empty without relations.
+        read_pixels: cuts the tile from its scene again, for `image`.
     """
 
     id: str
@@ -64,14 +107,27 @@ class Hit:
     captions: tuple[str, ...]
     thumbnail: bytes | None = field(repr=False)
     partners: tuple[Partner, ...] = ()
+    read_pixels: ReadPixels | None = field(default=None, repr=False, compare=False)
+
+    def image(self) -> Image:
+        """Cut the tile from its scene, at full resolution, as the encoder saw it.
+
+        Raises:
+            InputError: the scene is gone or has changed, or the hit was not read from a store.
+        """
+        from PIL import Image
+
+        if self.read_pixels is None:
+            raise InputError(f"tile {self.id} was not read from a store, so its scene is not known; search for it")
+        return Image.fromarray(self.read_pixels(self.scene_id, self.row, self.col))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an answer was found.
+    """How a search found its hits.
 
     Attributes:
-        method: what was read.
+        method: what was read, and how.
         exact: True if the answer equals brute force.
         tiles: in the store.
         scanned: tiles that the coarse filter let through.
@@ -89,7 +145,7 @@ class Plan:
     hidden: int = 0
 
     def lines(self) -> list[str]:
-        """The plan for a person."""
+        """Describe the plan for a person."""
         kind = "exact: the answer of brute force" if self.exact else "approximate"
         counts = f"{self.tiles} tiles in the store, {self.scanned} looked at, {self.matched} ranked"
         missing = [f"{self.unembedded} match but have no vector yet; run `geocmer embed`"] if self.unembedded else []
@@ -98,30 +154,78 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hits, best first. Iterate to stream them a page at a time, or take the list `hits`."""
+    """Hits, best first, with or without relations. They are read from the store when they are asked for.
+
+    Iterate to stream them a page at a time, take one or some by position, or all as the list `hits`.
+
+    Attributes:
+        plan: how they were found.
+        snapshot: the version of the store that was read.
+        rowids: (n,) rows of the hits.
+        scores: (n,) their scores.
+        partners: gives the partners of the hits at some positions; None without relations.
+        read_pixels: see `Hit`.
+    """
 
     plan: Plan
     snapshot: Snapshot = field(repr=False)
     rowids: NDArray[np.uint64] = field(repr=False)
     scores: NDArray[np.float64] = field(repr=False)
+    partners: Callable[[slice], list[tuple[Partner, ...]]] | None = field(default=None, repr=False)
+    read_pixels: ReadPixels | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rowids)
 
     def __iter__(self) -> Iterator[Hit]:
-        for start in range(0, len(self), PAGE):
-            records = self.snapshot.take(self.rowids[start : start + PAGE], DETAILS).to_pylist()
-            for rank, record in enumerate(records, start + 1):
-                yield hit_of(record, rank, float(self.scores[rank - 1]), self.snapshot.uris)
+        for start in range(0, len(self), PAGE_HITS):
+            yield from self._read(start, min(start + PAGE_HITS, len(self)))
+
+    @overload
+    def __getitem__(self, position: int) -> Hit: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Hit]: ...
+    def __getitem__(self, position: int | slice) -> Hit | list[Hit]:
+        chosen = range(len(self))[position]
+        if isinstance(chosen, int):
+            return next(self._read(chosen, chosen + 1))
+        if chosen.step == 1:
+            return list(self._read(chosen.start, chosen.stop))
+        return [self[one] for one in chosen]
 
     @property
     def hits(self) -> list[Hit]:
-        """All of them."""
+        """Read all of them."""
         return list(self)
 
+    def _read(self, start: int, stop: int) -> Iterator[Hit]:
+        records = self.snapshot.take(self.rowids[start:stop], HIT_COLUMNS).to_pylist()
+        partners = self.partners(slice(start, stop)) if self.partners and records else [()] * len(records)
+        for position, (record, beside) in enumerate(zip(records, partners, strict=True), start):
+            score = float(self.scores[position])
+            hit = hit_from_record(record, position + 1, score, self.snapshot.uris, self.read_pixels)
+            yield replace(hit, partners=beside) if beside else hit
 
-def hit_of(record: dict[str, Any], rank: int, score: float | None, uris: dict[str, str]) -> Hit:
-    """A row of `DETAILS` as Python sees it."""
+
+def pixel_reader(store: Store) -> ReadPixels:
+    """Make the function that reads the pixels of a store's tiles; the scene read last stays open while it lives."""
+    reader: Any = None
+
+    def read(scene_id: str, row: int, col: int) -> NDArray[np.uint8]:
+        from ..store.tile_images import TileImageReader  # imports rasterio, which a search does not need
+
+        nonlocal reader
+        reader = reader or TileImageReader(store.scenes())
+        pixels: NDArray[np.uint8] = reader.pixels(scene_id, row, col)
+        return pixels
+
+    return read
+
+
+def hit_from_record(
+    record: dict[str, Any], rank: int, score: float | None, uris: dict[str, str], read_pixels: ReadPixels | None = None
+) -> Hit:
+    """Make a hit of a row of `HIT_COLUMNS`."""
     return Hit(
         id=record["id"],
         rank=rank,
@@ -139,4 +243,5 @@ def hit_of(record: dict[str, Any], rank: int, score: float | None, uris: dict[st
         fractions=dict(zip(record["labels"] or (), record["fractions"] or (), strict=True)),
         captions=tuple(record["captions"] or ()),
         thumbnail=record["thumbnail"],
+        read_pixels=read_pixels,
     )

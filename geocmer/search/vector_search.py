@@ -1,4 +1,4 @@
-"""A vector and conditions -> the tiles that answer best, exactly: filter first, then rank."""
+"""A query vector and conditions -> the nearest tiles, exactly: filter first, then rank."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,22 @@ from ..store.scan import Source, matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.vectors import EncoderInfo, to_numpy
-from .ivf import Ivf
-from .nms import thin
-from .results import DETAILS, Answer, Hit, Plan, hit_of
-from .topk import Best, dots
+from .dot import dots
+from .ivf import IvfIndex
+from .nms import suppress_overlaps
+from .results import HIT_COLUMNS, Answer, Hit, Plan, hit_from_record, pixel_reader
+from .topk import TopK
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MANY = 16_384
-"""From here on the compiled product is faster than numpy's, and worth the import of numba."""
+NUMBA_MIN_ROWS = 16_384
+"""With this many rows and more numba's product is faster than numpy's, and worth the import of numba."""
+Offsets: TypeAlias = Mapping[str | None, float] | None
+"""Category -> what is added to the score of its tiles."""
 
 
-def search(
+def nearest_tiles(
     store: Store,
     vector: NDArray[np.floating[Any]],
     *,
@@ -38,14 +41,14 @@ def search(
     k: int | None = 10,
     min_score: float | None = None,
     fingerprint: str | None = None,
-    weights: Mapping[str | None, float] | None = None,
-    places: Literal["best", "newest"] | None = None,
-    index: Ivf | None = None,
+    category_offsets: Offsets = None,
+    keep: Literal["best", "newest"] | None = None,
+    index: IvfIndex | None = None,
 ) -> Answer:
-    """The `k` tiles nearest to a vector among those that meet every condition.
+    """Find the `k` tiles nearest to a vector among those that meet every condition.
 
     The answer equals brute force over all tiles and is never shorter than min(k, matching tiles). Ties go by id. The
-    score of a tile is its cosine with the vector plus the weight of its category.
+    score of a tile is its cosine with the vector plus the offset of its category.
 
     Args:
         store: where to look.
@@ -54,104 +57,101 @@ def search(
         k: how many at most; None for all.
         min_score: the least score of a hit.
         fingerprint: of the encoder that made `vector`; refused if it is not the store's.
-        weights: category -> what is added to the score of its tiles, a soft prior; None stands for tiles without a
-            category, and a category that is not named gets 0.
-        places: keep one hit for each place, the best or the newest of those that overlap (`places.distinct`; `newest`
-            ranks every match first). None keeps all.
-        index: ask this index for candidates, so that a hit may be missing. None: exact.
+        category_offsets: category -> what is added to the score of its tiles, a soft prior (`category_prior`); None
+            stands for tiles without a category, and a category that is not named gets 0.
+        keep: one hit for each place, the best or the newest of those that overlap (`nms.nms_mask`; `newest` ranks
+            every match first). None keeps all.
+        index: takes candidates from this index, so that a hit may be missing. None: exact.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
         InputError: `k` < 1, a vector of another length, zero or not finite, a condition on a category or class that no
-            tile has, a weight that is not finite.
+            tile has, an offset that is not finite.
     """
-    _finite(weights or {})
+    _require_finite(category_offsets or {})
     snapshot = store.snapshot()
-    query, k = _direction(vector, snapshot.require_encoder(fingerprint)), _at_least_one(k)
-    if index is not None and (k is None or places == "newest"):
+    query, k = _unit_query(vector, snapshot.require_encoder(fingerprint)), _check_k(k)
+    if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     cache = None if index else cache_for(snapshot, filter)
 
-    def rank(most: int | None) -> tuple[NDArray[np.uint64], Answer]:
-        best = Best(query, most, min_score)
-        if index is not None and most is not None:
-            plan = _rank_near(snapshot, filter, weights, best, index, most)
+    def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
+        topk = TopK(query, limit, min_score)
+        if index is not None and limit is not None:
+            plan = _rank_indexed(snapshot, filter, category_offsets, topk, index, limit)
+        elif cache is not None:
+            plan = _rank_cached(cache, filter, category_offsets, topk)
         else:
-            plan = (
-                _rank(snapshot, filter, weights, best) if cache is None else _rank_cache(cache, filter, weights, best)
-            )
-        rowids, scores = best.ranked()
+            plan = _rank_scanned(snapshot, filter, category_offsets, topk)
+        rowids, scores = topk.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
-    found, kept, hidden = thin(snapshot, rank, k, places)
+    ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
         snapshot.require_category(filter.category)
-    return Answer(replace(found.plan, hidden=hidden), snapshot, found.rowids[kept], found.scores[kept])
+    plan = replace(ranked.plan, hidden=hidden)
+    return Answer(plan, snapshot, ranked.rowids[kept], ranked.scores[kept], read_pixels=pixel_reader(store))
 
 
-def _rank_near(
-    snapshot: Snapshot, filter: Filter, weights: Mapping[str | None, float] | None, best: Best, index: Ivf, k: int
-) -> Plan:
+def _rank_indexed(snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, index: IvfIndex, k: int) -> Plan:
     """Rank what an index proposes, and more of it while too few of that truly match."""
-    limit, whole = k * index.candidates, filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
+    limit = k * index.candidates
+    exhaustive = filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
-        plan = _rank(snapshot, filter, weights, best, index.source(snapshot, best.query, limit, whole))
-        if plan.matched >= k or (whole and plan.scanned < limit):
+        source = index.source(snapshot, topk.query, limit, exhaustive)
+        plan = _rank_scanned(snapshot, filter, offsets, topk, source)
+        if plan.matched >= k or (exhaustive and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
-        limit, whole = limit * 4, True
-        best.clear()
+        limit, exhaustive = limit * 4, True
+        topk.clear()
 
 
-def _rank(
-    snapshot: Snapshot,
-    filter: Filter,
-    weights: Mapping[str | None, float] | None,
-    best: Best,
-    source: Source | None = None,
+def _rank_scanned(
+    snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, source: Source | None = None
 ) -> Plan:
-    """Rank what LanceDB lets through."""
+    """Rank the rows that LanceDB lets through."""
     column = snapshot.encoder.column if snapshot.encoder else ""
     scanned = matched = unembedded = 0
-    for read, batch in matches(snapshot, filter, ("id", column, *(("category",) if weights else ())), source):
+    for read, batch in matches(snapshot, filter, ("id", column, *(("category",) if offsets else ())), source):
         vectors, embedded = to_numpy(batch[column])
         scanned += read
         matched += int(embedded.sum())
         unembedded += int((~embedded).sum())
-        there = batch
+        rows = batch
         if not embedded.all():
-            vectors, there = vectors[embedded], batch.filter(embedded)
-        offsets = _offsets(there["category"], weights) if weights else None
-        best.offer(vectors, there["_rowid"].to_numpy(), partial(_ids, there["id"]), offsets)
+            vectors, rows = vectors[embedded], batch.filter(embedded)
+        row_offsets = _row_offsets(rows["category"], offsets) if offsets else None
+        topk.push(vectors, rows["_rowid"].to_numpy(), partial(_ids, rows["id"]), row_offsets)
     return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _rank_cache(cache: MmapCache, filter: Filter, weights: Mapping[str | None, float] | None, best: Best) -> Plan:
-    """Rank what the memory-mapped cache holds."""
-    found, scanned = cache.select(filter)
-    embedded = found[cache.embedded[found]]
-    for rows in cache.pieces(embedded) if best.keeps_all else [embedded]:
-        _consider(cache, rows, weights, best)
-    return Plan("memory-mapped cache", True, len(cache.ids), scanned, len(embedded), len(found) - len(embedded))
+def _rank_cached(cache: MmapCache, filter: Filter, offsets: Offsets, topk: TopK) -> Plan:
+    """Rank the rows of the memory-mapped cache."""
+    matching, scanned = cache.select(filter)
+    embedded = matching[cache.embedded[matching]]
+    for rows in cache.pieces(embedded) if topk.keeps_all else [embedded]:
+        _push_rows(cache, rows, offsets, topk)
+    return Plan("memory-mapped cache", True, len(cache.ids), scanned, len(embedded), len(matching) - len(embedded))
 
 
-def _consider(cache: MmapCache, rows: NDArray[np.intp], weights: Mapping[str | None, float] | None, best: Best) -> None:
-    if len(rows) >= MANY:
-        from .dot_numba import products
+def _push_rows(cache: MmapCache, rows: NDArray[np.intp], offsets: Offsets, topk: TopK) -> None:
+    if len(rows) >= NUMBA_MIN_ROWS:
+        from .dot_numba import row_dots
 
-        rough = products(cache.vectors, rows, best.rough)
+        products = row_dots(cache.vectors, rows, topk.query_f32)
     else:
-        rough = dots(cache.vectors[rows], best.rough)
-    offsets = None
-    if weights:
-        offsets = np.array([weights.get(name, 0.0) for name in cache.names])[cache.categories[rows]]
-    best.consider(
-        rough,
+        products = dots(cache.vectors[rows], topk.query_f32)
+    row_offsets = None
+    if offsets:
+        row_offsets = np.array([offsets.get(name, 0.0) for name in cache.names])[cache.categories[rows]]
+    topk.push_scored(
+        products,
         lambda some: cache.vectors[rows[some]],
         lambda some: cache.rowids[rows[some]],
         lambda some: cache.ids[rows[some]],
-        offsets,
+        row_offsets,
     )
 
 
@@ -162,17 +162,17 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
         InputError: the filter names a category or a land-cover class that no tile has.
     """
     snapshot = store.snapshot()
-    rank = 0
-    for _, batch in matches(snapshot, filter, DETAILS):
+    rank, read_pixels = 0, pixel_reader(store)
+    for _, batch in matches(snapshot, filter, HIT_COLUMNS):
         for record in batch.to_pylist():
             rank += 1
-            yield hit_of(record, rank, None, snapshot.uris)
+            yield hit_from_record(record, rank, None, snapshot.uris, read_pixels)
     if not rank:
         snapshot.require_category(filter.category)
 
 
-def _direction(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
-    """The query as a unit vector."""
+def _unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
+    """Bring the query to unit length."""
     if vector.shape != (info.dim,):
         raise InputError(f"a query of shape {vector.shape} does not fit {info.title}; it must have shape ({info.dim},)")
     query = vector.astype(np.float64)
@@ -182,24 +182,24 @@ def _direction(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[
     return query / length
 
 
-def _at_least_one(k: int | None) -> int | None:
+def _check_k(k: int | None) -> int | None:
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
     return k
 
 
-def _finite(weights: Mapping[str | None, float]) -> None:
-    for category, weight in weights.items():
-        if not math.isfinite(weight):
-            raise InputError(f"the weight of category {category!r} is {weight}; give a finite number")
+def _require_finite(offsets: Mapping[str | None, float]) -> None:
+    for category, offset in offsets.items():
+        if not math.isfinite(offset):
+            raise InputError(f"the offset of category {category!r} is {offset}; give a finite number")
 
 
-def _offsets(categories: pa.Array, weights: Mapping[str | None, float]) -> NDArray[np.float64]:
-    """The weight of each row's category."""
+def _row_offsets(categories: pa.Array, offsets: Mapping[str | None, float]) -> NDArray[np.float64]:
+    """Look up the offset of each row's category, (n,)."""
     encoded = categories.dictionary_encode()
-    known = np.array([weights.get(name, 0.0) for name in (*encoded.dictionary.to_pylist(), None)])
-    offsets: NDArray[np.float64] = known[encoded.indices.fill_null(len(known) - 1).to_numpy()]
-    return offsets
+    values = np.array([offsets.get(name, 0.0) for name in (*encoded.dictionary.to_pylist(), None)])
+    found: NDArray[np.float64] = values[encoded.indices.fill_null(len(values) - 1).to_numpy()]
+    return found
 
 
 def _ids(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.bytes_]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StoreError
 from . import lance, maintenance, versions
+from .address import store_address
 from .durability import torn_files
 from .schema import SceneRow, scene_row
 from .snapshot import Snapshot
@@ -70,7 +71,7 @@ class Reader:
             StoreError: `path` is no store, an incomplete one, one of another schema version, or the version can no
                 longer be read.
         """
-        return cls(str(path), as_of)
+        return cls(store_address(path), as_of)
 
     def snapshot(self) -> Snapshot:
         """Return the newest version of the tiles, to read from."""

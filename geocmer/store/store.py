@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import StoreError
 from . import lance, maintenance
+from .address import store_address
 from .reader import UNFINISHED_KEY, TileKey
 from .schema import SceneRow, TileRow, scenes_table, share_columns, tiles_schema, tiles_table
 from .vector_writer import VectorWriter
@@ -40,7 +41,8 @@ class Store(VectorWriter):
         Raises:
             StoreError: something is there already, or nothing can be written there.
         """
-        if lance.is_local(str(path)) and Path(path).is_dir() and any(Path(path).iterdir()):
+        path = store_address(path)
+        if lance.is_local(path) and Path(path).is_dir() and any(Path(path).iterdir()):
             raise StoreError(f"{path} exists already; open it, or name a new folder")
         return cls.open_or_create(path)
 
@@ -51,7 +53,8 @@ class Store(VectorWriter):
         Raises:
             StoreError: `path` holds something else or a store of another schema, or nothing can be written there.
         """
-        lance.create_tables(str(path))
+        path = store_address(path)
+        lance.create_tables(path)
         return cls.open_recovered(path)
 
     @classmethod
@@ -61,8 +64,9 @@ class Store(VectorWriter):
         Raises:
             StoreError: there is none at `path`, or no version of it is whole.
         """
-        recovered = lance.recover(str(path))
-        store = cls(str(path))
+        path = store_address(path)
+        recovered = lance.recover(path)
+        store = cls(path)
         store.notes += recovered
         return store
 

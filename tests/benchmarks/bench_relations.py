@@ -31,7 +31,7 @@ from geocmer.relations.kinds import IN, NEAR
 from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause
 from geocmer.relations.relation_search import relate
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
 WORDS = {
@@ -105,7 +105,7 @@ def constructed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = store_of(Path(folder) / "store", shapes, vectors, info)
         related = numbers(relate(store, parse(BOTH), lambda texts: np.array([at[text] for text in texts])))
-        plain = numbers(search(store, at[BOTH], k=10))
+        plain = numbers(nearest_tiles(store, at[BOTH], k=10))
     print(f"constructed: {true.sum()} true of {len(true)}; precision@10 join {precision(related, true):.3f}, "
           f"one vector {precision(plain, true):.3f}")  # fmt: skip
 
@@ -218,9 +218,9 @@ def million(folder: Path) -> None:
     known = dict(zip([*background(), "alpha", "beta", "gamma"], [*others, *concepts], strict=True))
     known = {text: (vector / np.linalg.norm(vector)).astype(np.float32) for text, vector in known.items()}
 
-    def ask(text: str, places: Literal["best", "newest"] | None) -> tuple[float, str]:
+    def ask(text: str, keep: Literal["best", "newest"] | None) -> tuple[float, str]:
         began = time.perf_counter()
-        answer = relate(store, parse(text), lambda texts: np.array([known[t] for t in texts]), places=places)
+        answer = relate(store, parse(text), lambda texts: np.array([known[t] for t in texts]), keep=keep)
         assert len(answer.hits) == 10
         return time.perf_counter() - began, answer.plan.method
 
@@ -228,7 +228,7 @@ def million(folder: Path) -> None:
     print(f"first query, which makes the memory-mapped cache if there is none: {first:.1f} s; {method}")
     for relation in ("near", "next to", "within 20 km of", "north of", "in", "not near", "near beta and not near"):
         text = f"alpha {relation} {'gamma' if 'and' in relation else 'beta'}"
-        spent = [float(np.median([ask(text, places)[0] for _ in range(3)])) for places in (None, "best")]
+        spent = [float(np.median([ask(text, keep)[0] for _ in range(3)])) for keep in (None, "best")]
         print(f"{text:36s} {spent[0]:.2f} s; one hit for each place {spent[1]:.2f} s")
     alone()
 

@@ -21,7 +21,7 @@ import numpy as np
 import shapely
 
 from geocmer.geometry.region import Region
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.filter import Filter
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
@@ -131,8 +131,8 @@ def main() -> None:
         except ImportError as error:
             print(f"{name} is left out: {error}; pip install 'geocmer[bench]'")
     began = time.perf_counter()
-    search(store, query)
-    print(f"first wide search, which makes the memory-mapped cache: {time.perf_counter() - began:.1f} s")
+    nearest_tiles(store, query)
+    print(f"first wide search, which makes the sidecar: {time.perf_counter() - began:.1f} s")
     print("| case | tiles | " + " | ".join(["geocmer", *(f"{name} (recall)" for name in others)]) + " |")
     for name, area in cases.items():
         mask = np.ones(args.tiles, bool) if area is None else area.intersects(shapely.box(*extents.T))
@@ -141,9 +141,9 @@ def main() -> None:
             [vectors[part].astype(np.float64) @ query for part in np.array_split(at, 1 + len(at) // 20_000)]
         )
         truth = set(at[np.lexsort((at, -exact))[:K]].tolist())
-        answer = search(store, query, filter=Filter(area))
+        answer = nearest_tiles(store, query, filter=Filter(area))
         assert {int(hit.id, 16) for hit in answer} == truth, "geocmer must equal brute force"
-        cells = [f"{median(lambda: search(store, query, filter=Filter(area)), args.times):.1f}"]  # noqa: B023
+        cells = [f"{median(lambda: nearest_tiles(store, query, filter=Filter(area)), args.times):.1f}"]  # noqa: B023
         for call in others.values():
             got = call(area, rough)
             spent = median(lambda: call(area, rough), max(2, args.times // 2))  # noqa: B023

@@ -23,10 +23,10 @@ import numpy as np
 import psutil
 from bench_search import DIM, make
 
-from geocmer.export import FORMATS, write
+from geocmer.export import known_formats, write
 from geocmer.relations.parser import parse
 from geocmer.relations.relation_search import relate
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import Store
 
 MB = 1e6
@@ -76,7 +76,9 @@ def one(folder: Path, suffix: str, question: str) -> None:
                 k=None,
             )
         else:
-            answer = search(store, rng.standard_normal(DIM), k=None, places="best" if question == "places" else None)
+            answer = nearest_tiles(
+                store, rng.standard_normal(DIM), k=None, keep="best" if question == "places" else None
+            )
         searched = time.perf_counter() - began
         path = Path(place) / f"hits{suffix}"
         count = write(answer, path)
@@ -89,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, default=500_000)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--formats", nargs="*", default=[suffix for suffix in FORMATS if suffix != TOO_MANY])
+    parser.add_argument("--formats", nargs="*", default=[suffix for suffix in known_formats() if suffix != TOO_MANY])
     parser.add_argument("--questions", nargs="*", default=["all"], help="all, places, relation")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()

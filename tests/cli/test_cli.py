@@ -269,6 +269,16 @@ def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch, tm
     assert run("info", "--store", tmp_path) == (1, "", "error: two lines\n")
 
 
+def test_an_interrupt_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> Store:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "open", interrupted)
+    code, out, err = run("info", "--store", tmp_path)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted; run the same command again to go on where it stopped"
+
+
 def test_a_killed_run_is_completed_by_the_same_command(run: Run, tmp_path: Path) -> None:
     """SIGKILL once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
     scene = raster(tmp_path / "a.tif", noise(3, 400, 400))

@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 from synthetic import ENCODER, NASTY, footprint
 
 from geocmer.errors import InputError, StoreError
-from geocmer.export import COLUMNS, FORMATS, write
-from geocmer.export.stream import BATCH
+from geocmer.export import COLUMNS, known_formats, write
+from geocmer.export.stream import BATCH_HITS
 from geocmer.geometry.footprint import footprint as ground
 from geocmer.search.results import Hit
 from geocmer.store.snapshot import Snapshot
 
-TABLES = [suffix for suffix in FORMATS if suffix not in (".html", ".stac.parquet")]
+TABLES = [suffix for suffix in known_formats() if suffix not in (".html", ".stac.parquet")]
 """What other programs read as a table; the map page and STAC have tests of their own."""
 KNOWN = [
     {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 1234.57, "bearing": 0.0},
@@ -89,7 +89,9 @@ def test_nothing_found_is_still_a_valid_file(tmp_path: Path, suffix: str) -> Non
         assert path.read_bytes() == b""
     else:
         assert len(reopen(path)) == 0
-        assert suffix == ".geojson" or set(COLUMNS) <= set(reopen(path).columns), "GeoJSON alone has no header"
+        assert suffix in (".geojson", ".json") or set(COLUMNS) <= set(reopen(path).columns), (
+            "only GeoJSON has no header"
+        )
 
 
 @pytest.mark.parametrize("suffix", TABLES)
@@ -161,7 +163,7 @@ def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> Non
 
     def flowing() -> Iterator[Hit]:
         nonlocal most
-        for number in range(3 * BATCH):
+        for number in range(3 * BATCH_HITS):
             geometry = shapely.box(number % 100, 40, number % 100 + 0.1, 40.1)
             alive.add(number)
             weakref.finalize(geometry, alive.discard, number)
@@ -169,8 +171,8 @@ def test_hits_are_let_go_as_they_are_written(tmp_path: Path, suffix: str) -> Non
             yield replace(HITS[2], id=f"{number:032x}", rank=number, geometry=geometry)
 
     source = Snapshot("my store", None, 7, ENCODER, {})
-    assert write(flowing(), tmp_path / f"hits{suffix}", source=source) == 3 * BATCH
-    assert most <= 2 * BATCH, "at flat memory: a batch, and the next one that is being made"
+    assert write(flowing(), tmp_path / f"hits{suffix}", source=source) == 3 * BATCH_HITS
+    assert most <= 2 * BATCH_HITS, "at flat memory: a batch, and the next one that is being made"
 
 
 @pytest.mark.parametrize("suffix", TABLES)
@@ -196,7 +198,7 @@ def test_thumbnails_on_request(tmp_path: Path, suffix: str) -> None:
 CROSSING = shapely.MultiLineString([[(179.5, 10), (180, 10.5)], [(-180, 10.5), (-179.5, 11)]])
 
 
-@pytest.mark.parametrize("suffix", [".geojson", ".geojsonl", ".geojsons", ".gpkg"])
+@pytest.mark.parametrize("suffix", [".geojson", ".json", ".geojsonl", ".geojsons", ".gpkg"])
 def test_a_line_leads_to_each_partner(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"hits{suffix}"
     hits = [*HITS, hit(9, partners=(replace(RIVER, line=CROSSING),))]
@@ -377,8 +379,8 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     ("name", "says"),
     [
         (
-            "hits.shp",
-            "suffix '.shp'; use one of .geojson, .geojsonl, .geojsons, .gpkg, .fgb, .parquet, .stac.parquet, .csv, .h",
+            "hits.doc",
+            "suffix '.doc'; use one of .csv, .fgb, .geojson, .geojsonl, .geojsons, .gpkg, .html, .json, .parquet",
         ),
         ("hits", "suffix ''; use one of"),
         ("absent/hits.csv", "does not exist; make it"),

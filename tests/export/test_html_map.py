@@ -22,7 +22,7 @@ from synthetic import footprint
 
 from geocmer.errors import InputError
 from geocmer.export import write
-from geocmer.export.html_map import MOST
+from geocmer.export.html_map import MAX_PAGE_HITS
 from geocmer.geometry.footprint import footprint as ground
 
 EVIL = '</script><img src=x onerror="document.title=1"><script>document.title=2</script>{{hits}}'
@@ -98,8 +98,8 @@ def test_pictures_lie_as_their_pixels_do(tmp_path: Path) -> None:
 
 
 def test_a_page_has_an_end(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"at most {MOST} hits; ask for fewer"):
-        write((replace(HITS[2], rank=rank) for rank in range(MOST + 1)), tmp_path / "hits.html")
+    with pytest.raises(InputError, match=f"at most {MAX_PAGE_HITS} hits; ask for fewer"):
+        write((replace(HITS[2], rank=rank) for rank in range(MAX_PAGE_HITS + 1)), tmp_path / "hits.html")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from synthetic import ENCODER, filled, tile, unit
 from geocmer.errors import InputError, StoreError
 from geocmer.export import write
 from geocmer.search.results import Hit
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.snapshot import Snapshot
 from geocmer.store.vectors import EncoderInfo
 
@@ -105,14 +105,24 @@ def test_nothing_found_is_a_valid_collection(tmp_path: Path) -> None:
     assert problems(collection) == []
 
 
-def test_an_answer_knows_its_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", [".", "out/deep"])
+def test_an_answer_knows_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.chdir(tmp_path)
     vectors = unit(3)
-    store = filled(tmp_path / "store", [tile(n) for n in range(3)], vectors)
-    answer = search(store, np.asarray(vectors[1]), k=2)
-    write(answer, tmp_path / "hits.stac.parquet")
-    best = items(tmp_path / "hits.stac.parquet")[0]
+    store = filled(Path("store"), [tile(n) for n in range(3)], vectors)
+    answer = nearest_tiles(store, np.asarray(vectors[1]), k=2)
+    place = tmp_path / folder
+    place.mkdir(parents=True, exist_ok=True)
+    write(answer, Path(folder) / "hits.stac.parquet")
+    monkeypatch.chdir("/")
+    best = items(place / "hits.stac.parquet")[0]
     assert best["id"] == f"{1:032x}"
-    assert Path(best["assets"]["embeddings"]["href"]).is_dir(), "the vectors are where it says"
+    assert (place / best["assets"]["embeddings"]["href"]).is_dir(), "the vectors are where it says, seen from the file"
+    metadata = json.loads(pq.read_metadata(place / "hits.stac.parquet").metadata[b"stac-geoparquet"])
+    (collection,) = metadata["collections"].values()
+    links = {link["rel"]: link["href"] for link in collection["links"]}
+    assert (place / links["emb:source-data"]).is_dir()
+    assert (place / links["self"]).is_file()
 
 
 def test_without_a_model_it_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.ingest.reembed import reembed
 from geocmer.models.encoder import Encoder
 from geocmer.models.openclip import OpenClip
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Filter, Store
 
 NAME = "ViT-S-32-alt"
@@ -63,7 +63,7 @@ def through(encoder: Encoder, scene: Path, folder: Path) -> Store:
     store = Store.create(folder / "store")
     assert ingest(scene, store, encoder, TileOptions(size=64)).added == 6
     text = encoder.encode_texts(["a lake beside a forest"])[0]
-    everything = search(store, text, filter=Filter(BBox(-180, -90, 180, 90)), k=10).hits
+    everything = nearest_tiles(store, text, filter=Filter(BBox(-180, -90, 180, 90)), k=10).hits
     assert len(everything) == 6
     scores = [hit.score for hit in everything]
     assert scores == sorted(scores, reverse=True)
@@ -78,7 +78,7 @@ def through(encoder: Encoder, scene: Path, folder: Path) -> Store:
     for tile, score in zip(tiles, expected, strict=True):
         assert with_pixels[tile.row, tile.col] == pytest.approx(float(score), abs=3e-3)  # kept in float16
     west, south, east, north = tiles[0].footprint.centroid.buffer(1e-5).bounds  # UTM tiles stand askew in degrees
-    (near,) = search(store, text, filter=Filter(BBox(west, south, east, north)), k=10).hits
+    (near,) = nearest_tiles(store, text, filter=Filter(BBox(west, south, east, north)), k=10).hits
     assert (near.row, near.col) == (0, 0)
     write(everything, folder / "hits.geojson")
     features = json.loads((folder / "hits.geojson").read_text())["features"]

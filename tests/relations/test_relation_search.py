@@ -23,7 +23,7 @@ from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.relations.calibration import background
 from geocmer.relations.parser import parse
 from geocmer.relations.relation_search import relate
-from geocmer.search.dot import exact_dots, on_grid
+from geocmer.search.dot import exact_dots, quantize_queries
 from geocmer.store import Filter, Store, mmap_cache
 
 BACKGROUND = unit(len(background()), DIM, seed=1) * 0.3
@@ -184,8 +184,8 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     shutil.copytree(world.path, path)
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.store.mmap_cache.MAPPED_ROWS", 40)
-        patch.setattr("geocmer.relations.tile_scores.MANY", 50)
+        patch.setattr("geocmer.store.mmap_cache.PIECE", 40)
+        patch.setattr("geocmer.relations.tile_scores.NUMBA_MIN_ROWS", 50)
         assert mmap_cache.build_cache(store.snapshot()) is not None
         yield store
 
@@ -258,7 +258,7 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
         optional={
             "min_score": st.sampled_from([0.01, 0.2]),
             "k": st.none() | st.integers(1, 40),
-            "places": st.sampled_from([None, "best", "newest"]),
+            "keep": st.sampled_from([None, "best", "newest"]),
         },
     ),
 )
@@ -274,7 +274,7 @@ def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray
     ]
     hits = [n for n in range(EMBEDDED) if meets[n] and scores[n] > 0 and scores[n] >= asked.get("min_score", 0.0)]
     order = sorted(hits, key=lambda n: (-round(scores[n], 9), ROWS[n].id))
-    expected = _one_each(order, asked["places"] == "newest") if asked.get("places") else order
+    expected = _one_each(order, asked["keep"] == "newest") if asked.get("keep") else order
     k = asked.get("k", 10)
     answer = relate(world, parse(f"airport {kind} river"), encode, **asked)
     found = answer.hits
@@ -285,7 +285,7 @@ def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray
     assert {hit.id for hit in found} <= {ROWS[n].id for n in expected}
     assert answer.plan.unembedded == sum(meets[EMBEDDED:])
     assert answer.plan.matched == sum(meets[:EMBEDDED])
-    if expected and asked.get("places"):
+    if expected and asked.get("keep"):
         last = len(order) if len(found) == len(expected) != k else order.index(expected[: len(found)][-1]) + 1
         assert answer.plan.hidden == last - len(found)
     number = {row.id: n for n, row in enumerate(ROWS)}
@@ -323,8 +323,7 @@ def test_a_sample_does_not_depend_on_how_it_is_read(
 
 def test_partners_are_made_as_the_hits_are_read(world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = relate(world, parse("airport near river"), encode, k=None).hits
-    for name in ("search.results", "relations.relation_search"):
-        monkeypatch.setattr(f"geocmer.{name}.PAGE", 7)
+    monkeypatch.setattr("geocmer.search.results.PAGE_HITS", 7)
     monkeypatch.setattr("geocmer.relations.tile_scores.MAX_CACHED_FOOTPRINTS", 5)
     assert relate(world, parse("airport near river"), encode, k=None).hits == whole
 
@@ -338,16 +337,16 @@ def test_an_answer_knows_its_store(world: Store, tmp_path: Path) -> None:
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
-def test_exact_products_are_the_same_in_any_order(seed: int, n: int, count: int) -> None:
-    from geocmer.search.dot_numba import exact_products
+def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int) -> None:
+    from geocmer.search.dot_numba import exact_row_dots
 
     rng = np.random.default_rng(seed)
     vectors = unit(n, 384, seed).astype(np.float16)
     vectors[:, :5] = 2.0 ** -rng.integers(14, 25, (n, 5))  # some are subnormal
-    queries = on_grid(2 * unit(count, 384, seed + 1))
+    queries = quantize_queries(2 * unit(count, 384, seed + 1))
     found = exact_dots(vectors, queries)
     assert (found == [[math.fsum(row.astype(float) * query) for row in vectors] for query in queries]).all()
     turn = rng.permutation(384)
     assert (exact_dots(np.ascontiguousarray(vectors[:, turn]), queries[:, turn]) == found).all()
     rows = rng.integers(0, n, 17)
-    assert (exact_products(vectors, rows, queries) == found[:, rows]).all()
+    assert (exact_row_dots(vectors, rows, queries) == found[:, rows]).all()

@@ -12,7 +12,7 @@ from geocmer.datasets.pairs import Pair, PairSet
 from geocmer.errors import InputError
 from geocmer.evaluation.label_modes import label_mode_scores
 from geocmer.imagery.images import ImageFile
-from geocmer.search.category_prior import category_weights, log_prior
+from geocmer.search.category_prior import category_offsets, log_prior
 
 DIRECTIONS = {"water": (1, 0, 0), "forest": (0, 1, 0), "road": (0, 0, 1)}
 
@@ -41,21 +41,21 @@ def test_the_log_prior_is_a_softmax_that_reckons_with_wrong_labels() -> None:
 
 
 def test_the_category_that_is_asked_for_loses_nothing_and_others_do() -> None:
-    weights = category_weights(ENCODER, "water", ["forest", "water", "road"], 0.5)
+    weights = category_offsets(ENCODER, "water", ["forest", "water", "road"], 0.5)
     assert weights["water"] == 0
     odds = 0.7 * np.exp([10.0, 0, 0]) / np.exp([10.0, 0, 0]).sum() + 0.1
     assert weights["forest"] == pytest.approx(0.5 * np.log(odds[1] / odds[0]) / 10, rel=1e-6)
     assert weights["forest"] == pytest.approx(weights["road"])
     assert weights["forest"] < weights[None] < 0  # of no known category: between the two
-    half = category_weights(ENCODER, "water", ["forest", "water", "road"], 0.25)
+    half = category_offsets(ENCODER, "water", ["forest", "water", "road"], 0.25)
     assert half["forest"] == pytest.approx(weights["forest"] / 2)
 
 
 def test_at_strength_0_there_is_no_prior() -> None:
-    assert category_weights(ENCODER, "water", ["forest", "water"], 0.0) == {}
-    assert category_weights(ENCODER, "water", [], 1.0) == {}
+    assert category_offsets(ENCODER, "water", ["forest", "water"], 0.0) == {}
+    assert category_offsets(ENCODER, "water", [], 1.0) == {}
     with pytest.raises(InputError, match="category prior 2"):
-        category_weights(ENCODER, "water", ["forest"], 2)
+        category_offsets(ENCODER, "water", ["forest"], 2)
 
 
 def _set(scenes: list[str | None]) -> PairSet:

@@ -18,8 +18,8 @@ from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.adapter import Adapter
 from geocmer.models.adapter_config import AdapterConfig
 from geocmer.models.encoder import Encoder
-from geocmer.search.heatmap import explain, focus, heatmap
-from geocmer.search.vector_search import search
+from geocmer.search.heatmap import draw_heatmap, focus_weights, write_heatmaps
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import Store
 
 
@@ -33,7 +33,7 @@ def _encoder(**shape: object) -> Encoder:
 def test_the_weights_are_the_mean_of_the_heads_and_even_attention_is_1() -> None:
     encoder = _encoder()
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    got = focus(encoder, pixels)
+    got = focus_weights(encoder, pixels)
     assert got.shape == (4, 4)
     assert got.mean() == pytest.approx(1)
     assert (got >= 0).all()
@@ -49,22 +49,25 @@ def test_the_weights_are_the_mean_of_the_heads_and_even_attention_is_1() -> None
 def test_towers_without_focus_layers_are_refused() -> None:
     pixels = np.zeros((32, 32, 3), np.uint8)
     with pytest.raises(ModelError, match="no focus layers"):
-        focus(_encoder(tap_channels=()), pixels)
+        focus_weights(_encoder(tap_channels=()), pixels)
     towers = tiny_clip()
     with pytest.raises(ModelError, match="no focus layers"):
-        focus(Encoder(towers, None, "", "ab" * 16, 16), pixels)
+        focus_weights(Encoder(towers, None, "", "ab" * 16, 16), pixels)
 
 
 def test_background_is_grey_and_the_focus_is_coloured() -> None:
     pixels = np.full((32, 32, 3), (60, 120, 90), np.uint8)
     weights = np.zeros((4, 4))
     weights[0, 0] = 16
-    page = np.asarray(Image.open(io.BytesIO(heatmap(pixels, weights, "title")))).astype(int)
+    page = np.asarray(Image.open(io.BytesIO(draw_heatmap(pixels, weights, "title")))).astype(int)
     left, right = page[40:488, 16:464], page[40:488, 480:928]
     assert (left == (60, 120, 90)).all()
     assert np.ptp(right[300:, 300:], axis=-1).max() <= 1
     assert np.ptp(right[:40, :40], axis=-1).min() > 60
-    assert Image.open(io.BytesIO(heatmap(pixels, np.zeros((4, 4))))).size == (944, 564)  # nothing looked at anywhere
+    assert Image.open(io.BytesIO(draw_heatmap(pixels, np.zeros((4, 4))))).size == (
+        944,
+        564,
+    )  # nothing looked at anywhere
 
 
 def test_every_hit_has_its_picture(tmp_path: Path) -> None:
@@ -76,8 +79,8 @@ def test_every_hit_has_its_picture(tmp_path: Path) -> None:
     encoder = _encoder()
     store = Store.open_or_create(tmp_path / "store")
     ingest(tmp_path / "scene.tif", store, encoder, TileOptions(size=32))
-    hits = search(store, encoder.encode_texts(["x"])[0], k=3).hits
-    written = list(explain(store, encoder, hits, tmp_path / "maps"))
+    hits = nearest_tiles(store, encoder.encode_texts(["x"])[0], k=3).hits
+    written = list(write_heatmaps(store, encoder, hits, tmp_path / "maps"))
     assert [path.name for path in written] == [f"{hit.rank:03d}-{hit.id[:8]}.png" for hit in hits]
     assert sorted((tmp_path / "maps").iterdir()) == sorted(written)
     assert all(Image.open(path).size == (944, 564) for path in written)

@@ -7,19 +7,19 @@ import pytest
 from synthetic import filled, tile, unit
 
 from geocmer.errors import InputError, StoreError
-from geocmer.search.query_vector import combine, tile_vectors
-from geocmer.search.vector_search import search
+from geocmer.search.query_vector import combine_vectors, tile_vectors
+from geocmer.search.vector_search import nearest_tiles
 
 
 def test_the_formula() -> None:
     a, b, c, d, e, f = np.eye(6)
-    found = combine(np.stack([a, b]), more=c[None], less=np.stack([d, e]), minus=f[None])
+    found = combine_vectors(np.stack([a, b]), more=c[None], less=np.stack([d, e]), minus=f[None])
     expected = np.array([0.5, 0.5, 0.75, -0.125, -0.125, -0.5])
     assert found == pytest.approx(expected / np.linalg.norm(expected))
 
 
 def test_a_single_text_is_asked_as_it_is() -> None:
-    assert combine(unit(1)) == pytest.approx(unit(1)[0], abs=1e-7)
+    assert combine_vectors(unit(1)) == pytest.approx(unit(1)[0], abs=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_single_text_is_asked_as_it_is() -> None:
 )
 def test_what_leaves_nothing_is_refused(asked, others, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        combine(asked, **others)
+        combine_vectors(asked, **others)
 
 
 def test_tiles_are_found_by_id_or_its_beginning(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_tiles_are_found_by_id_or_its_beginning(tmp_path: Path) -> None:
     store.add_tiles([tile(3, id="ee" * 16)])
     found = tile_vectors(store, [names[1], "ABABAB", names[1]])
     assert found == pytest.approx(unit(3)[[1, 0, 1]], abs=1e-3)
-    assert [hit.id for hit in search(store, combine(found[1:2]), k=1)] == [names[0]]
+    assert [hit.id for hit in nearest_tiles(store, combine_vectors(found[1:2]), k=1)] == [names[0]]
     for name, says in {
         "abcdef": "means 2 tiles",
         "123456": "is not in the store",

@@ -23,8 +23,9 @@ from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.geometry.region import Region
 from geocmer.relations.tile_scores import score_tiles
-from geocmer.search.topk import Best, dots
-from geocmer.search.vector_search import iter_tiles, search
+from geocmer.search.dot import dots
+from geocmer.search.topk import TopK
+from geocmer.search.vector_search import iter_tiles, nearest_tiles
 from geocmer.store import mmap_cache
 from geocmer.store.filter import Filter, inside
 from geocmer.store.snapshot import Snapshot
@@ -88,9 +89,9 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     shutil.copytree(world.path, path)
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.store.mmap_cache.BLOCK_ROWS", 7)
-        patch.setattr("geocmer.store.mmap_cache.MAPPED_ROWS", 80)
-        patch.setattr("geocmer.search.vector_search.MANY", 50)
+        patch.setattr("geocmer.store.mmap_cache.BLOCK", 7)
+        patch.setattr("geocmer.store.mmap_cache.PIECE", 80)
+        patch.setattr("geocmer.search.vector_search.NUMBA_MIN_ROWS", 50)
         assert mmap_cache.build_cache(store.snapshot()) is not None
         yield store
 
@@ -210,7 +211,7 @@ def test_search_equals_brute_force(
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
     text, holds = condition or (None, None)
     conditions = Filter(region, category, since, until, gsd, text)
-    answer = search(world, query, filter=conditions, k=k, min_score=min_score, weights=weights)
+    answer = nearest_tiles(world, query, filter=conditions, k=k, min_score=min_score, category_offsets=weights)
     ids, scores, unembedded = _brute_force(
         query.astype(np.float64), area, category, since, until, min_score, weights, gsd, holds
     )
@@ -222,7 +223,7 @@ def test_search_equals_brute_force(
     assert answer.plan.tiles == len(ROWS)
     assert min_score is not None or answer.plan.matched == len(ids)
     assert answer.plan.exact
-    copied = search(copy, query, filter=conditions, k=k, min_score=min_score, weights=weights)
+    copied = nearest_tiles(copy, query, filter=conditions, k=k, min_score=min_score, category_offsets=weights)
     assert copied.plan.method == "memory-mapped cache"
     assert (copied.plan.matched, copied.plan.unembedded) == (answer.plan.matched, answer.plan.unembedded)
     assert [(hit.id, hit.score) for hit in copied] == [(hit.id, hit.score) for hit in hits]
@@ -273,7 +274,7 @@ def test_one_hit_for_each_place(world: Store, overlaps: np.ndarray, where, k, ne
             kept.append(n)
     expected = [name for name in ids if number[name] in kept]
     places = "newest" if newest else "best"
-    answer = search(world, query, filter=Filter(region), k=k, min_score=min_score, places=places)
+    answer = nearest_tiles(world, query, filter=Filter(region), k=k, min_score=min_score, keep=places)
     assert [hit.id for hit in answer] == expected[:k]
     if expected:
         last = len(ids) if len(answer) == len(expected) != k else ids.index(expected[: len(answer)][-1]) + 1
@@ -294,7 +295,7 @@ def test_a_hit_carries_all_that_the_store_knows(tmp_path: Path) -> None:
     store.add_encoder(ENCODER)
     store.add_tiles(rows, unit(2))
     store.add_scene(scene(0, id=rows[0].scene_id))
-    first, second = sorted(search(store, unit(2)[0]), key=lambda hit: hit.id)
+    first, second = sorted(nearest_tiles(store, unit(2)[0]), key=lambda hit: hit.id)
     assert (first.rank, first.score) == (1, pytest.approx(1, abs=1e-3))
     assert first.geometry.equals(rows[0].geometry)
     assert (first.category, first.fractions, first.captions) == ("forest", {"tree": 0.7, "water": 0.3}, ("a", "b"))
@@ -307,28 +308,28 @@ def test_a_hit_carries_all_that_the_store_knows(tmp_path: Path) -> None:
 def test_dates_include_their_whole_day(tmp_path: Path) -> None:
     hours = [datetime(2020, 5, day, hour, tzinfo=UTC) for day in (1, 2, 3) for hour in (0, 12, 23)]
     store = filled(tmp_path / "store", [tile(n, datetime=moment) for n, moment in enumerate(hours)], unit(9))
-    found = search(store, unit(1)[0], filter=Filter(since=date(2020, 5, 2), until=date(2020, 5, 2)))
+    found = nearest_tiles(store, unit(1)[0], filter=Filter(since=date(2020, 5, 2), until=date(2020, 5, 2)))
     assert sorted(hit.datetime for hit in found) == hours[3:6]
 
 
 def test_the_answer_does_not_change_under_the_reader(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(5)], unit(5))
-    answer = search(store, unit(1)[0], k=None)
+    answer = nearest_tiles(store, unit(1)[0], k=None)
     Store.open(store.path).add_tiles([tile(n) for n in range(5, 50)], unit(45))
     assert len(answer.hits) == 5
-    assert len(search(store, unit(1)[0], k=None)) == 50, "the next one sees what another process wrote"
+    assert len(nearest_tiles(store, unit(1)[0], k=None)) == 50, "the next one sees what another process wrote"
 
 
-def test_a_memory_mapped_cache_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n, west=n) for n in range(9)], unit(9))
     place = tmp_path / "store" / mmap_cache.FOLDER
     small = Filter(BBox(0, 0, 2, 1))
-    assert search(store, unit(9)[3], filter=small).plan.method == "LanceDB scan", "a small search needs none"
+    assert nearest_tiles(store, unit(9)[3], filter=small).plan.method == "LanceDB scan", "a small search needs none"
     assert not place.exists()
-    answer = search(store, unit(9)[3])
+    answer = nearest_tiles(store, unit(9)[3])
     assert answer.plan.method == "memory-mapped cache"
-    assert search(Store.open(store.path), unit(9)[3], filter=small).plan.method == "memory-mapped cache"
+    assert nearest_tiles(Store.open(store.path), unit(9)[3], filter=small).plan.method == "memory-mapped cache"
     changes = [
         lambda: store.add_tiles([tile(9, category="new")], unit(9)[3:4]),
         lambda: store.set_categories([tile(2).id], ["new"], [{"water": 1.0}], [None]),
@@ -340,16 +341,16 @@ def test_a_memory_mapped_cache_answers_only_for_its_own_rows(tmp_path: Path, mon
         change()
         query = unit(9)[3] if store.encoder == ENCODER else unit(10, OTHER.dim)[3]
         assert mmap_cache.find_cache(store.snapshot()) is None
-        assert mmap_cache.stale_folders(store.snapshot()) == before
-        again = search(store, query, k=None)
+        assert mmap_cache.stale(store.snapshot()) == before
+        again = nearest_tiles(store, query, k=None)
         assert again.plan.method == "memory-mapped cache"
         monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 500)
         shutil.rmtree(place)
-        plain = search(Store.open(store.path), query, k=None)
+        plain = nearest_tiles(Store.open(store.path), query, k=None)
         assert plain.plan.method == "LanceDB scan"
         assert [(h.id, h.score, h.category) for h in again] == [(h.id, h.score, h.category) for h in plain]
         monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
-        search(Store.open(store.path), query)
+        nearest_tiles(Store.open(store.path), query)
         assert len(list(place.iterdir())) == 1, "those of other versions are cleared"
     assert len(answer.hits) == 9, "who began to read before goes on"
 
@@ -358,7 +359,7 @@ def test_a_memory_mapped_cache_answers_only_for_its_own_rows(tmp_path: Path, mon
     "read",
     [
         lambda store: mmap_cache.build_cache(store.snapshot()),
-        lambda store: search(store, unit(1)[0], k=None, filter=Filter(category="wood")),
+        lambda store: nearest_tiles(store, unit(1)[0], k=None, filter=Filter(category="wood")),
         lambda store: score_tiles(store.snapshot(), Filter(), unit(2).astype(float)).hit_mask(Filter(category="wood")),
         lambda store: sum(1 for _ in iter_tiles(store)),
     ],
@@ -398,25 +399,23 @@ def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("damage", ["vectors.npy", "names.json", "cover_rows.npy"])
-def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     rows = [tile(n, fractions={"water": n / 8}) for n in range(8)]
     store = filled(tmp_path / "store", rows, unit(8))
-    before = search(store, unit(1)[0], filter=Filter(where="water > 0.5")).hits
+    before = nearest_tiles(store, unit(1)[0], filter=Filter(where="water > 0.5")).hits
     (file,) = (tmp_path / "store" / mmap_cache.FOLDER).glob(f"*/{damage}")
     file.write_bytes(b"")
-    again = search(Store.open(store.path), unit(1)[0], filter=Filter(where="water > 0.5"))
+    again = nearest_tiles(Store.open(store.path), unit(1)[0], filter=Filter(where="water > 0.5"))
     assert again.plan.method == "memory-mapped cache"
     assert again.hits == before
 
 
-def test_a_memory_mapped_cache_that_cannot_be_written_is_done_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sidecar_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n) for n in range(8)], unit(8))
     monkeypatch.setattr(np, "save", _full)
-    answer = search(store, unit(1)[0])
+    answer = nearest_tiles(store, unit(1)[0])
     assert answer.plan.method == "LanceDB scan"
     assert len(answer.hits) == 8
     assert list((tmp_path / "store" / mmap_cache.FOLDER).iterdir()) == [], "nothing half made stays"
@@ -429,7 +428,7 @@ def _full(*args: object, **kwargs: object) -> None:
 def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     store.add_encoder(ENCODER)
-    assert search(store, unit(1)[0], filter=Filter(BBox(170, -10, -170, 10))).hits == []
+    assert nearest_tiles(store, unit(1)[0], filter=Filter(BBox(170, -10, -170, 10))).hits == []
     assert list(iter_tiles(store, Filter(category="x"))) == []
 
 
@@ -449,7 +448,7 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
 )
 def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        search(world, query, **asked)
+        nearest_tiles(world, query, **asked)
 
 
 @pytest.mark.parametrize(
@@ -470,25 +469,25 @@ def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> Non
 )
 def test_bad_filters_are_refused(world: Store, conditions, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        search(world, unit(1)[0], filter=Filter(**conditions))
+        nearest_tiles(world, unit(1)[0], filter=Filter(**conditions))
 
 
 def test_a_store_without_vectors_says_how_to_get_them(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(1)], None)
     with pytest.raises(StoreError, match="no vectors yet; run `geocmer embed"):
-        search(store, unit(1)[0])
+        nearest_tiles(store, unit(1)[0])
 
 
 def test_another_encoder_is_refused(world: Store) -> None:
-    assert len(search(world, unit(1)[0], fingerprint=ENCODER.fingerprint)) == 10
+    assert len(nearest_tiles(world, unit(1)[0], fingerprint=ENCODER.fingerprint)) == 10
     with pytest.raises(FingerprintError):
-        search(world, unit(1)[0], fingerprint=OTHER.fingerprint)
+        nearest_tiles(world, unit(1)[0], fingerprint=OTHER.fingerprint)
 
 
 @pytest.mark.parametrize("word", [*NASTY, "' OR 1=1 --", "category", "absent"])
 def test_a_category_means_only_itself(world: Store, word: str) -> None:
     before = contents(world)
-    assert {hit.category for hit in search(world, unit(1)[0], filter=Filter(category=word), k=None)} <= {word}
+    assert {hit.category for hit in nearest_tiles(world, unit(1)[0], filter=Filter(category=word), k=None)} <= {word}
     assert contents(world) == before
 
 
@@ -512,12 +511,12 @@ def test_dots_read_every_finite_float16() -> None:
 def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: int) -> None:
     vectors = unit(10, seed=seed)[np.random.default_rng(seed).integers(0, 10, 100)].astype(np.float16)
     ids = np.array([f"{n:032x}" for n in np.random.default_rng(seed + 1).permutation(100)], dtype="S32")
-    best = Best(unit(1, seed=seed + 2)[0].astype(np.float64), k, None)
+    topk = TopK(unit(1, seed=seed + 2)[0].astype(np.float64), k, None)
     for start in range(0, 100, step):
         part = slice(start, start + step)
-        best.offer(vectors[part], np.arange(100, dtype=np.uint64)[part], lambda rows, ids=ids[part]: ids[rows])
-    rows, scores = best.ranked()
-    exact = (vectors.astype(np.float64) * best.query).sum(axis=1)
+        topk.push(vectors[part], np.arange(100, dtype=np.uint64)[part], lambda rows, ids=ids[part]: ids[rows])
+    rows, scores = topk.ranked()
+    exact = (vectors.astype(np.float64) * topk.query).sum(axis=1)
     expected = np.lexsort((ids, -exact))[:k]
     assert rows.tolist() == expected.tolist()
     assert scores.tolist() == exact[expected].tolist()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, scene, tile, unit
 
 from geocmer.errors import FingerprintError, StoreError
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import lance, schema
 from geocmer.store.store import Store
 from geocmer.store.vectors import to_numpy, vector_array
@@ -110,7 +110,7 @@ def test_a_store_is_made_or_completed(tmp_path: Path, make) -> None:
 def test_a_store_may_lie_at_any_path(tmp_path: Path) -> None:
     path = tmp_path / 'o\'brien; "DROP" 水 %20' / "a b"
     filled(path, [tile(1)], unit(1))
-    assert len(search(Store.open(path), unit(1)[0])) == 1
+    assert len(nearest_tiles(Store.open(path), unit(1)[0])) == 1
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
@@ -263,18 +263,18 @@ def _reembed(store: Store, batches: int | None = None) -> int:
 
 def test_old_vectors_answer_until_the_new_ones_are_complete(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(10)], unit(10))
-    old = [hit.id for hit in search(store, unit(10)[3])]
-    reader = search(store, unit(10)[3])
+    old = [hit.id for hit in nearest_tiles(store, unit(10)[3])]
+    reader = nearest_tiles(store, unit(10)[3])
     for batches in range(2):
         with pytest.raises(KeyboardInterrupt):
             _reembed(store, batches)
         assert (store.encoder, store.pending_encoder) == (ENCODER, OTHER)
-        assert [hit.id for hit in search(Store.open(store.path), unit(10)[3])] == old
+        assert [hit.id for hit in nearest_tiles(Store.open(store.path), unit(10)[3])] == old
         with pytest.raises(StoreError, match=r"tiles of .* have no vector of fake-2 .* the old ones still answer"):
             store.activate_encoder(OTHER)
     assert _reembed(store) == 6, "what was made before the interrupt is not made again"
     assert (store.encoder, store.pending_encoder) == (OTHER, None)
-    assert [hit.id for hit in search(store, unit(100, OTHER.dim)[7], k=1)] == [tile(7).id]
+    assert [hit.id for hit in nearest_tiles(store, unit(100, OTHER.dim)[7], k=1)] == [tile(7).id]
     assert ENCODER.column not in store.snapshot().dataset.schema.names
     assert [hit.id for hit in reader] == old, "who began to read before goes on with the old"
 
@@ -295,7 +295,7 @@ def test_tiles_added_during_a_reembedding_are_included(tmp_path: Path) -> None:
         _reembed(store, 1)
     store.add_tiles([tile(n) for n in range(6, 9)], unit(3))
     _reembed(store)
-    assert search(store, unit(1, OTHER.dim)[0]).plan.matched == 9
+    assert nearest_tiles(store, unit(1, OTHER.dim)[0]).plan.matched == 9
 
 
 # -- interrupts and neighbours ----------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_killed_process_loses_nothing_and_tears_nothing(tmp_path: Path) -> Non
 
 
 def test_two_writers_never_double_a_row(tmp_path: Path) -> None:
-    Store.create(tmp_path / "store").begin(ENCODER)
+    Store.create(tmp_path / "store").add_encoder(ENCODER)
     code = """
 from test_store import *
 store = Store.open(sys.argv[1])
@@ -410,7 +410,7 @@ def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch:
     store.add_encoder(ENCODER)
     for n in range(60):
         store.add_tiles([tile(n, west=n / 10)], unit(60)[n : n + 1])
-    before, reader = contents(store), search(store, unit(1)[0], k=None)
+    before, reader = contents(store), nearest_tiles(store, unit(1)[0], k=None)
     store.upkeep()
     assert len(store.snapshot().dataset.get_fragments()) <= lance.LEVELS[0][2]
     assert sorted(index.columns[0] for index in store._table("tiles").list_indices()) == ["xmin", "ymin"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from synthetic import ENCODER, OTHER, contents, scene, tile, unit
 
 from geocmer.errors import FingerprintError, InputError, StoreError
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import lance, maintenance, mmap_cache, versions
 from geocmer.store.store import Store
 from geocmer.store.versions import GRACE, MAX_VERSIONS, RETENTION, Version
@@ -179,7 +179,7 @@ def test_the_encoder_of_that_time_answers(tmp_path: Path) -> None:
         then.require_encoder(OTHER.fingerprint)
     with pytest.raises(FingerprintError):
         store.require_encoder(ENCODER.fingerprint)
-    assert [hit.id for hit in search(then, unit(9)[6], k=1, fingerprint=ENCODER.fingerprint)] == [tile(6).id]
+    assert [hit.id for hit in nearest_tiles(then, unit(9)[6], k=1, fingerprint=ENCODER.fingerprint)] == [tile(6).id]
 
 
 def test_the_memory_mapped_cache_of_the_newest_version_is_neither_used_nor_lost(
@@ -192,7 +192,7 @@ def test_the_memory_mapped_cache_of_the_newest_version_is_neither_used_nor_lost(
     for version, _, tiles, _, encoder in past[1:]:
         then = Store.open(store.path, version.number)
         query = unit(1, encoder.dim, seed=7)[0]
-        found = search(then, query, k=None)
+        found = nearest_tiles(then, query, k=None)
         scores = {row["id"]: float(np.dot(np.float64(row[encoder.column]), query)) for row in tiles}
         assert [hit.id for hit in found] == sorted(scores, key=lambda name: (-scores[name], name))
         assert (found.plan.method == "memory-mapped cache") == (version == past[-1][0])

@@ -8,35 +8,37 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from ..errors import InputError
-from ..search.results import Hit
-from ..store.snapshot import Snapshot
-from ..store.vectors import EncoderInfo
-from .options import Options
-from .record import attributes, data_address, media_type
-from .stream import Batch, Stream
-from .table import CORNERS, geo
+from ...errors import InputError
+from ...search.results import Hit
+from ...store.snapshot import Snapshot
+from ...store.vectors import EncoderInfo
+from ..format import Format
+from ..options import ExportOptions
+from ..record import attributes, data_url, media_type
+from ..stream import Batch, HitStream
+from ..table import CORNERS, geo_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIX = ".stac.parquet"
-VERSION = "1.0.0"
-EMBEDDING = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
-MLM = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json"
-COLLECTION = "geocmer-tiles"
-UNKNOWN = "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
+STAC_VERSION = "1.0.0"
+EMBEDDING_SCHEMA = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
+MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json"
+COLLECTION_ID = "geocmer-tiles"
+UNKNOWN_INTERVAL = "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
 """STAC wants a time of everything: of an undated scene, an interval that says no more than is known."""
 QUANTIZATION = {"method": "cast", "original_dtype": "float32", "quantized_dtype": "float16"}
 
 
-def stac(stream: Stream, path: Path, options: Options) -> None:
-    """The items, a batch at a time; the Collection at the end, when its extent is known.
+def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
+    """Write the items, a batch at a time; the Collection at the end, when its extent is known.
 
     Raises:
         InputError: nothing tells which store and which encoder the hits came from.
@@ -47,10 +49,11 @@ def stac(stream: Stream, path: Path, options: Options) -> None:
     source = options.source
     if source is None or source.encoder is None:
         raise InputError(
-            f"{path.name}: STAC names the model behind the hits, and none is known; embed the store, and write the"
-            " answer of a search or name the `source`"
+            f"{options.path.name}: STAC names the model behind the hits, and none is known; embed the store, and write"
+            " the answer of a search or name the `source`"
         )
-    model = f"{path.name.removesuffix(SUFFIX)}.model.json"
+    name = options.path.name
+    model = f"{name[: -len(SUFFIX)]}.model.json"  # whatever the case of the suffix
     sizes: set[int] = set()
     times: list[dt.datetime] = []
     schema = _schema(options)
@@ -59,17 +62,20 @@ def stac(stream: Stream, path: Path, options: Options) -> None:
             sizes.update(hit.size for hit in batch.hits)
             known = [*times, *(hit.datetime for hit in batch.hits if hit.datetime is not None)]
             times = [min(known), max(known)] if known else []
-            file.write_table(pa.Table.from_pylist(_rows(batch, source, path.name, options), schema))
+            file.write_table(pa.Table.from_pylist(_rows(batch, source, name, options), schema))
         metadata = {
             "version": "1.0.0",
-            "collections": {COLLECTION: _collection(stream, source, source.encoder, sizes, times, (path.name, model))},
+            "collections": {
+                COLLECTION_ID: _collection(stream, source, source.encoder, sizes, times, (name, model), options)
+            },
         }
-        file.add_key_value_metadata({"geo": json.dumps(geo(stream)), "stac-geoparquet": json.dumps(metadata)})
-    path.with_name(model).write_text(json.dumps(_model(source.encoder, model), indent=2) + "\n", encoding="utf-8")
+        file.add_key_value_metadata({"geo": json.dumps(geo_metadata(stream)), "stac-geoparquet": json.dumps(metadata)})
+    description = json.dumps(_model(source.encoder, model), indent=2) + "\n"
+    path.with_name(f"{path.name[: -len(SUFFIX)]}.model.json").write_text(description, encoding="utf-8")
 
 
-def _rows(batch: Batch, source: Snapshot, name: str, options: Options) -> list[dict[str, Any]]:
-    """Items as the format lays them out: properties beside the rest, WKB, corners of the box by name."""
+def _rows(batch: Batch, source: Snapshot, name: str, options: ExportOptions) -> list[dict[str, Any]]:
+    """Lay out items as the format has them: properties beside the rest, WKB, corners of the box by name."""
     bounds = shapely.bounds(batch.shapes).reshape(-1, 4)
     return [
         _item(hit, source, name, options)
@@ -78,49 +84,49 @@ def _rows(batch: Batch, source: Snapshot, name: str, options: Options) -> list[d
     ]
 
 
-def _item(hit: Hit, source: Snapshot, name: str, options: Options) -> dict[str, Any]:
+def _item(hit: Hit, source: Snapshot, name: str, options: ExportOptions) -> dict[str, Any]:
     encoder = source.encoder
     assert encoder is not None
     values = attributes(hit)
-    ours = {f"geocmer:{key}": values[key] for key in _OURS}
+    own = {f"geocmer:{key}": values[key] for key in _COLUMN_TYPES}
     embeddings = {
-        "href": f"{source.path}/tiles.lance",
+        "href": _table_href(source, options, "tiles"),
         "title": f"Lance table, column {encoder.column}, row {hit.id}",
         "roles": ["data"],
     }
     assets: dict[str, Any] = {"embeddings": embeddings}
     if options.thumbnails and hit.thumbnail:
         assets["thumbnail"] = {
-            "href": data_address(hit.thumbnail),
+            "href": data_url(hit.thumbnail),
             "type": media_type(hit.thumbnail),
             "roles": ["thumbnail"],
         }
-    start, end = (hit.datetime, hit.datetime) if hit.datetime else map(dt.datetime.fromisoformat, UNKNOWN)
+    start, end = (hit.datetime, hit.datetime) if hit.datetime else map(dt.datetime.fromisoformat, UNKNOWN_INTERVAL)
     links = [{"rel": "collection", "href": f"./{name}"}]
     return {
         "type": "Feature",
-        "stac_version": VERSION,
-        "stac_extensions": [EMBEDDING],
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [EMBEDDING_SCHEMA],
         "id": hit.id,
-        "collection": COLLECTION,
+        "collection": COLLECTION_ID,
         "links": links + ([{"rel": "emb:source-data", "href": hit.uri}] if hit.uri else []),
         "assets": assets,
         "datetime": hit.datetime,
         "start_datetime": start,  # of a dated scene too: a reader of the table makes a null of an empty cell
         "end_datetime": end,
         "gsd": values["gsd"],
-        **ours,
+        **own,
         "geocmer:fractions": json.dumps(hit.fractions, ensure_ascii=False),
         "geocmer:partners": json.dumps(values["partners"], ensure_ascii=False),
         "emb:quantization": QUANTIZATION,
     }
 
 
-_OURS = {"rank": "int64", "score": "float64", "category": "string", "valid_share": "float64"}
-_OURS |= dict.fromkeys(("row", "col", "size"), "int64")
+_COLUMN_TYPES = {"rank": "int64", "score": "float64", "category": "string", "valid_share": "float64"}
+_COLUMN_TYPES |= dict.fromkeys(("row", "col", "size"), "int64")
 
 
-def _schema(options: Options) -> pa.Schema:
+def _schema(options: ExportOptions) -> pa.Schema:
     import pyarrow as pa
 
     text, time = pa.string(), pa.timestamp("us", tz="UTC")
@@ -140,7 +146,7 @@ def _schema(options: Options) -> pa.Schema:
             ("collection", text),
             *((name, time) for name in ("datetime", "start_datetime", "end_datetime")),
             ("gsd", pa.float64()),
-            *((f"geocmer:{name}", pa.type_for_alias(kind)) for name, kind in _OURS.items()),
+            *((f"geocmer:{name}", pa.type_for_alias(kind)) for name, kind in _COLUMN_TYPES.items()),
             *((f"geocmer:{name}", text) for name in ("fractions", "partners")),
             ("emb:quantization", pa.struct([(name, text) for name in QUANTIZATION])),
         ]
@@ -148,21 +154,22 @@ def _schema(options: Options) -> pa.Schema:
 
 
 def _collection(
-    stream: Stream,
+    stream: HitStream,
     source: Snapshot,
     encoder: EncoderInfo,
     sizes: set[int],
     times: list[dt.datetime],
     files: tuple[str, str],
+    options: ExportOptions,
 ) -> dict[str, Any]:
     name, model = files
     interval: list[str | None] = [time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") for time in times]
     chips = {"chip_size": 2 * list(sizes)} if len(sizes) == 1 else {}
     return {
         "type": "Collection",
-        "stac_version": VERSION,
-        "stac_extensions": [EMBEDDING],
-        "id": COLLECTION,
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [EMBEDDING_SCHEMA],
+        "id": COLLECTION_ID,
         "description": f"Tiles of the geocmer store {source.path}, embedded by {encoder.title}",
         "license": "proprietary",  # STAC 1.0's word for a licence that is not stated here: the scenes' own
         "extent": {
@@ -177,22 +184,26 @@ def _collection(
         "links": [
             {"rel": "self", "href": f"./{name}", "type": "application/vnd.apache.parquet"},
             {"rel": "emb:model", "href": f"./{model}", "type": "application/geo+json"},
-            {"rel": "emb:source-data", "href": f"{source.path}/scenes.lance", "title": "The scenes of the store"},
+            {
+                "rel": "emb:source-data",
+                "href": _table_href(source, options, "scenes"),
+                "title": "The scenes of the store",
+            },
         ],
     }
 
 
 def _model(encoder: EncoderInfo, name: str) -> dict[str, Any]:
-    """The encoder as an Item of the Machine Learning Model extension; it is of no place, so of the whole Earth."""
+    """Describe the encoder as an Item of the Machine Learning Model extension; of no place, so of the whole Earth."""
     world = shapely.box(-180, -90, 180, 90)
-    start, end = UNKNOWN
+    start, end = UNKNOWN_INTERVAL
     structure = {"data_type": "float32", "dim_order": ["batch", "channel", "height", "width"], "shape": [-1, 3, -1, -1]}
     vector = {"data_type": "float32", "dim_order": ["batch", "embedding"], "shape": [-1, encoder.dim]}
     asset = {"href": encoder.adapter or encoder.model, "roles": ["mlm:model"], "mlm:artifact_type": "safetensors"}
     return {
         "type": "Feature",
-        "stac_version": VERSION,
-        "stac_extensions": [MLM],
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [MLM_SCHEMA],
         "id": encoder.fingerprint,
         "geometry": shapely.geometry.mapping(world),
         "bbox": list(map(float, world.bounds)),
@@ -211,3 +222,24 @@ def _model(encoder: EncoderInfo, name: str) -> dict[str, Any]:
         "links": [{"rel": "self", "href": f"./{name}", "type": "application/geo+json"}],
         "assets": {"model": asset},
     }
+
+
+def _table_href(source: Snapshot, options: ExportOptions, table: str) -> str:
+    """Tell where a table of the store lies, as seen from the file: references are relative to it, not to us."""
+    if "://" in source.path:
+        return f"{source.path.rstrip('/')}/{table}.lance"
+    store, folder = Path(source.path).resolve(), options.path.parent.resolve()
+    if store.anchor != folder.anchor:  # on another drive
+        return f"{store.as_posix()}/{table}.lance"
+    return f"{Path(os.path.relpath(store, folder)).as_posix()}/{table}.lance"
+
+
+FORMATS = (
+    Format(
+        SUFFIX,
+        "stac-geoparquet with the Embedding and Machine Learning Model extensions",
+        "catalogues",
+        write,
+        score_column="geocmer:score",
+    ),
+)

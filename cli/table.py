@@ -1,0 +1,63 @@
+"""Hits as a table on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import printable
+
+if TYPE_CHECKING:
+    from geocmer.search.results import Hit
+
+
+def print_table(hits: Iterable[Hit]) -> None:
+    """Print the hits; what a user named may hold square brackets, which are no markup."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown, console = list(hits), Console(markup=False)
+    table = Table("rank", "score", "tile", "category", "centre (lon, lat)", "scene", "row, col")
+    related = any(hit.partners for hit in shown)
+    if related:
+        table.add_column("partner")
+    for hit in shown:
+        centre = hit.geometry.centroid
+        cells = [
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            hit.id[:8],
+            hit.category or "",
+            f"{centre.x:.5f}, {centre.y:.5f}",
+            Path(hit.uri or "").name,
+            f"{hit.row}, {hit.col}",
+            *([_partners(hit)] if related else []),
+        ]
+        table.add_row(*map(printable, cells))
+    unbounded = console.options.update(max_width=10_000)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+        return
+    for hit in shown:  # cells would be broken into pieces of a few letters
+        console.print(printable(_lines(hit)), soft_wrap=True)
+
+
+def _lines(hit: Hit) -> str:
+    """Describe a hit for a narrow terminal: short lines, nothing left out that tells hits apart."""
+    centre = hit.geometry.centroid
+    first = f"{hit.rank}. {hit.score:.3f} {hit.id[:8]} {hit.category or ''}".rstrip()
+    second = f"   {centre.x:.5f}, {centre.y:.5f} {Path(hit.uri or '').name}".rstrip()
+    return "\n".join([first, second, *(f"   {line}" for line in _partners(hit).splitlines())])
+
+
+def _partners(hit: Hit) -> str:
+    """Tell the distance of each partner, and where it lies."""
+    lines = []
+    for partner in hit.partners:
+        where = "same tile"
+        if partner.id != hit.id:
+            centre = partner.geometry.centroid
+            where = f"{partner.distance_m:,.0f} m, at {centre.x:.5f}, {centre.y:.5f}"
+        lines.append(f"{partner.relation}: {where}")
+    return "\n".join(lines)

@@ -1,0 +1,9 @@
+from .format import Format as Format
+from .format import known_formats as known_formats
+from .hits import Hits as Hits
+from .options import ExportOptions as ExportOptions
+from .record import COLUMNS as COLUMNS
+from .record import attributes as attributes
+from .record import feature as feature
+from .stream import HitStream as HitStream
+from .writer import write as write

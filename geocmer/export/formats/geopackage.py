@@ -1,0 +1,52 @@
+"""GeoPackage: a layer of footprints, one of lines to the partners if there are any, and a QGIS style for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from ..format import Format
+from ..gdal import collect_parts, polygon_reader, write_layer
+from ..options import ExportOptions
+from ..qgis_style import QML_OF_LINES, embed_styles, qml
+from ..record import partner_lines
+from ..stream import Batch, HitStream
+
+RESERVED_NAME = re.compile(r"(gpkg|rtree|sqlite)_|layer_styles$|[^\w ]", re.IGNORECASE)
+"""Tables that the format, SQLite or QGIS keep for themselves, and names that GDAL refuses for their first character."""
+
+
+def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
+    """Write the layers; those are named after the file."""
+    import pyarrow as pa
+
+    lines: list[tuple[Any, dict[str, Any]]] = []
+
+    def collecting_lines() -> Iterator[Batch]:
+        for batch in stream:
+            lines.extend(line for hit in batch.hits for line in partner_lines(hit))
+            yield batch
+
+    name = layer_name(options.path.stem)
+    write_layer("GPKG", polygon_reader(collecting_lines(), options), path, name, "MultiPolygon")
+    styles = {name: qml(stream)}
+    if lines:
+        table = pa.Table.from_pylist([values for _, values in lines])
+        shapes = collect_parts(np.array([line for line, _ in lines], dtype=object), shapely.multilinestrings)
+        reader = table.append_column("geometry", pa.array(shapely.to_wkb(shapes))).to_reader()
+        write_layer("GPKG", reader, path, f"{name} partners", "MultiLineString", append=True)
+        styles[f"{name} partners"] = QML_OF_LINES
+    embed_styles(path, styles)
+
+
+def layer_name(stem: str) -> str:
+    """Name a layer after its file; a name that is refused gets a word before it."""
+    return f"hits {stem}" if RESERVED_NAME.match(stem) else stem
+
+
+FORMATS = (Format(".gpkg", "GeoPackage; opens in QGIS shaded by score", "QGIS, ArcGIS", write),)

@@ -1,0 +1,45 @@
+"""The hits of a search with what people do with them: save, open in geopandas, look at them in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..search.results import Answer
+from .notebook import html_summary
+from .record import COLUMNS, flat_attributes
+from .writer import write
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Answer):
+    """An `Answer` that can be saved and shown. In a notebook it shows thumbnails, scores and a map.
+
+    Attributes:
+        title: what was searched for, for people.
+    """
+
+    title: str = ""
+
+    def save(self, path: str | Path, *, thumbnails: bool = False, style: bool = False) -> int:
+        """Write the hits to a file whose suffix tells the format, see `write`; return how many there are.
+
+        Raises:
+            InputError: the suffix is not known, or the file cannot be written.
+        """
+        return write(self, path, title=self.title, thumbnails=thumbnails, style=style)
+
+    def to_geopandas(self) -> GeoDataFrame:
+        """Read all hits into a GeoDataFrame, WGS84, with the columns that every export has."""
+        import geopandas
+
+        hits = self.hits
+        records = {name: [] for name in COLUMNS} if not hits else [flat_attributes(hit) for hit in hits]
+        return geopandas.GeoDataFrame(records, geometry=[hit.geometry for hit in hits], crs="EPSG:4326")
+
+    def _repr_html_(self) -> str:
+        return html_summary(self, self.title)

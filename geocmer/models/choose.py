@@ -1,0 +1,48 @@
+"""Which encoder answers: the one that was named, else the one that made a store's vectors, else the bundled one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .backbone import BUNDLED
+from .encoder import Encoder
+
+if TYPE_CHECKING:
+    from .text_encoder import NumpyTextEncoder
+
+
+def choose_encoder(
+    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto"
+) -> Encoder:
+    """Load the encoder.
+
+    Args:
+        built_with: model and adapter that made the vectors, as a store records them; None without vectors.
+        model: the one that was named. An adapter names its own towers, so they need not be named again.
+        adapter: folder of the one that was named.
+        device: auto, cuda, mps or cpu.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    if model is None and adapter is None and built_with is not None:
+        return Encoder.of_store(*built_with, device)
+    if model is None and adapter is not None:
+        from .adapter_config import read_config
+        from .trust import require_known
+
+        model = read_config(Path(adapter)).backbone
+        require_known(model, "", f"adapter {adapter}")
+    return Encoder.load(model or BUNDLED, adapter, device)
+
+
+def choose_text_encoder(
+    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto"
+) -> NumpyTextEncoder | None:
+    """Load the text side alone, without torch; None unless the bundled model made the vectors and nothing is named."""
+    from .text_encoder import NumpyTextEncoder
+
+    if built_with is None or model or adapter or device != "auto":
+        return None
+    return NumpyTextEncoder.of_store(*built_with)

@@ -1,0 +1,160 @@
+"""A question in words, pictures and tiles -> the hits: by relations where the words have some, else by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import InputError
+from ..models.text_notes import text_notes
+from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
+from ..search.ivf import INDEX_MIN_TILES, IvfIndex
+from ..search.query_vector import build_query, is_file
+from ..search.results import Answer
+from ..search.vector_search import nearest_tiles
+from ..store.filter import EVERY_TILE, Filter
+from ..store.store import Store
+from .notes import notes
+from .parser import parse
+from .query import Query
+
+if TYPE_CHECKING:
+    from ..models.encoder import Encoder
+    from ..models.text_encoder import NumpyTextEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is looked for.
+
+    Attributes:
+        texts: words; several are averaged. One that stands alone may hold relations.
+        like: image files or ids of tiles, averaged with the texts.
+        minus: texts to keep away from.
+        more: ids of tiles that show what is meant.
+        less: ids of tiles that do not.
+        literal: take a text as one description, with no relation in it.
+    """
+
+    texts: Sequence[str] = ()
+    like: Sequence[str] = ()
+    minus: Sequence[str] = ()
+    more: Sequence[str] = ()
+    less: Sequence[str] = ()
+    literal: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is looked for, for people."""
+        return " + ".join(self.texts or self.like or self.more)
+
+    def read(self) -> Query:
+        """Read the relations in a text that stands alone; everything else has none.
+
+        Raises:
+            InputError: the text cannot be read.
+        """
+        alone = len(self.texts) == 1 and not (self.like or self.minus or self.more or self.less)
+        return parse(self.texts[0]) if alone and not self.literal else Query(", ".join(self.texts))
+
+
+def answer_question(
+    store: Store,
+    encoder: Encoder | NumpyTextEncoder,
+    question: Question,
+    *,
+    filter: Filter = EVERY_TILE,
+    k: int | None = 10,
+    keep: Literal["best", "newest"] | None = "best",
+    min_score: float | None = None,
+    category_prior: float | None = None,
+    approximate: bool = False,
+    notify: Callable[[str], None],
+) -> Answer:
+    """Find the tiles that answer a question best.
+
+    Args:
+        store: where to look.
+        encoder: the one that made its vectors; the text side alone serves where `like` names no image file.
+        question: what is looked for.
+        filter: conditions that every hit meets.
+        k: how many hits; None for all.
+        keep: which of the hits that show the same place; None keeps all.
+        min_score: least score: a cosine; 0 to 1 for relations.
+        category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
+        approximate: take candidates from an index, made when it is first needed.
+        notify: gets a line about how the words were read, and about the index.
+
+    Raises:
+        InputError: nothing is asked for, a value cannot be used, or does not go with relations.
+        FingerprintError: another encoder made the vectors.
+        StoreError: the store has no vectors.
+    """
+    store.require_encoder(encoder.fingerprint)
+    query = question.read()
+    for note in _notes(store, question, query):
+        notify(note)
+    if query.clauses:
+        for name, given in (("category prior", category_prior), ("approximate search", approximate)):
+            if given:
+                raise InputError(
+                    f"{name} does not go with the relations of {question.texts[0]!r}; leave it out, or take the words"
+                    " as one description (--literal)"
+                )
+        from .relation_search import relate  # imports scipy
+
+        notify(f"read as: {query} (--literal takes the words as one description)")
+        return relate(store, query, encoder.encode_texts, filter=filter, k=k, min_score=min_score, keep=keep)
+    if query.note:
+        notify(f"read as one description: {query.note}")
+    texts = [query.concept] if len(question.texts) == 1 else question.texts
+    parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
+    return nearest_tiles(
+        store,
+        build_query(store, encoder, texts, **parts),
+        filter=filter,
+        k=k,
+        min_score=min_score,
+        keep=keep,
+        category_offsets=_category_offsets(store, encoder, query, category_prior),
+        index=_index(store, encoder, notify) if approximate else None,
+    )
+
+
+def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:
+    """Tell what of the words is read in another way than a person may think."""
+    others = bool(question.like or question.minus or question.more or question.less)
+    if not question.literal:
+        yield from notes(question.texts, others=others)
+    for text in question.texts:
+        if is_file(text):
+            yield f"{text!r} is taken as words, and is also a file; to look for what it shows, write --like {text}"
+    words = [*(query.concepts if len(question.texts) == 1 and not others else question.texts), *question.minus]
+    if store.encoder and words:
+        yield from text_notes(store.encoder.model, words)
+
+
+def _category_offsets(
+    store: Store, encoder: Encoder | NumpyTextEncoder, query: Query, strength: float | None
+) -> dict[str | None, float] | None:
+    """Predict the categories from the words, if there are any; the store's categories are read only if that counts."""
+    strength = DEFAULT_STRENGTH if strength is None else strength
+    categories = list(store.categories()) if query.concept and strength > 0 else []
+    return category_offsets(encoder, query.concept, categories, strength)
+
+
+def _index(store: Store, encoder: Encoder | NumpyTextEncoder, notify: Callable[[str], None]) -> IvfIndex | None:
+    """Load the index for approximate search; it is made and measured when it is first asked for."""
+    from ..search.ivf_build import build_index
+    from .calibration import background
+
+    found = IvfIndex.load(store.snapshot())
+    if found is None and store.count() < INDEX_MIN_TILES:
+        notify(f"with fewer than {INDEX_MIN_TILES} tiles an exact search is as quick: the answer is exact")
+        return None
+    if found is None:
+        notify(f"making the index of {store.count()} tiles, once: a minute or a few for a million")
+        found = build_index(store, encoder.encode_texts(background()))
+    notify(f"approximate: {found.recall:.0%} of the true ten best were found over {found.queries} queries")
+    return found

@@ -1,0 +1,120 @@
+"""Conditions as people write them, in Python or on a command line -> one `Filter`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from shapely.geometry.base import BaseGeometry
+
+from ..errors import InputError
+from ..geometry.bbox import BBox
+from ..geometry.region import Region
+from ..store.filter import EVERY_TILE, Filter
+
+BBoxLike: TypeAlias = BBox | Sequence[float] | str
+RegionLike: TypeAlias = Region | BBox | BaseGeometry | str | Path
+DateLike: TypeAlias = date | str
+GsdLike: TypeAlias = tuple[float | None, float | None] | float | str
+
+
+def make_filter(
+    filter: Filter | None = None,
+    *,
+    bbox: BBoxLike | None = None,
+    region: RegionLike | None = None,
+    category: str | None = None,
+    since: DateLike | None = None,
+    until: DateLike | None = None,
+    gsd: GsdLike | None = None,
+    where: str | None = None,
+) -> Filter:
+    """Make the filter that some conditions describe; what is None holds for every tile.
+
+    Args:
+        filter: all conditions at once, instead of the others.
+        bbox: (west, south, east, north) in degrees, WGS84, or the same as text; west > east crosses the antimeridian.
+        region: instead of `bbox`, a polygon: a file, WKT or a geometry in WGS84.
+        category: scene category.
+        since: first day or moment; as text YYYY-MM-DD, or a time as an export writes it.
+        until: last day or moment, likewise.
+        gsd: finest and coarsest ground resolution in metres, both included; as text "LO..HI"; one number for both.
+        where: condition on the land cover, as `built_up > 0.3 and water <= 0.1`.
+
+    Raises:
+        InputError: a condition cannot be read or is empty, they contradict each other, or there are two of one kind.
+    """
+    given: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
+    given |= {"until": until, "gsd": gsd, "where": where}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, str) and not value.strip():
+            raise InputError(f"{name} is empty, as from a variable that is not set; give a value, or leave it out")
+    if filter is not None and given:
+        raise InputError(f"{', '.join(given)} and a filter were both given; put all conditions into the filter")
+    if filter is not None or not given:
+        return filter or EVERY_TILE
+    if bbox is not None and region is not None:
+        raise InputError(f"bbox {bbox} and region {region} were both given; use one of them")
+    area = read_region(region) if region is not None else read_bbox(bbox) if bbox is not None else None
+    return Filter(area, category, read_date(since), read_date(until), read_gsd(gsd), where)
+
+
+def read_bbox(value: BBoxLike) -> BBox:
+    """Make a box of "west,south,east,north" or of four numbers.
+
+    Raises:
+        InputError: it is not four numbers that make a box.
+    """
+    if isinstance(value, BBox):
+        return value
+    text = value if isinstance(value, str) else ",".join(map(str, value))
+    return BBox.parse(text)
+
+
+def read_region(value: RegionLike) -> Region | BBox:
+    """Make a region of a file's name, WKT or a geometry in WGS84.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if isinstance(value, Region | BBox):
+        return value
+    return Region.parse(value.wkt if isinstance(value, BaseGeometry) else str(value))
+
+
+def read_date(value: DateLike | None) -> date | None:
+    """Make a date, or a moment as an export writes it, of text; a moment without a zone is in UTC.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not isinstance(value, str):
+        return value
+    with contextlib.suppress(ValueError):
+        return date.fromisoformat(value.strip())
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(value.strip())
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    raise InputError(f"date {value!r} is not YYYY-MM-DD")
+
+
+def read_gsd(value: GsdLike | None) -> tuple[float | None, float | None] | None:
+    """Make finest and coarsest ground resolution of "LO..HI", "LO..", "..HI" or one number for both.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if value is None or isinstance(value, tuple):
+        return value
+    if not isinstance(value, str):
+        return float(value), float(value)
+    finest, dots, coarsest = value.partition("..")
+    try:
+        low, high = (float(side) if side.strip() else None for side in (finest, coarsest if dots else finest))
+    except ValueError as error:
+        raise InputError(f"gsd {value!r} is not LO..HI in metres; write for instance 0.3..10") from error
+    return low, high

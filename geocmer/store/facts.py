@@ -1,0 +1,34 @@
+"""What a store holds, in a few numbers and names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .reader import Reader
+from .schema import EXTENT
+
+
+def describe(store: Reader) -> dict[str, Any]:
+    """Collect counts, scenes, categories, bounds, the model, and the versions that can be read, newest first."""
+    encoder = store.encoder
+    return {
+        "store": str(store.path),
+        "tiles": store.count(),
+        "scenes": {scene.uri: scene.id[:8] for scene in store.scenes()},
+        "categories": store.categories(),
+        "bounds": bounds(store),
+        "model": encoder.title if encoder else "none yet; run `geocmer embed`",
+        "versions": [
+            {"version": version.number, "time": f"{version.time:%Y-%m-%dT%H:%M:%SZ}", "tiles": version.rows}
+            for version in reversed(store.versions())
+        ],
+    }
+
+
+def bounds(store: Reader) -> list[float] | None:
+    """Return west, south, east, north of all tiles; east exceeds 180 where they cross the antimeridian."""
+    batches = [batch for batch in store.snapshot().scan(EXTENT) if batch.num_rows]
+    if not batches:
+        return None
+    ends = [(min, "xmin"), (min, "ymin"), (max, "xmax"), (max, "ymax")]
+    return [round(best(best(batch[name].to_pylist()) for batch in batches), 7) for best, name in ends]

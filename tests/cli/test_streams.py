@@ -1,0 +1,102 @@
+"""Where the output goes: closed pipes, full disks, narrow terminals; and names that look like markup."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from synthetic import filled, tile, unit
+
+from geocmer.models.encoder import expected_fingerprint
+from geocmer.store import Store
+from geocmer.store.vectors import EncoderInfo
+
+(POINT,) = entry_points(group="console_scripts", name="geocmer")
+COMMAND = [sys.executable, "-c", f"from {POINT.module} import {POINT.attr} as main; main()"]
+HOSTILE = ("wood [/old]", "[red]lake[/red]", "ortho[north]")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that the bundled model's text side may search."""
+    store = Store.create(tmp_path_factory.mktemp("streams") / "store")
+    store.add_encoder(EncoderInfo(expected_fingerprint() or "", "bundled", "", 384))
+    store.add_tiles([tile(n, west=n, category=HOSTILE[n % 3]) for n in range(9)], unit(9, 384))
+    return store.path
+
+
+def run(*args: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*COMMAND, *args], stderr=subprocess.PIPE, check=False, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["info"], ["search", "a lake"], ["search", "a lake", "-o", "-"]])
+def test_a_full_disk_is_said_in_one_line(store: str, words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run(*words, "--store", store, stdout=full)
+    assert done.returncode == 1
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "No space left on device" in last
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_closed_stdout_is_said_in_one_line(store: str) -> None:
+    done = run("search", "a lake", "--store", store, preexec_fn=lambda: os.close(1))
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].startswith("error: stdout cannot be written")
+
+
+@pytest.mark.parametrize("words", [["search", "a lake", "--all"], ["search", "a lake", "-o", "-"]])
+def test_a_reader_that_has_enough_is_no_error(store: str, words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run(*words, "--store", store, stdout=writing, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    os.close(writing)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()
+
+
+def test_hits_go_to_stdout_as_geojson(store: str) -> None:
+    done = run("search", "a lake", "--store", store, "-k", "2", "-o", "/dev/stdout", stdout=subprocess.PIPE)
+    assert len(json.loads(done.stdout)["features"]) == 2, done.stderr.decode()
+
+
+def terminal(*args: str, columns: int, encoding: str = "utf-8") -> str:
+    """What a terminal shows."""
+    parent, child = pty.openpty()
+    environment = {
+        **os.environ,
+        "TERM": "xterm",
+        "NO_COLOR": "1",
+        "COLUMNS": str(columns),
+        "PYTHONIOENCODING": encoding,
+    }
+    process = subprocess.Popen([*COMMAND, *args], stdin=child, stdout=child, stderr=child, env=environment)
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(parent, 65_536)
+        except OSError:
+            break
+    os.close(parent)
+    assert process.wait() == 0, shown.decode()
+    return shown.decode(errors="replace")
+
+
+@pytest.mark.parametrize("columns", [40, 200])
+def test_names_in_brackets_are_shown_as_they_are(store: str, columns: int) -> None:
+    shown = terminal("search", "a lake", "--store", store, columns=columns)
+    for name in HOSTILE:
+        assert name in shown
+
+
+def test_a_terminal_of_another_encoding_shows_what_it_can(tmp_path: Path) -> None:
+    path = filled(tmp_path / "store", [tile(1, category="Überschwemmung 水")], None).path
+    assert "berschwemmung" in terminal("info", "--store", path, columns=160, encoding="ascii")

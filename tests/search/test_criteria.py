@@ -1,0 +1,80 @@
+"""Conditions in words, numbers and Python objects make the same filter, and what says nothing is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import shapely
+
+from geocmer.errors import InputError
+from geocmer.geometry.bbox import BBox
+from geocmer.search.criteria import make_filter
+from geocmer.store.filter import EVERY_TILE, Filter
+
+BOX = BBox(-79, 35, -78, 36)
+
+
+@pytest.mark.parametrize("value", ["-79,35,-78,36", (-79, 35, -78, 36), [-79.0, 35, -78, 36], BOX])
+def test_a_box_in_every_form(value: object) -> None:
+    assert make_filter(bbox=value) == Filter(region=BOX)
+
+
+@pytest.mark.parametrize("form", ["geometry", "wkt", "file", "path"])
+def test_a_region_in_every_form(form: str, tmp_path: Path) -> None:
+    triangle = shapely.Polygon([(0, 0), (2, 0), (0, 2)])
+    file = tmp_path / "triangle.geojson"
+    file.write_text(shapely.to_geojson(triangle))
+    value = {"geometry": triangle, "wkt": triangle.wkt, "file": str(file), "path": file}[form]
+    area = make_filter(region=value).area
+    assert area is not None
+    assert area.geometry.equals(triangle)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("0.3..10", (0.3, 10)),
+        ("..10", (None, 10)),
+        ("0.3..", (0.3, None)),
+        ("5", (5, 5)),
+        (5, (5, 5)),
+        ((None, 3), (None, 3)),
+    ],
+)
+def test_a_resolution_in_every_form(value: object, expected: tuple[float | None, float | None]) -> None:
+    assert make_filter(gsd=value).gsd == expected
+
+
+def test_dates_and_the_rest() -> None:
+    found = make_filter(since="2020-01-31", until=date(2021, 1, 1), category="forest", where="water > 0.1")
+    assert found == Filter(None, "forest", date(2020, 1, 31), date(2021, 1, 1), None, "water > 0.1")
+
+
+def test_nothing_asked_is_every_tile_and_a_filter_stays_as_it_is() -> None:
+    assert make_filter() is EVERY_TILE
+    one = Filter(category="forest")
+    assert make_filter(one) is one
+
+
+@pytest.mark.parametrize("name", ["bbox", "region", "category", "since", "until", "gsd", "where"])
+def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
+    for empty in ("", " "):
+        with pytest.raises(InputError, match=f"^{name} is empty"):
+            make_filter(**{name: empty})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        ({"bbox": BOX, "region": BOX}, "both given"),
+        ({"filter": Filter(), "category": "forest"}, "category and a filter were both given"),
+        ({"since": "yesterday"}, "'yesterday' is not YYYY-MM-DD"),
+        ({"gsd": "fine"}, "gsd 'fine' is not LO..HI"),
+        ({"bbox": (1, 2, 3)}, "four numbers"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(conditions: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        make_filter(**conditions)
