@@ -34,7 +34,9 @@ Bbox = Annotated[
 ]
 RegionText = Annotated[
     str | None,
-    typer.Option("--region", help="Polygon: a GeoJSON or GeoPackage file in any CRS, or WKT in WGS84."),
+    typer.Option(
+        "--region", help="Area: a vector file in any CRS, FILE#layer=NAME, FILE#COLUMN=VALUE, or WKT in WGS84."
+    ),
 ]
 Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]

@@ -46,7 +46,7 @@ class Region:
         """Read a file, WKT (`SRID=4326;` allowed) or GeoJSON text.
 
         Args:
-            text: a path, `FILE#layer=NAME`, or the text of a geometry.
+            text: a path, `FILE#layer=NAME`, `FILE#name=Texas`, or the text of a geometry.
 
         Raises:
             InputError: it is none of them, holds no area, or its coordinates are not those of its CRS.
@@ -65,7 +65,8 @@ class Region:
 
         Args:
             path: GeoPackage, GeoJSON, GeoParquet, CSV with a column of WKT, or what else GDAL reads.
-            layer: which, of several; also as `FILE#layer=NAME`.
+            layer: which, of several; also as `FILE#layer=NAME`. `FILE#name=Texas` selects the features that have this
+                value in this column; several values of one column are united, several columns must all hold.
 
         Raises:
             InputError: it cannot be read, holds no area, or has several layers and none is named.

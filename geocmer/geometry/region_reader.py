@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,7 @@ def read_wkt(text: str) -> Geometries:
 
 
 def read_file(path: str | Path, layer: str | None = None) -> Geometries:
-    """Read a vector file; of several layers that named, or the only one with polygons.
+    """Read a vector file; of several layers that named, or the only one with polygons; of its features those selected.
 
     Raises:
         InputError: it cannot be read, or it is not clear which layer is meant.
@@ -80,7 +82,7 @@ def read_file(path: str | Path, layer: str | None = None) -> Geometries:
     import geopandas
 
     file, selected = _split(str(path))
-    layer = layer or selected
+    layer = layer or selected.pop("layer", [None])[0]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pyogrio's speak of its own parameters
@@ -94,6 +96,8 @@ def read_file(path: str | Path, layer: str | None = None) -> Geometries:
         raise InputError(
             f"region file {shorten(str(file))} cannot be read ({_reason(error)}); give a vector file of polygons"
         ) from error
+    for name, values in selected.items():
+        frame = frame[_selected(frame, name, values, file)]
     if not hasattr(frame, "geometry") or not hasattr(frame, "crs"):
         raise InputError(f"region file {shorten(str(file))} has no geometries; give a vector file of polygons")
     crs = frame.crs
@@ -106,23 +110,29 @@ def read_file(path: str | Path, layer: str | None = None) -> Geometries:
     return list(frame.geometry), CRS.from_user_input(crs)
 
 
-def _split(text: str) -> tuple[Path, str | None]:
-    """Split `FILE#layer=NAME`; a file that has a # in its name is found all the same.
+def _split(text: str) -> tuple[Path, dict[str, list[str]]]:
+    """Split `FILE#layer=NAME&name=Texas` into the file and what is selected from it, each name with its values.
+
+    A file that has a # in its name is found all the same.
 
     Raises:
-        InputError: there is no such file, or something else than a layer is named.
+        InputError: there is no such file, or what stands behind the # is no selection.
     """
     name, mark, fragment = text.rpartition("#")
     try:
         if Path(text).exists():
-            return Path(text), None
-        if mark and Path(name).exists():
-            key, _, value = fragment.partition("=")
-            if key != "layer" or not value:
-                raise InputError(f"region {shorten(text)!r} selects by {key!r}; write FILE#layer=NAME")
-            return Path(name), value
+            return Path(text), {}
+        found = bool(mark) and Path(name).exists()
     except (OSError, ValueError):
-        pass  # a name that no file can have
+        found = False  # a name that no file can have
+    if found:
+        selected: dict[str, list[str]] = {}
+        for term in fragment.split("&"):
+            key, _, value = term.partition("=")
+            if not key or not value:
+                raise InputError(f"region {shorten(text)!r} selects nothing; write FILE#layer=NAME or FILE#name=Texas")
+            selected.setdefault(key, []).append(value)
+        return Path(name), selected
     raise InputError(
         f"region {shorten(text)!r} is neither a file nor WKT; give a GeoJSON or GeoPackage file, or POLYGON((...))"
     )
@@ -150,6 +160,33 @@ def _layer(file: Path, layer: str | None) -> str | None:
             f"region file {shorten(str(file))} has several layers: {shorten(names)}; write FILE#layer=NAME"
         )
     return areas[0]
+
+
+def _selected(frame: Any, name: str, values: list[str], file: Path) -> Any:
+    """Tell which features have one of the values in a column; numbers are compared as numbers.
+
+    Raises:
+        InputError: there is no such column, or no feature has such a value.
+    """
+    columns = [column for column in map(str, frame.columns) if column != frame.geometry.name]
+    if name not in columns:
+        raise InputError(
+            f"region file {shorten(str(file))} has no column {name!r}; it has {shorten(', '.join(columns))}"
+        )
+    column = frame[name]
+    if column.dtype.kind in "iuf":
+        numbers = [float(value) for value in values if re.fullmatch(r"[+-]?[\d.]+(?:e[+-]?\d+)?", value, re.IGNORECASE)]
+        chosen = column.isin(numbers)
+    else:
+        chosen = column.astype(str).isin(values)
+    if not chosen.any():
+        there = sorted(map(str, column.dropna().unique()))
+        near = difflib.get_close_matches(values[0], there, 3, 0.6) or there
+        raise InputError(
+            f"region file {shorten(str(file))} has no feature with {name} {values[0]!r}; there is "
+            f"{shorten(', '.join(near))}"
+        )
+    return chosen
 
 
 def _csv_options(file: Path) -> dict[str, Any]:

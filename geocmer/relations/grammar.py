@@ -162,7 +162,7 @@ _COMPARED = rf"(?:(?:(?P<upper>{_any(_UPPER)})|(?P<lower>{_any(_LOWER)}))\s+|(?:
 
 UNREADABLE = re.compile(
     rf"within\s+(?:[^\s\",]+\s+){{0,3}}?{HINT}[^\s\",]*(?:\s+(?!of|from)[^\s\",]+)?(?:\s+(?:of|from)\b)?"
-    rf"|(?:{LENGTH}|(?:an?\s+)?(?:few|couple\s+of|several)\s+[^\s\",]+)\s+(?:away\s+)?from\b",
+    rf"|(?:{LENGTH}|(?:an?\s+)?(?:few|couple\s+of)\s+[^\s\",]+)\s+(?:away\s+)?from\b",
     re.IGNORECASE,
 )
 """A distance that says too little, or with a number that is not understood."""
@@ -205,7 +205,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
     said = (
         *(*_RELATIVE, *_AUXILIARIES, *_COPULAS, *_CONTRACTIONS, *_NEGATORS, *_FILLERS, *_ADVERBS, *_UPPER, *_LOWER),
         *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the"),
-        *("few", "couple", "several", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
+        *("few", "couple", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
     )
     return Grammar(
         directed=_compile(

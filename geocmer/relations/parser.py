@@ -60,6 +60,8 @@ def parse(text: str) -> Query:
     describing = CAPTION.search(_QUOTED.sub(" ", text))
     if describing and not any(relation.certain for relation in found):
         return Query(whole, note=f"{describing[0]!r} makes it the description of one picture")
+    if parts[0].casefold().startswith("no "):
+        return Query(whole, note=f"{parts[0][:2]!r} makes it the description of one picture")
     for part, relation in zip(parts, [*said, ""], strict=True):
         _refuse_leftovers(_QUOTED.sub(" ", part).strip(), relation)
     if not all(relation.joined for relation in found[1:]):

@@ -142,6 +142,48 @@ def test_a_layer_that_is_not_clear_is_asked_for(files: Path, name: str, said: st
     assert "\n" not in str(refusal.value)
 
 
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("states") / "states.gpkg"
+    squares = [box(n, 0, n + 1, 1) for n in range(4)]
+    columns = {"name": ["Texas", "Ohio", "Texas", None], "code": [1, 2, 3, 4], "share": [0.5, 1.5, 2.5, 3.5]}
+    geopandas.GeoDataFrame(columns, geometry=squares, crs=4326).to_file(path, layer="states")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("selection", "numbers"),
+    [
+        ("name=Texas", {0, 2}),
+        ("name=Texas&name=Ohio", {0, 1, 2}),
+        ("name=Texas&code=3", {2}),
+        ("code=4", {3}),
+        ("code=4.0", {3}),
+        ("share=1.5", {1}),
+        ("layer=states&name=Ohio", {1}),
+    ],
+)
+def test_features_are_chosen_by_a_value(states: Path, selection: str, numbers: set[int]) -> None:
+    found = Region.parse(f"{states}#{selection}").geometry
+    assert {n for n in range(4) if found.contains(Point(n + 0.5, 0.5))} == numbers
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ("name=texas", "no feature with name 'texas'; there is Texas"),
+        ("nome=Texas", "no column 'nome'; it has name, code, share"),
+        ("code=x", "no feature with code 'x'; there is 1, 2, 3, 4"),
+        ("Texas", "selects nothing; write FILE#layer=NAME or FILE#name=Texas"),
+        ("geometry=1", "no column 'geometry'"),
+    ],
+)
+def test_a_value_that_is_not_there_is_named(states: Path, selection: str, said: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Region.parse(f"{states}#{selection}")
+    assert said in str(refusal.value)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("suffix", [".geojson", ".geojsonl", ".geojsons", ".gpkg", ".fgb", ".parquet", ".csv", ".shp"])
 def test_what_exports_and_other_tools_write_is_read(tmp_path: Path, suffix: str) -> None:
