@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FingerprintError, InputError, StoreError
+from . import lance
 from .schema import EXTENT
 from .vectors import EncoderInfo
 
@@ -73,7 +75,8 @@ class Snapshot:
 
     def count(self, where: pc.Expression | None = None) -> int:
         """Count the rows that a filter (see `Filter.prefilter`) lets through."""
-        return int(self.dataset.count_rows(where))
+        with self._reading():
+            return int(self.dataset.count_rows(where))
 
     def scan(self, columns: Sequence[str], where: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows that a filter lets through, in storage order, with their `_rowid`, a batch at a time."""
@@ -85,12 +88,14 @@ class Snapshot:
             batch_readahead=2,
             io_buffer_size=READ_AHEAD_BYTES,
         )
-        yield from scanner.to_batches()
+        with self._reading():
+            yield from scanner.to_batches()
 
     def take(self, rowids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
         """Read rows by `_rowid`, in the order asked for (Lance alone returns them in storage order)."""
         among = f"_rowid IN ({', '.join(map(str, rowids.tolist()))})" if len(rowids) else "false"
-        found = self.dataset.scanner(list(columns), filter=among, with_row_id=True).to_table()
+        with self._reading():
+            found = self.dataset.scanner(list(columns), filter=among, with_row_id=True).to_table()
         stored = found["_rowid"].to_numpy()
         order = np.argsort(stored)
         return found.take(order[np.searchsorted(stored, rowids, sorter=order)])
@@ -110,6 +115,24 @@ class Snapshot:
             height = max(height, float((ymax - ymin).max(initial=0)))
             east = max(east, float(xmax.max(initial=-180)))
         return width, height, east
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Tell a version that upkeep cleared meanwhile from a store that cannot be read.
+
+        Raises:
+            StoreError: either of them.
+        """
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            with lance.translate_errors(self.path, "read"):
+                if self.version not in {record["version"] for record in self.dataset.versions()}:
+                    raise StoreError(
+                        f"version {self.version} of the store {self.path} was cleared while it was read, as another "
+                        "process has written much since; run it again"
+                    ) from error
+                raise
 
     @cached_property
     def rows_hash(self) -> str:

@@ -14,8 +14,10 @@ from synthetic import ENCODER, OTHER, contents, filled, noise, raster, scene, ti
 
 from geocmer.doctor import examine
 from geocmer.errors import FingerprintError, InputError, StoreError
+from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
-from geocmer.store import Store
+from geocmer.search.vector_search import search
+from geocmer.store import Store, versions
 from geocmer.store.reader import ENCODER_KEY
 from geocmer.store.store import TileKey
 
@@ -240,3 +242,21 @@ def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: P
     assert store.unfinished_uris() == {}
     ingest(path, store, None, TileOptions(size=4))
     assert store.unfinished_uris() == {}
+
+
+# -- readers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_whose_version_is_cleared_is_told_to_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "MIN_AGE", versions.MIN_AGE * 0)
+    monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 0.0)
+    store = filled(tmp_path / "store", [tile(n) for n in range(40)], unit(40))
+    hits = search(Store.open(store.path), unit(1)[0], k=None)
+    ids = [tile(n).id for n in range(40)]
+    store.set_categories(ids, ["new"] * 40, [None] * 40, [None] * 40)
+    store.upkeep()
+    with pytest.raises(StoreError, match=r"version \d+ of .* was cleared while it was read.*; run it again"):
+        write(hits, tmp_path / "hits.geojson")
+    assert [file.name for file in tmp_path.iterdir()] == ["store"], "nothing half written is left"
