@@ -12,6 +12,9 @@ import shapely
 from affine import Affine
 from shapely import MultiPolygon, affinity
 
+from geocmer.imagery.stretch import Stretch
+from geocmer.imagery.tiling import TilingReport
+from geocmer.store.scene_row import GridRecord, TilingSettings
 from geocmer.store.store import EncoderInfo, SceneRow, Store, TileRow
 
 DIM = 8
@@ -68,11 +71,11 @@ def scene(number: int = 0, **fields: object) -> SceneRow:
             "height": 80,
             "gsd": 28.5,
             "bands": (3, 2, 1),
-            "stretch": '{"low": [0, 0, 0]}',
-            "grid": "{}",
-            "account": "{}",
+            "stretch": Stretch((0.0, 0.0, 0.0), (255.0, 200.5, 1e4)),
+            "grid": GridRecord(64, 32, (0.1, 0.0, 10.0, 0.0, -0.1, 50.0), 100, 80, 1.0, 28.5),
+            "report": TilingReport(6, 4, {"too few valid pixels": 2}, 0.9),
             "datetime": datetime(2020, 5, 1, tzinfo=UTC),
-            "landcover": None,
+            "settings": TilingSettings(None, "None", 0.5),
             "created_at": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
             **fields,
         }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
 from ..models.trust import is_known
 from ..store import mmap_cache
-from ..store.schema import SceneRow
+from ..store.scene_row import SceneRow
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from .inventory import Inventory
@@ -262,10 +262,8 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
 
 def tile_options(scene: SceneRow) -> str:
     """Write the options of `geocmer tile` that a scene was tiled with."""
-    grid, settings = json.loads(scene.grid), json.loads(scene.landcover or "{}")
-    options = {"size": grid["size"], "stride": grid["stride"], "bands": ",".join(map(str, scene.bands))}
-    if grid["scale"] != 1:
-        options["gsd"] = grid["gsd"]
-    if "min_valid" in settings:
-        options["min-valid"] = settings["min_valid"]
-    return "".join(f" --{name} {value}" for name, value in options.items())
+    grid, min_valid = scene.grid, scene.settings.min_valid
+    options: dict[str, Any] = {"size": grid.size, "stride": grid.stride, "bands": ",".join(map(str, scene.bands))}
+    named = {"gsd": grid.requested_gsd, "min-valid": min_valid, "nodata": grid.nodata}
+    options |= {name: value for name, value in named.items() if value is not None}
+    return "".join(f" --{name} {value}" for name, value in options.items()) + (" --gcps" if grid.gcps else "")

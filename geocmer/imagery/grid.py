@@ -94,12 +94,6 @@ class Grid:
         numbers = [*self.transform[:6], self.width, self.height, self.size]
         return json.dumps([float(n) for n in numbers])
 
-    def to_json(self) -> str:
-        """Give the transform, size and stride as one line of JSON."""
-        record = {"transform": list(self.transform[:6]), "width": self.width, "height": self.height}
-        record |= {"scale": self.scale_x, "gsd": self.gsd, "requested_gsd": self.requested_gsd}
-        return json.dumps({**record, "size": self.size, "stride": self.stride})
-
 
 def tile_id(content_hash: str, view: tuple[object, ...], grid: Grid, row: int, col: int) -> str:
     """Identify a tile by 32 hex digits: the same window of the same content always gets the same id."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from ..imagery.stretch import PERCENTILE, StretchRule
 from ..imagery.tiling import TileReader, TilingReport
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
-from ..store.schema import SceneRow
+from ..store.scene_row import GridRecord, SceneRow, TilingSettings
 from ..store.store import Store
 
 if TYPE_CHECKING:
@@ -116,9 +115,7 @@ def ingest(
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         scene_key = scene_id(scene.content_hash, scene.view, grid)
         stored = store.scene(scene_key)
-        settings = json.dumps(
-            {"cover": land_cover.hash if land_cover else None, "rules": repr(rules), "min_valid": options.min_valid}
-        )
+        settings = TilingSettings(land_cover.hash if land_cover else None, repr(rules), options.min_valid)
         if stored is not None and options.datetime is not None and stored.datetime != options.datetime:
             raise InputError(
                 f"scene {path} is stored as taken {stored.datetime}, not {options.datetime}; tile it into a new store"
@@ -130,7 +127,7 @@ def ingest(
                 store.add_scene(replace(stored, uri=str(Path(path).resolve())))
             return IngestReport(
                 str(path),
-                TilingReport(**json.loads(stored.account)),
+                stored.report,
                 _embed_missing(store, encoder, scene_key),
                 (scene.bands_note,),
             )
@@ -151,9 +148,9 @@ def ingest(
             SceneRow(
                 id=scene_key, uri=str(Path(path).resolve()), content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
-                bands=scene.bands, stretch=stretch.to_json(), grid=_grid_record(grid, options),
-                account=json.dumps(asdict(reader.report)), datetime=scene.datetime,
-                landcover=settings, created_at=datetime.now(UTC),
+                bands=scene.bands, stretch=stretch, grid=_grid_record(grid, options),
+                report=reader.report, datetime=scene.datetime, settings=settings,
+                created_at=datetime.now(UTC),
             )
         )  # fmt: skip
         store.upkeep()
@@ -161,16 +158,18 @@ def ingest(
     return IngestReport(str(path), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
 
 
-def _grid_record(grid: Grid, options: TileOptions) -> str:
-    """Give, as one line of JSON, the grid and what else reading the same pixels again takes."""
-    return json.dumps({**json.loads(grid.to_json()), "nodata": options.nodata, "gcps": options.gcps})
+def _grid_record(grid: Grid, options: TileOptions) -> GridRecord:
+    """Keep the grid and what else reading the same pixels again takes."""
+    return GridRecord(
+        size=grid.size, stride=grid.stride, transform=tuple(grid.transform[:6]), width=grid.width, height=grid.height,
+        scale=grid.scale_x, gsd=grid.gsd, requested_gsd=grid.requested_gsd, nodata=options.nodata, gcps=options.gcps,
+    )  # fmt: skip
 
 
-def same_settings(stored: SceneRow, settings: str, land_cover: LandCover | None) -> bool:
+def same_settings(stored: SceneRow, settings: TilingSettings, land_cover: LandCover | None) -> bool:
     """Whether a complete scene was tiled with these settings; without land cover its categories are not compared."""
-    before, now = json.loads(stored.landcover or "{}"), json.loads(settings)
-    keys = ("min_valid",) if land_cover is None else ("min_valid", "cover", "rules")
-    return all(before.get(key) == now[key] for key in keys)
+    before = stored.settings if land_cover is not None else replace(settings, min_valid=stored.settings.min_valid)
+    return before == settings
 
 
 def _embed_missing(store: Store, encoder: Encoder | None, scene: str) -> int:

@@ -1,5 +1,5 @@
 from .filter import Filter as Filter
-from .schema import SceneRow as SceneRow
+from .scene_row import SceneRow as SceneRow
 from .schema import TileRow as TileRow
 from .snapshot import Snapshot as Snapshot
 from .store import Store as Store

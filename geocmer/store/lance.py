@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from .durability import has_version, step_back, sync, torn_files, torn_fragments
-from .schema import SCHEMA_KEY, SCHEMA_VERSION, scenes_schema, tiles_schema
+from .scene_row import scenes_schema
+from .schema import SCHEMA_KEY, SCHEMA_VERSION, tiles_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

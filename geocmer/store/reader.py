@@ -12,7 +12,7 @@ from ..errors import StoreError
 from . import lance, maintenance, versions
 from .address import store_address
 from .durability import torn_files
-from .schema import SceneRow, scene_row
+from .scene_row import SceneRow, scene_row
 from .snapshot import Snapshot
 from .vectors import EncoderInfo
 from .versions import Version

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -69,52 +69,13 @@ class TileRow:
     thumbnail: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SceneRow:
-    """A scene whose tiles are all in the store.
-
-    Attributes:
-        id: 32 hex digits of content, bands and grid.
-        uri: where the raster was read.
-        content_hash: blake2b-128 of its bytes, hex.
-        crs: WKT.
-        transform: the six coefficients a, b, c, d, e, f of the affine transform from pixel to CRS.
-        width: pixels.
-        height: pixels.
-        gsd: metres, at the centre.
-        bands: the three bands used, counted from 1.
-        stretch: JSON of the scene's stretch.
-        grid: JSON of the tiling grid.
-        account: JSON of the account of tiling.
-        datetime: acquisition time with a time zone, if known.
-        landcover: name or hash of the land-cover layer, if any.
-        created_at: when it was completed.
-    """
-
-    id: str
-    uri: str
-    content_hash: str
-    crs: str
-    transform: tuple[float, ...]
-    width: int
-    height: int
-    gsd: float
-    bands: tuple[int, ...]
-    stretch: str
-    grid: str
-    account: str
-    datetime: dt.datetime | None
-    landcover: str | None
-    created_at: dt.datetime
-
-
 def tiles_schema() -> pa.Schema:
     """Describe a new `tiles` table: no vectors yet, their length is not known before the first encoder."""
     import pyarrow as pa
 
     return pa.schema(
         [
-            _key(),
+            key_field(),
             pa.field("scene_id", pa.string()),
             *(pa.field(name, pa.int32()) for name in ("row", "col", "size")),
             pa.field("geometry", pa.binary()),
@@ -131,28 +92,7 @@ def tiles_schema() -> pa.Schema:
     )
 
 
-def scenes_schema() -> pa.Schema:
-    """Describe the `scenes` table, with columns named and ordered as in `SceneRow`."""
-    import pyarrow as pa
-
-    time = pa.timestamp("us", tz="UTC")
-    types = {
-        "transform": pa.list_(pa.float64(), 6),
-        "bands": pa.list_(pa.int32()),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "gsd": pa.float64(),
-        "datetime": time,
-        "created_at": time,
-    }
-    names = [field.name for field in fields(SceneRow)][1:]
-    return pa.schema(
-        [_key(), *(pa.field(name, types.get(name, pa.string())) for name in names)],
-        metadata={SCHEMA_KEY: SCHEMA_VERSION},
-    )
-
-
-def _key() -> pa.Field:
+def key_field() -> pa.Field:
     """Describe the key column. All of it is needed for inserts that never double a row under two writers (measured).
 
     It is declared where the table is created, not in a second commit, so that no half-made table can exist.
@@ -170,7 +110,7 @@ def tiles_table(rows: Sequence[TileRow], vectors: pa.Array | None, info: Encoder
     geometries = np.array([row.geometry for row in rows], dtype=object)
     columns: dict[str, Any] = dict(zip(EXTENT, extents(geometries).T, strict=True))
     columns["geometry"] = shapely.to_wkb(geometries)
-    columns["datetime"] = [_utc(row.datetime) for row in rows]
+    columns["datetime"] = [utc(row.datetime) for row in rows]
     columns["labels"], columns["fractions"] = share_columns([row.fractions for row in rows])
     plain = [name for name in schema.names if name not in columns]
     columns |= dict(zip(plain, zip(*map(attrgetter(*plain), rows), strict=True), strict=True)) if rows else {}
@@ -193,26 +133,6 @@ def share_columns(shares: Sequence[Mapping[str, float] | None]) -> tuple[pa.List
     return labels, fractions
 
 
-def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:
-    """Make an Arrow table with the columns of `scenes_schema`."""
-    import pyarrow as pa
-
-    times = {"datetime": lambda row: _utc(row.datetime), "created_at": lambda row: _utc(row.created_at)}
-    schema = scenes_schema()
-    arrays = [
-        pa.array(
-            [times[field.name](row) if field.name in times else getattr(row, field.name) for row in rows], field.type
-        )
-        for field in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def scene_row(record: dict[str, Any]) -> SceneRow:
-    """Read a row that `scenes_table` wrote."""
-    return SceneRow(**{**record, "transform": tuple(record["transform"]), "bands": tuple(record["bands"])})
-
-
 def extents(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
     """Compute the unwrapped extents (n, 4) of footprints: xmin, ymin, xmax, ymax in degrees.
 
@@ -224,7 +144,12 @@ def extents(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
     return bounds
 
 
-def _utc(time: dt.datetime | None) -> dt.datetime | None:
+def utc(time: dt.datetime | None) -> dt.datetime | None:
+    """Bring a time with a zone to UTC.
+
+    Raises:
+        ValueError: it has no zone: a mistake of the calling code.
+    """
     if time is not None and time.tzinfo is None:
         raise ValueError(f"datetime {time} has no time zone")
     return None if time is None else time.astimezone(dt.UTC)

@@ -18,7 +18,8 @@ from ..errors import StoreError
 from . import lance, maintenance
 from .address import store_address
 from .reader import UNFINISHED_KEY, TileKey
-from .schema import SceneRow, TileRow, scenes_table, share_columns, tiles_schema, tiles_table
+from .scene_row import SceneRow, scenes_table
+from .schema import TileRow, share_columns, tiles_schema, tiles_table
 from .vector_writer import VectorWriter
 from .vectors import EncoderInfo, vector_array
 

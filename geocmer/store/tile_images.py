@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,8 @@ from ..errors import InputError
 from ..imagery.grid import Grid
 from ..imagery.images import resize_to_square
 from ..imagery.scene import Scene, SceneOptions
-from ..imagery.stretch import Stretch
 from ..imagery.tiling import TileReader
-from .schema import SceneRow
+from .scene_row import SceneRow
 
 
 class TileImageReader:
@@ -75,18 +73,16 @@ class TileImageReader:
             raise InputError(
                 f"scene {scene.uri} is gone; put it back, tile it from its new place, or `geocmer remove {name[:8]}`"
             )
-        record = json.loads(scene.grid)
-        options = SceneOptions(scene.bands, record.get("nodata"), record.get("gcps", False))
+        record = scene.grid
+        options = SceneOptions(scene.bands, record.nodata, record.gcps)
         opened = Scene.open(scene.uri, options=options)
         if opened.content_hash != scene.content_hash:
             opened.close()
             raise InputError(
                 f"scene {scene.uri} has changed since it was tiled; `geocmer remove {name[:8]}`, then tile it again"
             )
-        # Stores made before the requested resolution was recorded have the scale alone.
-        before = None if record["scale"] == 1 else record["gsd"]
-        grid = Grid.over(opened, record["size"], record["stride"], record.get("requested_gsd", before))
-        return opened, TileReader(opened, grid, Stretch.from_json(scene.stretch))
+        grid = Grid.over(opened, record.size, record.stride, record.requested_gsd)
+        return opened, TileReader(opened, grid, scene.stretch)
 
 
 @dataclass(frozen=True, slots=True)

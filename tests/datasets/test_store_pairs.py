@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +134,7 @@ def test_a_scene_that_is_gone_or_changed_is_named(place: Path, tmp_path: Path) -
     store = Store.open_or_create(tmp_path / "store")
     ingest(scene, store, None, TileOptions(size=SIZE))
     (row,) = store.scenes()
-    assert json.loads(row.grid)["size"] == SIZE
+    assert row.grid.size == SIZE
     with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="not tiled to its end"):
         images.pixels("0" * 32, 0, 0)
     with rasterio.open(scene, "r+") as file:

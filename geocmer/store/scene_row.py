@@ -1,0 +1,176 @@
+"""The `scenes` table: a row for each complete scene, and what of it is kept as JSON text, typed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StoreError
+from ..imagery.stretch import Stretch
+from ..imagery.tiling import TilingReport
+from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field, utc
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class GridRecord:
+    """The grid of a scene and what else reading the same pixels again takes.
+
+    Attributes:
+        size: side of a tile, grid pixels.
+        stride: step between tiles, grid pixels.
+        transform: the six coefficients of the affine transform from grid pixel to CRS.
+        width: grid pixels.
+        height: grid pixels.
+        scale: scene columns per grid column.
+        gsd: metres per grid pixel.
+        requested_gsd: the same as it was asked for; None for the scene's own pixels.
+        nodata: the value that was given for pixels without data.
+        gcps: whether ground control points place the scene.
+    """
+
+    size: int
+    stride: int
+    transform: tuple[float, ...] = ()
+    width: int = 0
+    height: int = 0
+    scale: float = 1.0
+    gsd: float | None = None
+    requested_gsd: float | None = None
+    nodata: float | None = None
+    gcps: bool = False
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> GridRecord:
+        """Read what the store keeps; one made before `requested_gsd` was kept has the scale and the resolution."""
+        if record.get("scale", 1) != 1:
+            record = {"requested_gsd": record.get("gsd"), **record}
+        return cls(**{**record, "transform": tuple(record.get("transform", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class TilingSettings:
+    """What decides whether a complete scene is to be tiled again; None where a store made before does not say.
+
+    Attributes:
+        cover: hash of the land-cover layer, or None for no layer.
+        rules: from class shares to a category, as text.
+        min_valid: least share of usable pixels in a tile, 0..1.
+    """
+
+    cover: str | None = None
+    rules: str | None = None
+    min_valid: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRow:
+    """A scene whose tiles are all in the store.
+
+    Attributes:
+        id: 32 hex digits of content, bands and grid.
+        uri: where the raster was read.
+        content_hash: blake2b-128 of its bytes, hex.
+        crs: WKT.
+        transform: the six coefficients a, b, c, d, e, f of the affine transform from pixel to CRS.
+        width: pixels.
+        height: pixels.
+        gsd: metres, at the centre.
+        bands: the three bands used, counted from 1.
+        stretch: of the scene.
+        grid: that its tiles were cut by.
+        report: how many tiles were made, and why others were not.
+        datetime: acquisition time with a time zone, if known.
+        settings: that it was tiled with.
+        created_at: when it was completed.
+    """
+
+    id: str
+    uri: str
+    content_hash: str
+    crs: str
+    transform: tuple[float, ...]
+    width: int
+    height: int
+    gsd: float
+    bands: tuple[int, ...]
+    stretch: Stretch
+    grid: GridRecord
+    report: TilingReport
+    datetime: dt.datetime | None
+    settings: TilingSettings
+    created_at: dt.datetime
+
+
+COLUMNS = {"report": "account", "settings": "landcover"}
+"""Attributes whose columns have another name, since the first stores."""
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "stretch": Stretch.to_json,
+    "grid": lambda value: json.dumps(asdict(value)),
+    "report": lambda value: json.dumps(asdict(value)),
+    "settings": lambda value: json.dumps(asdict(value)),
+    "datetime": utc,
+    "created_at": utc,
+}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "stretch": Stretch.from_json,
+    "grid": lambda text: GridRecord.of(json.loads(text)),
+    "report": lambda text: TilingReport(**json.loads(text)),
+    "settings": lambda text: TilingSettings(**json.loads(text or "{}")),
+    "transform": tuple,
+    "bands": tuple,
+}
+
+
+def scenes_schema() -> pa.Schema:
+    """Describe the `scenes` table, with columns named and ordered as in `SceneRow`."""
+    import pyarrow as pa
+
+    time = pa.timestamp("us", tz="UTC")
+    types = {
+        "transform": pa.list_(pa.float64(), 6),
+        "bands": pa.list_(pa.int32()),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "gsd": pa.float64(),
+        "datetime": time,
+        "created_at": time,
+    }
+    names = [field.name for field in fields(SceneRow)][1:]
+    return pa.schema(
+        [key_field(), *(pa.field(COLUMNS.get(name, name), types.get(name, pa.string())) for name in names)],
+        metadata={SCHEMA_KEY: SCHEMA_VERSION},
+    )
+
+
+def scenes_table(rows: Sequence[SceneRow]) -> pa.Table:
+    """Make an Arrow table with the columns of `scenes_schema`."""
+    import pyarrow as pa
+
+    schema = scenes_schema()
+    arrays = []
+    for attribute, column in zip(fields(SceneRow), schema, strict=True):
+        write = _WRITERS.get(attribute.name, lambda value: value)
+        arrays.append(pa.array([write(getattr(row, attribute.name)) for row in rows], column.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def scene_row(record: dict[str, Any]) -> SceneRow:
+    """Read a row that `scenes_table` wrote.
+
+    Raises:
+        StoreError: it is damaged, or somebody else wrote it.
+    """
+    try:
+        values = {field.name: record[COLUMNS.get(field.name, field.name)] for field in fields(SceneRow)}
+        return SceneRow(**{name: _READERS.get(name, lambda value: value)(value) for name, value in values.items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StoreError(
+            f"the record of scene {str(record.get('id'))[:32]} is damaged ({str(error)[:80]}); remove it with "
+            f"`geocmer remove {str(record.get('id'))[:8]}`, then tile it again"
+        ) from error
