@@ -16,6 +16,7 @@ from .._files import bundled_file
 from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
 from .trust import remember, require_known
+from .weights import DEFAULT_TOWER
 
 if TYPE_CHECKING:
     from .adapter import Adapter
@@ -65,6 +66,10 @@ class Encoder:
         folder = adapter_folder(model, adapter)
         backbone = Backbone.load(model, device)
         if folder is None:
+            if not backbone.aligned:
+                raise ModelError(
+                    f"the towers of {model} share no space; give --adapter DIR, made by `geocmer train --model {model}`"
+                )
             dim = backbone.text(["probe"]).pooled.shape[-1]
             return cls(backbone, None, "", backbone.fingerprint, dim)
         loaded = Adapter.load(folder, backbone)
@@ -133,7 +138,9 @@ def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None
 
 def adapter_folder(model: str, adapter: str | Path | None) -> Path | None:
     """Find the folder of an encoder's adapter: the named one, or the one that ships with the bundled towers."""
-    return Path(adapter) if adapter else default_adapter() if model == BUNDLED else None
+    if adapter:
+        return Path(adapter)
+    return default_adapter() if model in (BUNDLED, f"{BUNDLED}/{DEFAULT_TOWER}") else None
 
 
 def fingerprint_of(folder: Path, towers: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -110,7 +111,9 @@ def _load(spec: str) -> tuple[Any, Any]:
     hub = spec.startswith(("hf-hub:", "local-dir:"))
     name, _, tag = (spec, "", "") if hub else spec.partition("/")
     if not hub and name not in open_clip.list_models():
-        raise ModelError(f"unknown model {spec!r}; use {known_forms()}")
+        near = get_close_matches(spec, ["bundled", *open_clip.list_models()], 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"use {known_forms()}"
+        raise ModelError(f"unknown model {spec!r}; {hint}")
     if not hub and not tag:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none are published"
         raise ModelError(f"model {spec!r} names no weights; write {name}/TAG, where TAG is one of: {tags}")

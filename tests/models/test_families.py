@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_clip
+from tiny import tiny_clip, tiny_pair
 
 from geocmer.errors import ModelError
 from geocmer.models.backbone import Backbone, Towers
@@ -52,6 +52,23 @@ def test_a_new_family_loads_and_is_named_in_help_and_errors(monkeypatch: pytest.
     np.testing.assert_array_equal(encoder.backbone.image(image).pooled, tiny_clip().image(image).pooled)
     with pytest.raises(ModelError, match=r"unknown model .nothing/here.; use .*dummy:SEED"):
         Backbone.load("nothing/here", "cpu")
+
+
+def test_the_default_tower_may_be_named_and_has_its_adapter() -> None:
+    named, default = Encoder.load("bundled/lite1", device="cpu"), Encoder.load(device="cpu")
+    assert (named.fingerprint, named.dim) == (default.fingerprint, default.dim)
+
+
+def test_towers_that_share_no_space_need_an_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "pair", Family("pair", "a test", lambda *_: tiny_pair(tmp_path)._towers))
+    with pytest.raises(ModelError, match=r"towers of pair share no space; give --adapter"):
+        Encoder.load("pair", device="cpu")
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("bundeld", "bundled"), ("ViT-B32", "ViT-B-32")])
+def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
+    with pytest.raises(ModelError, match=f"did you mean '{near}'"):
+        Backbone.load(wrong, "cpu")
 
 
 def test_help_names_every_family(tmp_path: Path) -> None:
