@@ -57,7 +57,7 @@ def test_every_command_shows_an_example() -> None:
     from typer.main import get_command
 
     root: Any = get_command(_command().load().__globals__["app"])
-    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info", "doctor"}
+    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info", "doctor", "remove"}
     for name, command in root.commands.items():
         assert f"Example: geocmer {name}" in command.help
 
@@ -132,7 +132,7 @@ def _commands_in_docs() -> list[str]:
     for page in PAGES:
         if page.name != "cli.md":
             found += re.findall(
-                r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info|doctor) .*)$",
+                r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info|doctor|remove) .*)$",
                 page.read_text(),
                 re.M,
             )
@@ -156,3 +156,47 @@ def test_python_in_the_docs_compiles_and_imports() -> None:
             tree = ast.parse(block)
             imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
             exec(compile(ast.Module(imports, []), str(page), "exec"), {})
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.S)
+
+
+def test_the_recipe_for_a_format_writes_hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hits import HITS
+
+    from geocmer.export import format as formats
+    from geocmer.export import write
+
+    (recipe,) = (block for block in _blocks("guides/how-to-add.md", "python") if "FORMATS" in block)
+    names: dict[str, Any] = {"Format": formats.Format, "Path": Path}
+    exec(f"from __future__ import annotations\n{recipe}", names)
+    (added,) = names["FORMATS"]
+    known = formats.known_formats()
+    monkeypatch.setattr(formats, "known_formats", lambda: {**known, added.suffix: added})
+    assert write(HITS, tmp_path / f"hits{added.suffix}") == len(HITS)
+    rows = [line.split() for line in (tmp_path / f"hits{added.suffix}").read_text().splitlines()]
+    assert [row[2] for row in rows] == [hit.id for hit in HITS]
+    assert [float(row[1]) for row in rows] == pytest.approx([hit.geometry.centroid.y for hit in HITS], abs=1e-6)
+
+
+def test_the_recipe_for_a_legend_is_one(tmp_path: Path) -> None:
+    from geocmer.landcover import Legend
+
+    (recipe,) = _blocks("guides/how-to-add.md", "json")
+    (tmp_path / "mine.json").write_text(recipe)
+    legend = Legend.load(tmp_path / "mine.json")
+    assert {code: one.category for code, one in legend.classes.items()} == {1: "forest", 2: "water"}
+    assert legend.nodata == {0}
+
+
+def test_the_recipe_for_a_relation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from geocmer.relations import kinds
+    from geocmer.relations.parser import parse
+
+    (recipe,) = (block for block in _blocks("guides/how-to-add.md", "python") if "Kind(" in block)
+    names: dict[str, Any] = {"Kind": kinds.Kind}
+    exec(recipe, names)
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, names["OPPOSITE"]))
+    (clause,) = parse("shop across from church").clauses
+    assert (clause.kind, clause.concept) == (names["OPPOSITE"], "church")
