@@ -23,6 +23,7 @@ from .options import (
     Thumbnails,
     Until,
     Where,
+    Within,
     open_collection,
 )
 
@@ -54,6 +55,7 @@ def export(
     store: StoreDir = STORE,
     bbox: Bbox = None,
     region: RegionText = None,
+    within: Within = None,
     category: Category = None,
     since: Since = None,
     until: Until = None,
@@ -70,7 +72,7 @@ def export(
     Example: geocmer export -o tiles.gpkg --category forest
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    conditions |= {"until": until, "gsd": gsd, "where": where}
+    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
     collection = open_collection(store, as_of=as_of)
     count = collection.export(output, thumbnails=thumbnails, style=style, **conditions)
     say(f"{count} tiles written to {output}")

@@ -38,6 +38,9 @@ RegionText = Annotated[
         "--region", help="Area: a vector file in any CRS, FILE#layer=NAME, FILE#COLUMN=VALUE, or WKT in WGS84."
     ),
 ]
+Within = Annotated[
+    str | None, typer.Option("--within", help="Distance around the points, lines and areas of --region, as 5km.")
+]
 Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
 Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]

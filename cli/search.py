@@ -33,6 +33,7 @@ def search(
     store: opt.StoreDir = opt.STORE,
     bbox: opt.Bbox = None,
     region: opt.RegionText = None,
+    within: opt.Within = None,
     category: opt.Category = None,
     since: opt.Since = None,
     until: opt.Until = None,
@@ -73,7 +74,7 @@ def search(
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    conditions |= {"until": until, "gsd": gsd, "where": where}
+    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
     conditions |= {"like": like or [], "minus": minus or [], "more": more or [], "less": less or []}
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     hits = collection.search(

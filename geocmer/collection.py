@@ -184,7 +184,8 @@ class Collection:
             more: ids of tiles that show what is meant.
             less: ids of tiles that do not.
             filter: conditions that every hit meets.
-            **conditions: or the same by name: bbox, region, category, since, until, gsd, where; see `make_filter`.
+            **conditions: or the same by name: bbox, region, within, category, since, until, gsd, where;
+                see `make_filter`.
             k: how many hits; None for all.
             keep: of hits that show the same place the "best" or the "newest", or "all" of them.
             min_score: least score: a cosine; 0 to 1 for relations.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -18,6 +19,7 @@ from ..errors import InputError
 from .bbox import WGS84, BBox
 from .region_reader import read_file, read_geojson, read_wkt, shorten
 from .reproject import polygon_to_wgs84
+from .surroundings import surroundings
 
 _WKT = re.compile(r"SRID\s*=|(?:CURVE)?POLYGON|MULTI|POINT|LINESTRING|LINEARRING|GEOMETRYCOLLECTION", re.IGNORECASE)
 
@@ -42,11 +44,12 @@ class Region:
         return cls(box.to_shapely(), "bbox")
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, within: float | None = None) -> Self:
         """Read a file, WKT (`SRID=4326;` allowed) or GeoJSON text.
 
         Args:
             text: a path, `FILE#layer=NAME`, `FILE#name=Texas`, or the text of a geometry.
+            within: metres around its points, lines and areas that belong to the region; None: only its areas.
 
         Raises:
             InputError: it is none of them, holds no area, or its coordinates are not those of its CRS.
@@ -54,29 +57,37 @@ class Region:
         """
         stripped = text.strip().removeprefix("\ufeff")
         if stripped.startswith("{"):
-            return cls._of(*read_geojson(stripped), "the GeoJSON text")
+            return cls._of(*read_geojson(stripped), "the GeoJSON text", within)
         if _WKT.match(stripped):
-            return cls._of(*read_wkt(stripped), "the WKT")
-        return cls.from_file(stripped)
+            return cls._of(*read_wkt(stripped), "the WKT", within)
+        return cls.from_file(stripped, within=within)
 
     @classmethod
-    def from_file(cls, path: str | Path, layer: str | None = None) -> Self:
+    def from_file(cls, path: str | Path, layer: str | None = None, within: float | None = None) -> Self:
         """Read all polygons of a vector file, in any CRS.
 
         Args:
             path: GeoPackage, GeoJSON, GeoParquet, CSV with a column of WKT, or what else GDAL reads.
             layer: which, of several; also as `FILE#layer=NAME`. `FILE#name=Texas` selects the features that have this
                 value in this column; several values of one column are united, several columns must all hold.
+            within: metres around its points, lines and areas that belong to the region; None: only its areas.
 
         Raises:
             InputError: it cannot be read, holds no area, or has several layers and none is named.
             CRSError: it has no CRS, or a point does not lie on the Earth.
         """
-        return cls._of(*read_file(path, layer), shorten(str(path)))
+        return cls._of(*read_file(path, layer), shorten(str(path)), within)
 
     @classmethod
-    def _of(cls, geometries: list[BaseGeometry | None], crs: CRS, source: str) -> Self:
-        """Unite the areas among geometries in a CRS."""
+    def _of(cls, geometries: list[BaseGeometry | None], crs: CRS, source: str, within: float | None) -> Self:
+        """Unite the areas among geometries in a CRS, or what lies within a distance of all of them."""
+        if within is not None:
+            found = [g for g in geometries if g is not None and not g.is_empty]
+            if not found:
+                raise InputError(f"region {source} holds nothing; give points, lines or areas")
+            _check_coordinates(found, crs, source)
+            around: Any = shapely.union_all(surroundings(found, crs, within))
+            return cls(cast("Polygon | MultiPolygon", around), source)
         polygons = _polygons(geometries)
         if not polygons:
             raise InputError(f"region {source} holds no polygon with an area; give an area, not points or lines")
@@ -119,13 +130,13 @@ def _polygons(geometries: list[BaseGeometry | None]) -> list[Polygon]:
     return list(valid[shapely.area(valid) > 0])
 
 
-def _check_coordinates(polygons: list[Polygon], crs: CRS, source: str) -> None:
+def _check_coordinates(geometries: Sequence[BaseGeometry], crs: CRS, source: str) -> None:
     """Refuse coordinates that are not finite, or no degrees where degrees are expected.
 
     Raises:
         InputError: some are so.
     """
-    coordinates = shapely.get_coordinates(polygons)
+    coordinates = shapely.get_coordinates(geometries)
     if not np.isfinite(coordinates).all():
         raise InputError(f"region {source} has coordinates that are not finite; correct them")
     if not crs.equals(WGS84, ignore_axis_order=True):

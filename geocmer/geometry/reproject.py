@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import shapely
 from pyproj import CRS, Transformer
-from shapely import LinearRing, MultiPolygon, Polygon
+from shapely import MultiPolygon, Polygon
 
 from .._types import Float64s
 from ..errors import CRSError
@@ -35,20 +36,49 @@ def polygon_to_wgs84(polygon: Polygon, crs: CRS) -> Polygon | MultiPolygon:
     polygon = shapely.force_2d(polygon)
     transformer = to_wgs84(crs)
     mirrored = _is_mirrored(polygon, transformer, crs)
-    outside, *holes = (
-        _ring_to_wgs84(ring, transformer, crs, mirrored) for ring in (polygon.exterior, *polygon.interiors)
-    )
+    rings = []
+    for ring in (polygon.exterior, *polygon.interiors):
+        turned = ring.reverse() if ring.is_ccw == mirrored else ring
+        rings.append(_densified(shapely.get_coordinates(turned), transformer, crs))
+    return area_within(rings)
+
+
+def line_to_wgs84(xy: Float64s, crs: CRS) -> Float64s:
+    """Bring the points (n, 2) of a line in any CRS to WGS84, with more of them where it is not straight there.
+
+    Raises:
+        CRSError: a point of it does not lie on the Earth.
+    """
+    if crs.equals(WGS84, ignore_axis_order=True):
+        return xy
+    return _densified(xy, to_wgs84(crs), crs)
+
+
+def area_within(rings: Sequence[Float64s]) -> Polygon | MultiPolygon:
+    """Make the area within a ring and outside others, cut at the antimeridian.
+
+    Args:
+        rings: (n, 2) longitudes and latitudes each, closed and counter-clockwise on the ground: the outline, the holes.
+    """
+    outside, *holes = map(_area_of, rings)
     area: Any = shapely.difference(outside, shapely.union_all(holes)) if holes else outside
     return cast("Polygon | MultiPolygon", area)
 
 
-def _ring_to_wgs84(ring: LinearRing, transformer: Transformer, crs: CRS, mirrored: bool) -> Polygon | MultiPolygon:
-    """Bring the area within a ring to WGS84."""
-    if ring.is_ccw == mirrored:
-        ring = ring.reverse()
-    west, south, east, north = ring.bounds
-    first = shapely.segmentize(ring, max(east - west, north - south) / _FIRST_PARTS)
-    xy = shapely.get_coordinates(first)
+def _area_of(lonlat: Float64s) -> Polygon | MultiPolygon:
+    lon, lat = lonlat[:-1].T
+    area = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
+    return area if area.is_empty else cut_at_antimeridian(area)
+
+
+def _densified(xy: Float64s, transformer: Transformer, crs: CRS) -> Float64s:
+    """Bring a line (n, 2) to longitude and latitude, with points in between until it keeps to its course."""
+    if len(xy) < 2:
+        return _lonlat(transformer, xy, crs)
+    (west, south), (east, north) = xy.min(axis=0), xy.max(axis=0)
+    longest = max(east - west, north - south) / _FIRST_PARTS
+    if longest > 0:
+        xy = shapely.get_coordinates(shapely.segmentize(shapely.LineString(xy), longest))
     lonlat = _lonlat(transformer, xy, crs)
     for _ in range(_MAX_ROUNDS):
         middle = (xy[:-1] + xy[1:]) / 2
@@ -63,9 +93,7 @@ def _ring_to_wgs84(ring: LinearRing, transformer: Transformer, crs: CRS, mirrore
             break
         xy = np.insert(xy, split + 1, middle[split], axis=0)
         lonlat = np.insert(lonlat, split + 1, middle_lonlat[split], axis=0)
-    lon, lat = lonlat[:-1].T
-    area: Any = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
-    return area if area.is_empty else cut_at_antimeridian(area)
+    return lonlat
 
 
 def _lonlat(transformer: Transformer, xy: Float64s, crs: CRS) -> Float64s:

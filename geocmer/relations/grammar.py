@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from ..geometry.lengths import HINT, LENGTH, WORDS
 from . import kinds
 from .kinds import Kind
-from .lengths import HINT, LENGTH, WORDS
 
 
 def _any(phrases: Iterable[str]) -> str:

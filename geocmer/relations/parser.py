@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..geometry.lengths import UNITS, metres_of
 from .grammar import BENT, CAPTION, JOIN, NEGATIVE, UNREADABLE, grammar
 from .kinds import WITHIN, Kind
-from .lengths import UNITS, metres_of
 from .query import Clause, Query
 
 _QUOTED = re.compile(

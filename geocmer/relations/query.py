@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ..geometry.lengths import write_length
 from .grammar import CAPTION, grammar
 from .kinds import Kind
-from .lengths import write_length
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ..errors import InputError
 from ..geometry.bbox import BBox
+from ..geometry.lengths import read_length
 from ..geometry.region import Region
 from ..store.filter import EVERY_TILE, Filter
 
@@ -31,6 +32,7 @@ def make_filter(
     until: DateLike | None = None,
     gsd: GsdLike | None = None,
     where: str | None = None,
+    within: float | str | None = None,
 ) -> Filter:
     """Make the filter that some conditions describe; what is None holds for every tile.
 
@@ -43,12 +45,13 @@ def make_filter(
         until: last day or moment, likewise.
         gsd: finest and coarsest ground resolution in metres, both included; as text "LO..HI"; one number for both.
         where: condition on the land cover, as `built_up > 0.3 and water <= 0.1`.
+        within: distance around the points, lines and areas of `region`, in metres or as "5km"; None: its areas alone.
 
     Raises:
         InputError: a condition cannot be read or is empty, they contradict each other, or there are two of one kind.
     """
     given: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    given |= {"until": until, "gsd": gsd, "where": where}
+    given |= {"until": until, "gsd": gsd, "where": where, "within": within}
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
         if isinstance(value, str) and not value.strip():
@@ -59,7 +62,9 @@ def make_filter(
         return filter or EVERY_TILE
     if bbox is not None and region is not None:
         raise InputError(f"bbox {bbox} and region {region} were both given; use one of them")
-    area = read_region(region) if region is not None else read_bbox(bbox) if bbox is not None else None
+    if within is not None and (region is None or isinstance(region, Region | BBox)):
+        raise InputError(f"within {within} needs a region with points, lines or areas: a file, WKT or geometry")
+    area = read_region(region, within) if region is not None else read_bbox(bbox) if bbox is not None else None
     return Filter(area, category, read_date(since), read_date(until), read_gsd(gsd), where)
 
 
@@ -75,15 +80,16 @@ def read_bbox(value: BBoxLike) -> BBox:
     return BBox.parse(text)
 
 
-def read_region(value: RegionLike) -> Region | BBox:
-    """Make a region of a file's name, WKT or a geometry in WGS84.
+def read_region(value: RegionLike, within: float | str | None = None) -> Region | BBox:
+    """Make a region of a file's name, WKT or a geometry in WGS84, or of what lies within a distance of it.
 
     Raises:
         InputError: it cannot be read.
     """
     if isinstance(value, Region | BBox):
         return value
-    return Region.parse(value.wkt if isinstance(value, BaseGeometry) else str(value))
+    metres = read_length(within) if isinstance(within, str) else within
+    return Region.parse(value.wkt if isinstance(value, BaseGeometry) else str(value), metres)
 
 
 def read_date(value: DateLike | None) -> date | None:

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geocmer.errors import InputError
+from geocmer.geometry.lengths import MAX_METRES, UNIT_METRES
 from geocmer.relations.kinds import IN, KINDS, NEAR, NEXT_TO, NORTH, NORTHEAST, SOUTHWEST, WEST, WITHIN
-from geocmer.relations.lengths import MAX_METRES, UNIT_METRES
 from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause, Query
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import shapely
+from pyproj import Geod
 
 from geocmer.errors import InputError
 from geocmer.geometry.bbox import BBox
@@ -78,3 +81,21 @@ def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
 def test_what_cannot_be_read_is_refused(conditions: dict, says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_filter(**conditions)
+
+
+@pytest.mark.parametrize("within", [5000.0, "5km", "5 000 m"])
+def test_a_region_within_a_distance(within: float | str) -> None:
+    point = shapely.Point(10, 50)
+    for region in (point, point.wkt):
+        area = make_filter(region=region, within=within).area
+        assert area is not None
+        metres = abs(Geod(ellps="WGS84").geometry_area_perimeter(area.geometry)[0])
+        assert metres == pytest.approx(np.pi * 5000**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("conditions", [{}, {"bbox": "0,0,1,1"}, {"region": BBox(0, 0, 1, 1)}])
+def test_a_distance_needs_a_region(conditions: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="within 5km needs a region"):
+        make_filter(within="5km", **conditions)
+    with pytest.raises(InputError, match="is no distance"):
+        make_filter(within="near", region="POINT(0 0)")

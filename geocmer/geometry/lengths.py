@@ -112,6 +112,18 @@ def metres_of(match: re.Match[str]) -> float:
     return metres
 
 
+def read_length(text: str) -> float:
+    """Read a length that stands alone, as "5km" or "half a mile", in metres.
+
+    Raises:
+        InputError: it is none, or no places on Earth are so far apart.
+    """
+    match = re.fullmatch(LENGTH, text.strip(), re.IGNORECASE)
+    if match is None:
+        raise InputError(f"{text!r} is no distance; write for instance 5km, 500 m or half a mile")
+    return metres_of(match)
+
+
 def write_length(metres: float) -> str:
     """Write metres as words that `metres_of` reads as the same number, to the last bit."""
     kilometres = metres / 1000
