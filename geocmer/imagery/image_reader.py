@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .stretch import Stretch
+from .stretch import STRETCH_PERCENTILES, Stretch
 
 MAX_SIDE_PIXELS = 2048
 """Longest side at which GDAL's images are read; larger ones are averaged down. No tower takes more than 600."""
-
-_PERCENTILES = (2.0, 98.0)
 
 _PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "La", "RGBa", "LAB", "HSV")
 """Modes of 8 bits and less."""
@@ -74,7 +72,6 @@ def _read_with_pillow(path: Path) -> NDArray[np.uint8] | None:
 
 def _read_with_gdal(path: Path) -> NDArray[np.uint8]:
     import rasterio
-    from rasterio.enums import Resampling
     from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 
     try:
@@ -82,37 +79,46 @@ def _read_with_gdal(path: Path) -> NDArray[np.uint8]:
             for kind in (NotGeoreferencedWarning, NodataShadowWarning):
                 warnings.simplefilter("ignore", kind)
             with rasterio.open(path) as dataset:
-                bands = _rgb_bands(path, dataset)
-                share = min(1.0, MAX_SIDE_PIXELS / max(dataset.width, dataset.height))
-                shape = (max(1, round(dataset.height * share)), max(1, round(dataset.width * share)))
-                array = dataset.read(bands, out_shape=(len(bands), *shape), resampling=Resampling.average)
-                valid = dataset.dataset_mask(out_shape=shape) > 0
-                palette = dataset.colormap(bands[0]) if dataset.colorinterp[bands[0] - 1].name == "palette" else None
-                if palette is not None:
-                    indices = dataset.read(bands[0], out_shape=shape, resampling=Resampling.nearest)
-                    colours = np.array([palette.get(i, (0, 0, 0, 0))[:3] for i in range(256)], np.uint8)
-                    return np.where(valid[..., None], colours[indices], np.uint8(0))
+                array, valid = _read_bands(path, dataset)
     except RasterioError as error:
         reason = str(error.__cause__ or error).split("\n", 1)[0]
         raise InputError(f"{path} is not a readable image ({reason}); give a JPEG, PNG or GeoTIFF") from error
-    if array.dtype.kind == "c":
-        raise InputError(f"{path} has complex values ({array.dtype}); convert it to amplitude first")
-    if array.dtype.kind == "f":
-        valid &= np.isfinite(array).all(axis=0)
     if not valid.any():
         raise InputError(f"{path} has no valid pixel; give another image")
     if array.dtype != np.uint8:
-        low, high = np.percentile(array[:, valid].astype(np.float64), _PERCENTILES, axis=1)
+        low, high = np.percentile(array[:, valid].astype(np.float64), STRETCH_PERCENTILES, axis=1)
         array = Stretch(tuple(low.tolist()), tuple(high.tolist())).apply(array, valid)
-    rgb = np.where(valid, array, np.uint8(0)).transpose(1, 2, 0)
-    return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)))
+    return np.ascontiguousarray(np.where(valid, array, np.uint8(0)).transpose(1, 2, 0))
 
 
-def _rgb_bands(path: Path, dataset: Any) -> list[int]:
-    """Choose red, green and blue as `tile` does: by colour interpretation, else the first three, else one as grey."""
+def _read_bands(path: Path, dataset: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read red, green and blue (3, height, width), chosen and rendered as `tile` does, and which pixels are valid."""
+    from rasterio.enums import Resampling
+    from rasterio.windows import Window
+
+    from .bands import Rendering, choose_bands
+    from .colors import palette_of, to_rgb
+    from .validity import Validity
+
     if dataset.count == 0:
         raise InputError(f"{path} has no bands of its own; give one of its parts")
-    colours = {colour.name: i + 1 for i, colour in reversed(list(enumerate(dataset.colorinterp)))}
-    if {"red", "green", "blue"} <= set(colours):
-        return [colours[name] for name in ("red", "green", "blue")]
-    return [1, 2, 3] if dataset.count >= 3 else [1]
+    choice = choose_bands(path, dataset)
+    dtype = np.result_type(*(dataset.dtypes[band - 1] for band in choice.read))
+    if dtype.kind == "c":
+        raise InputError(f"{path} has complex values ({dtype}); convert it to amplitude first")
+    share = min(1.0, MAX_SIDE_PIXELS / max(dataset.width, dataset.height))
+    shape = (max(1, round(dataset.height * share)), max(1, round(dataset.width * share)))
+    is_palette = choice.rendering == Rendering.PALETTE
+    resampling = Resampling.mode if is_palette else Resampling.average
+    bands = [dataset.read(band, out_shape=shape, resampling=resampling).astype(dtype) for band in choice.read]
+    data = np.stack(bands)
+    window = Window(0, 0, dataset.width, dataset.height)
+    valid = Validity(dataset, choice.read, choice.alpha, None).read(data, window, shape, resampling)
+    palette = palette_of(dataset.colormap(choice.read[0])) if is_palette else None
+    white = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    colours, opaque = to_rgb(choice.rendering, data, palette, white)
+    if opaque is not None:
+        valid = valid & opaque
+    if len(colours) != len(choice.bands) or choice.rendering == Rendering.LINEAR:
+        colours = colours[[choice.read.index(band) for band in choice.bands]]
+    return colours, valid

@@ -83,6 +83,17 @@ def test_red_green_and_blue_are_found_by_their_colours(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_rgb(path), array[[3, 2, 1]].transpose(1, 2, 0))
 
 
+def test_red_green_and_blue_are_found_by_the_names_of_the_bands(tmp_path: Path) -> None:
+    array = np.stack([RAMP * (band + 1) % 200 + 1 for band in range(13)]).astype(np.uint16)
+    path = _tif(tmp_path / "a.tif", array)
+    names = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = names
+    pixels = read_rgb(path)
+    for channel, band in enumerate((3, 2, 1)):  # Sentinel-2: red is B4
+        assert np.corrcoef(pixels[..., channel].ravel(), array[band].ravel().astype(float))[0, 1] > 0.99
+
+
 def test_sixteen_bits_of_colour_are_stretched_not_cut(tmp_path: Path) -> None:
     rows = b"".join(b"\0" + np.repeat(row[:, None], 3, 1).astype(">u2").tobytes() for row in RAMP * 20)  # up to 2520
 
