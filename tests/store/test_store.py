@@ -20,7 +20,7 @@ from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, s
 
 from geocmer.errors import FingerprintError, StoreError
 from geocmer.search.vector_search import nearest_tiles
-from geocmer.store import lance, schema
+from geocmer.store import maintenance, schema
 from geocmer.store.store import Store
 from geocmer.store.vectors import to_numpy, vector_array
 
@@ -412,7 +412,7 @@ def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch:
         store.add_tiles([tile(n, west=n / 10)], unit(60)[n : n + 1])
     before, reader = contents(store), nearest_tiles(store, unit(1)[0], k=None)
     store.upkeep()
-    assert len(store.snapshot().dataset.get_fragments()) <= lance.LEVELS[0][2]
+    assert len(store.snapshot().dataset.get_fragments()) <= maintenance.LEVELS[0][2]
     assert sorted(index.columns[0] for index in store._table("tiles").list_indices()) == ["xmin", "ymin"]
     assert contents(store) == before
     assert len(list(reader)) == 60, "a reader in the version before goes on"
