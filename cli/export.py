@@ -42,7 +42,7 @@ class CommandWithFormats(Command):
     def _set_template(self, text: str | None) -> None:
         self._template = text
 
-    help = property(_with_formats, _set_template)  # type: ignore[assignment]  # a plain attribute of click's
+    help = property(_with_formats, _set_template)
 
 
 def command() -> Callable[..., None]:

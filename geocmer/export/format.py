@@ -40,7 +40,8 @@ class Format:
 def known_formats() -> dict[str, Format]:
     """Collect the formats by suffix, from `FORMATS` of each module in `formats`."""
     package = importlib.import_module(f"{__package__}.formats")
-    modules = [importlib.import_module(f"{package.__name__}.{found.name}") for found in _modules(package.__path__)]
+    names = [found.name for found in _modules(list(package.__path__))]
+    modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
     every = [one for module in modules for one in module.FORMATS]
     return {one.suffix: one for one in sorted(every, key=lambda one: one.suffix)}
 

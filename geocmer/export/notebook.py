@@ -6,6 +6,7 @@ import html
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ..search.results import Answer, Hit
 from .qgis_style import SCORE_COLOURS, UNSCORED_COLOUR
@@ -71,7 +72,7 @@ def _map(hits: list[Hit]) -> str:
     )
 
 
-def _mark(hit: Hit, shape: shapely.Geometry, colour: str) -> str:
+def _mark(hit: Hit, shape: BaseGeometry, colour: str) -> str:
     """Draw one footprint, named for the mouse."""
     west, south, east, north = shape.bounds
     title = f"<title>{hit.rank}. {html.escape(hit.category or hit.id[:8])}</title>"

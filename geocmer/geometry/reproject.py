@@ -67,7 +67,7 @@ def area_within(rings: Sequence[Float64s]) -> Polygon | MultiPolygon:
 
 def _area_of(lonlat: Float64s) -> Polygon | MultiPolygon:
     lon, lat = lonlat[:-1].T
-    area = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
+    area: Any = shapely.make_valid(Polygon(close_over_pole(lon, lat)), method="structure", keep_collapsed=False)
     return area if area.is_empty else cut_at_antimeridian(area)
 
 

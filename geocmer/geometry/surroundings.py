@@ -87,5 +87,6 @@ def _on_earth(plane: Float64s, middle: Float64s) -> NDArray[np.float64]:
     if not shapely.LinearRing(plane).is_ccw:
         plane = plane[::-1]
     azimuth, distance = np.degrees(np.arctan2(plane[:, 0], plane[:, 1])), np.hypot(*plane.T)
-    lon, lat, _ = GEOD.fwd(*np.broadcast_to(middle, plane.shape).T, azimuth, distance)
+    start_lon, start_lat = np.broadcast_to(middle, plane.shape).T
+    lon, lat, _ = GEOD.fwd(start_lon, start_lat, azimuth, distance)
     return np.column_stack([lon, lat])

@@ -32,14 +32,14 @@ class Rules:
     """A tile with land cover under less than this share of it gets no category."""
 
 
-def load_rules(path: Path | None = None) -> Rules:
+def load_rules(path: str | Path | None = None) -> Rules:
     """Load the bundled rules, or a user's own TOML file.
 
     Raises:
         LandCoverError: the file is missing, or not such rules.
     """
     try:
-        text = bundled_file("categories.toml").read_text("utf-8") if path is None else path.read_text("utf-8")
+        text = bundled_file("categories.toml").read_text("utf-8") if path is None else Path(path).read_text("utf-8")
         raw = tomllib.loads(text)
         unknown = set(raw) - {"least_coverage", "rule"}
         if unknown:
