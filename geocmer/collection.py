@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._types import Progress
-from .search.criteria import make_filter
+from .search.criteria import filter_notes, make_filter
 from .store.address import store_address
+from .store.facts import describe
 from .store.filter import Filter
 from .store.store import Store
 from .store.versions import parse_version
@@ -28,11 +28,7 @@ Keep = Literal["best", "newest", "all"]
 
 
 def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocmer.open, as gzip.open
-    """Open a store of tiles; one that is not there yet is made by the first `Collection.add`.
-
-    Args:
-        path: folder or object store.
-        **options: see `Collection`.
+    """Open a store of tiles; one that is not there yet is made by the first `add`. For the options see `Collection`.
 
     Raises:
         StoreError: `path` is not a store, or there is no such version.
@@ -112,33 +108,25 @@ class Collection:
         self,
         scene: str | Path,
         *,
-        size: int = 224,
-        stride: int | None = None,
-        bands: Sequence[int] | None = None,
-        gsd: float | None = None,
-        min_valid: float = 0.5,
         landcover: str | Path | None = None,
         legend: str | Path | None = None,
         class_column: str | None = None,
         rules: str | Path | None = None,
         embed: bool = True,
         progress: Progress | None = None,
+        **tiling: Any,
     ) -> IngestReport:
         """Cut a scene into tiles, categorise, embed and store them; what is there already is left alone.
 
         Args:
             scene: a GeoTIFF or COG.
-            size: side of a tile, pixels.
-            stride: step between tiles, pixels; the size if None.
-            bands: numbers of the red, green and blue band, counted from 1.
-            gsd: resample to this ground sample distance, metres.
-            min_valid: least share of valid pixels in a tile, 0..1.
             landcover: a raster or a vector file that tells the scene categories.
             legend: name or file of its legend.
             class_column: of a vector file.
             rules: TOML file, from class shares to a category.
             embed: make the vectors too, which searching needs.
             progress: called with (done, total) windows.
+            **tiling: how the scene is divided: size, stride, bands, gsd, min_valid; see `TileOptions`.
 
         Raises:
             GeocmerError: the scene, the land cover, the model or the store cannot be used.
@@ -147,14 +135,12 @@ class Collection:
         from .landcover.categories import load_rules
         from .landcover.layer import LandCover
 
-        options = TileOptions(size, stride, tuple(bands) if bands else None, gsd, min_valid)
+        options = TileOptions(**tiling)
         cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
         named = load_rules(rules)
         check_inputs(scene, options, cover)
-        if self._store is None and Path(self.path).exists():
-            self._store = Store.open_or_create(self.path)
         encoder = self.encoder if embed else None
-        self._store = self._store or Store.open_or_create(self.path)  # last: what failed before leaves nothing behind
+        self._store = Store.open_or_create(self.path)  # last: what failed before leaves nothing behind
         return ingest(scene, self._store, encoder, options, land_cover=cover, rules=named, on_window=progress)
 
     def search(
@@ -195,15 +181,14 @@ class Collection:
 
         Raises:
             InputError: nothing is asked for, or a value cannot be used.
-            FingerprintError: another encoder made the vectors.
-            StoreError: there is no store, or it has no vectors.
+            StoreError: there is no store, it has no vectors, or another encoder made them.
         """
         from .export.hits import Hits
         from .relations.question import Question, answer_question
         from .search.query_vector import is_file
 
         chosen = self._filter(filter, conditions)
-        question = Question(texts, _listed(like), _listed(minus), _listed(more), _listed(less), literal)
+        question = Question.of(texts, like, minus, more, less, literal=literal)
         store = self.store
         encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
         answer = answer_question(
@@ -218,8 +203,7 @@ class Collection:
             approximate=approximate,
             notify=self._notify,
         )
-        parts = {field.name: getattr(answer, field.name) for field in fields(answer)}
-        return Hits(**parts, title=question.title)
+        return Hits.of(answer, question.title)
 
     def export(
         self,
@@ -235,13 +219,12 @@ class Collection:
         Args:
             path: its suffix tells the format, see `geocmer.export.write`.
             filter: conditions on the tiles.
-            **conditions: or the same by name, see `make_filter`.
+            **conditions: or the same by name.
             thumbnails: write the pictures too.
             style: write a QGIS style beside the file.
 
         Raises:
             InputError: a condition cannot be read, or the file cannot be written.
-            StoreError: there is no store.
         """
         from .export.writer import write
         from .search.vector_search import iter_tiles
@@ -292,8 +275,6 @@ class Collection:
 
     def info(self) -> dict[str, Any]:
         """Return what the store holds: counts, scenes, categories, bounds, model, and the versions that can be read."""
-        from .store.facts import describe
-
         return describe(self.store)
 
     def _query_encoder(self, *, pictures: bool) -> Encoder | NumpyTextEncoder:
@@ -310,20 +291,11 @@ class Collection:
     def _filter(self, filter: Filter | None, conditions: dict[str, Any]) -> Filter:
         """Make the filter, and tell what of it may surprise."""
         chosen = make_filter(filter, **conditions)
-        note = getattr(chosen.region, "note", "")  # a box has none
-        if note:
+        for note in filter_notes(chosen, self.store):
             self._notify(note)
-        undated = self.store.snapshot().undated if chosen.period != (None, None) else 0
-        if undated:
-            self._notify(f"{undated} tiles of the store have no date; since and until leave them out")
         return chosen
 
     def _built_with(self) -> tuple[str, str] | None:
         """Name model and adapter that made the vectors, if there are any."""
-        built = self._store.encoder if self._store else None
+        built = self.store.encoder if self._store or Path(self.path).exists() else None
         return (built.model, built.adapter) if built else None
-
-
-def _listed(values: str | Path | Sequence[str | Path]) -> list[str]:
-    """One or several -> a list."""
-    return [str(value) for value in ([values] if isinstance(values, str | Path) else values)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ..search.results import Answer
 from .notebook import html_summary
@@ -24,6 +24,11 @@ class Hits(Answer):
     """
 
     title: str = ""
+
+    @classmethod
+    def of(cls, answer: Answer, title: str) -> Self:
+        """Make an answer one that can be saved and shown."""
+        return cls(**{field.name: getattr(answer, field.name) for field in fields(answer)}, title=title)
 
     def save(self, path: str | Path, *, thumbnails: bool = False, style: bool = False) -> int:
         """Write the hits to a file whose suffix tells the format, see `write`; return how many there are.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ..errors import InputError
 from ..models.text_notes import text_notes
@@ -22,6 +23,9 @@ from .query import Query
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
     from ..models.text_encoder import NumpyTextEncoder
+
+Words: TypeAlias = str | Path | Sequence[str | Path]
+"""One text, file or id, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,12 @@ class Question:
     more: Sequence[str] = ()
     less: Sequence[str] = ()
     literal: bool = False
+
+    @classmethod
+    def of(cls, *parts: Words, literal: bool = False) -> Self:
+        """Make a question of its first five parts, each of which may be one thing or several."""
+        lists = ([str(one) for one in ([part] if isinstance(part, str | Path) else part)] for part in parts)
+        return cls(*lists, literal=literal)
 
     @property
     def title(self) -> str:

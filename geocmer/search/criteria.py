@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from ..geometry.bbox import BBox
 from ..geometry.lengths import read_length
 from ..geometry.region import Region
 from ..store.filter import EVERY_TILE, Filter
+from ..store.reader import Reader
 
 BBoxLike: TypeAlias = BBox | Sequence[float] | str
 RegionLike: TypeAlias = Region | BBox | BaseGeometry | str | Path
@@ -66,6 +67,16 @@ def make_filter(
         raise InputError(f"within {within} needs a region with points, lines or areas: a file, WKT or geometry")
     area = read_region(region, within) if region is not None else read_bbox(bbox) if bbox is not None else None
     return Filter(area, category, read_date(since), read_date(until), read_gsd(gsd), where)
+
+
+def filter_notes(filter: Filter, store: Reader) -> Iterator[str]:
+    """Tell what of a filter may surprise: how its region was read, and how many tiles no period can find."""
+    note = getattr(filter.region, "note", "")  # a box has none
+    if note:
+        yield note
+    undated = store.snapshot().undated if filter.period != (None, None) else 0
+    if undated:
+        yield f"{undated} tiles of the store have no date; --since and --until leave them out"
 
 
 def read_bbox(value: BBoxLike) -> BBox:
