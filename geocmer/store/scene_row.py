@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..imagery.stretch import Stretch
-from ..imagery.tiling import TilingReport
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field, utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ..imagery.tiling import TilingReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,12 @@ class SceneRow:
     created_at: dt.datetime
 
 
+def _tiling_report(text: str) -> TilingReport:
+    from ..imagery.tiling import TilingReport  # imports rasterio, which no search needs
+
+    return TilingReport(**json.loads(text))
+
+
 COLUMNS = {"report": "account", "settings": "landcover"}
 """Attributes whose columns have another name, since the first stores."""
 _WRITERS: dict[str, Callable[[Any], Any]] = {
@@ -120,7 +127,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 _READERS: dict[str, Callable[[Any], Any]] = {
     "stretch": Stretch.from_json,
     "grid": lambda text: GridRecord.of(json.loads(text)),
-    "report": lambda text: TilingReport(**json.loads(text)),
+    "report": _tiling_report,
     "settings": lambda text: TilingSettings(**json.loads(text or "{}")),
     "transform": tuple,
     "bands": tuple,
