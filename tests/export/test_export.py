@@ -125,7 +125,7 @@ def tiles_of_any_crs(draw: st.DrawFn) -> shapely.Geometry:
     )
     shift = draw(st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
     pixel = draw(st.sampled_from([10, 100]))
-    transform = Affine.translation(x + shift[0] * 2000, y + shift[1] * 2000) * Affine.scale(pixel, -pixel)
+    transform = Affine.translation(x + shift[0] * 2000, y + shift[1] * 2000) @ Affine.scale(pixel, -pixel)
     return ground(transform, 224, 224, crs)
 
 
