@@ -72,7 +72,10 @@ def torn_files(subject: Subject) -> Iterator[Finding]:
     torn = subject.store.torn_files()
     if torn:
         what = "files are missing, empty or cut off, as after a full disk or a power cut"
-        remedy = f"{subject.fix}, which steps back to the newest whole version, then tile the scenes again"
+        remedy = (
+            f"{subject.fix}, which steps back to the newest whole version, then tile the scenes again; if none is "
+            "whole, put the store back from a backup, or tile them into a new store: their tiles are the same"
+        )
         yield Finding("torn", what, len(torn), torn[0], remedy)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 
+from ..errors import StoreError
 from ..store import mmap_cache
 from ..store.store import Store
 from .inventory import Inventory
@@ -25,6 +27,12 @@ def repair_caches(store: Store) -> None:
         mmap_cache.build_cache(snapshot)
 
 
+def step_back(store: Store, _: Finding) -> None:
+    """Step back to the newest whole version; where there is none, the finding stays."""
+    with suppress(StoreError):
+        store.recover()
+
+
 def remove_vectors(store: Store, finding: Finding) -> None:
     """Take the vectors of a finding's tiles out, so that the next embedding makes them anew."""
     info = store.encoder
@@ -33,7 +41,7 @@ def remove_vectors(store: Store, finding: Finding) -> None:
 
 
 REPAIRS: dict[str, Callable[[Store, Finding], None]] = {
-    "torn": lambda store, _: store.recover(),
+    "torn": step_back,
     "dead vectors": lambda store, _: store.upkeep(),
     "duplicate": lambda store, finding: store.remove_duplicates(finding.rows),
     "vector": remove_vectors,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from .._types import Progress
 from ..errors import StoreError
 from ..store.store import Store
-from .checks import CHECKS, Subject, scene_files
+from .checks import CHECKS, Subject, scene_files, torn_files
 from .repairs import REPAIRS, repair_caches
 from .report import Finding, Report
 
@@ -30,8 +30,8 @@ def examine(store: Store, fix: bool = False, quick: bool = False, progress: Prog
         StoreError: it cannot be written.
     """
     subject = Subject(store)
-    scenes = list(scene_files(subject, quick, progress))
     found = list(_findings(subject))
+    scenes = list(scene_files(subject, quick, progress))
     notes = list(subject.notes)
     if quick:
         notes.append("whether scenes have changed was not checked: it takes reading them; leave --quick out")
@@ -52,7 +52,10 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     """Yield the findings of all checks; a store that cannot be read is one, and ends them."""
     try:
         for check in CHECKS:
-            yield from check(subject)
+            found = list(check(subject))
+            yield from found
+            if check is torn_files and found:  # the other checks would read them
+                return
     except StoreError as error:
         remedy = "put the store back from a backup, or tile the scenes again into a new store: their tiles are the same"
         versions = [version for version in subject.store.versions() if version.rows][:-1]

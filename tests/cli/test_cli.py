@@ -118,6 +118,39 @@ def test_a_bad_scene_exits_1_with_one_line_and_leaves_the_store_alone(run: Run, 
     assert not (tmp_path / "new").exists()
 
 
+def test_a_bad_scene_is_left_out_named_and_the_others_are_stored(run: Run, tmp_path: Path, scene: Path) -> None:
+    store, empty = tmp_path / "store", raster(tmp_path / "empty.tif", 0 * noise(3, 64, 96), nodata=0)
+    missing = tmp_path / "missing.tif"
+    for _ in range(2):
+        code, out, err = run("tile", missing, empty, scene, "--size", 32, "--no-embed", "--store", store)
+        assert (code, out) == (1, "")
+        assert err.splitlines()[-1].startswith("error: 2 of 3 scenes were left out")
+        assert all(str(path) in err.splitlines()[-1] for path in (missing, empty))
+        assert json.loads(run("info", "--store", store, "--json")[1])["tiles"] == 6
+    assert run("tile", missing, empty, "--size", 32, "--no-embed", "--store", tmp_path / "new")[0] == 1
+
+
+def test_a_scene_is_removed_by_its_file(run: Run, tmp_path: Path, scene: Path) -> None:
+    store = tmp_path / "store"
+    run("tile", scene, "--size", 32, "--no-embed", "--store", store)
+    code, _, err = run("remove", tmp_path / "other.tif", "--store", store)
+    assert (code, err.count("\n")) == (1, 1)
+    assert scene.name in err, "the scenes that there are"
+    code, out, err = run("remove", scene, "--store", store)
+    assert (code, out) == (0, "")
+    assert "6 tiles removed" in err
+    facts = json.loads(run("info", "--store", store, "--json")[1])
+    assert (facts["tiles"], facts["scenes"]) == (0, {})
+
+
+def test_names_from_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from geocmer_cli.console import printable, say
+
+    say("x\x1b]0;title\x07 [red]y\u202e\nÜber")
+    assert capsys.readouterr().err == "x\ufffd]0;title\ufffd [red]y\ufffd Über\n"
+    assert printable("two\nlines\tand a tab") == "two\nlines\tand a tab"
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

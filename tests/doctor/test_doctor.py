@@ -24,6 +24,7 @@ from geocmer.doctor.run import examine
 from geocmer.errors import ModelError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.encoder import expected_fingerprint
+from geocmer.models.trust import remember
 from geocmer.store import lance, maintenance, mmap_cache, versions
 from geocmer.store.schema import tiles_schema
 from geocmer.store.store import Store
@@ -293,8 +294,8 @@ def _lost(store: Store) -> None:
             "geocmer tile NEW_PLACE --size 32 --stride 32 --bands 1,2,3 --min-valid 0.5 --store ",
         ),
         (_scene_changed, "changed scene", 1, "put the old file back"),
-        (_damaged, "unreadable", 1, "backup"),
-        (_lost, "unreadable", 1, "backup"),
+        (_damaged, "torn", 1, "backup"),
+        (_lost, "torn", 1, "backup"),
     ],
 )
 def test_what_takes_a_command_is_named_and_left_alone(
@@ -370,6 +371,8 @@ def test_an_adapter_that_is_another_one_or_gone_is_found(tmp_path: Path) -> None
     made = hashlib.blake2b(b"weights" + b"f0" * 16, digest_size=16).hexdigest()
     store = Store.create(tmp_path / "store")
     store.add_encoder(replace(ENCODER, fingerprint=made, adapter=str(folder)))
+    assert "was not used on this computer" in examine(store).notes[0], "no file is read that only the store names"
+    remember(ENCODER.model, str(folder))
     assert examine(store).sound
     assert examine(store).notes == ()
     (folder / "model.safetensors").write_bytes(b"others")
@@ -384,7 +387,7 @@ def test_an_adapter_that_is_another_one_or_gone_is_found(tmp_path: Path) -> None
 
 def test_looking_loads_no_model(store: Store) -> None:
     code = (
-        "import sys; from geocmer.doctor import doctor; from geocmer.store import Store\n"
+        "import sys; from geocmer.doctor import examine; from geocmer.store import Store\n"
         "print(examine(Store.open(sys.argv[1]), fix=True).sound, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, store.path], capture_output=True, text=True, check=True)

@@ -260,3 +260,14 @@ def test_a_reader_whose_version_is_cleared_is_told_to_run_again(
     with pytest.raises(StoreError, match=r"version \d+ of .* was cleared while it was read.*; run it again"):
         write(hits, tmp_path / "hits.geojson")
     assert [file.name for file in tmp_path.iterdir()] == ["store"], "nothing half written is left"
+
+
+def test_a_crafted_record_of_a_scene_is_named_in_one_line(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [tile(1)], unit(1))
+    store.add_scene(scene())
+    for column, text in (("grid", "[]"), ("stretch", "{}"), ("account", "[" * 100_000), ("landcover", '{"x": 1}')):
+        store._table("scenes").update(values={column: text})
+        with pytest.raises(StoreError, match=r"record of scene 0000.* is damaged .*`geocmer remove 00000000`"):
+            store.scenes()
+        store.add_scene(scene())
+    assert store.scenes() == [scene()]
