@@ -104,13 +104,6 @@ def search(
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
 
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # no name that a file can have
-        return False
-
-
 _HELP = search.__doc__ or ""
 
 

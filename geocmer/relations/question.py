@@ -28,6 +28,10 @@ Words: TypeAlias = str | Path | Sequence[str | Path]
 """One text, file or id, or several."""
 
 
+PRINTED_SCORE_STEP = 1e-6
+"""Scores are printed with six decimals; one that is given back as the least must keep its own tile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for.
@@ -102,6 +106,7 @@ def answer_question(
         StoreError: the store has no vectors.
     """
     store.require_encoder(encoder.fingerprint)
+    min_score = None if min_score is None else min_score - PRINTED_SCORE_STEP / 2
     query = question.read()
     for note in _notes(store, question, query):
         notify(note)

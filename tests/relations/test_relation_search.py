@@ -5,6 +5,7 @@ import math
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,10 @@ from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.relations.calibration import background
 from geocmer.relations.parser import parse
+from geocmer.relations.question import Question, answer_question
 from geocmer.relations.relation_search import relate
 from geocmer.search.dot import exact_dots, quantize_queries
+from geocmer.search.results import Hit
 from geocmer.store import Filter, Store, mmap_cache
 
 BACKGROUND = unit(len(background()), DIM, seed=1) * 0.3
@@ -350,3 +353,28 @@ def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int)
     assert (exact_dots(np.ascontiguousarray(vectors[:, turn]), queries[:, turn]) == found).all()
     rows = rng.integers(0, n, 17)
     assert (exact_row_dots(vectors, rows, queries) == found[:, rows]).all()
+
+
+@pytest.mark.parametrize("text", ["airport", "airport near river"])
+def test_a_printed_score_keeps_its_tile(row: Store, text: str) -> None:
+    """A score is printed rounded, half of the time upwards."""
+    encoder: Any = SimpleNamespace(fingerprint=ENCODER.fingerprint, dim=DIM, encode_texts=encode)
+    said: list[str] = []
+
+    def ask(least: float | None) -> list[Hit]:
+        question = Question([text])
+        return list(
+            answer_question(
+                row,
+                encoder,
+                question,
+                min_score=least,
+                category_prior=0.0 if text == "airport" else None,
+                notify=said.append,
+            )
+        )
+
+    hits = ask(None)
+    assert hits
+    for hit in hits:
+        assert hit.id in {found.id for found in ask(float(attributes(hit)["score"]))}
