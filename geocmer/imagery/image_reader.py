@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..models.hole_fill import fill_holes
 from .stretch import STRETCH_PERCENTILES, Stretch
 
 MAX_SIDE_PIXELS = 2048
@@ -30,7 +31,7 @@ _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as uint8 RGB (height, width, 3); transparent and invalid pixels are black.
+    """Read an image file as uint8 RGB (height, width, 3); transparent and invalid pixels are filled from valid ones.
 
     Raises:
         InputError: it is missing, damaged, no image, or has no valid pixel.
@@ -66,7 +67,7 @@ def _read_with_pillow(path: Path) -> NDArray[np.uint8] | None:
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             rgba = np.asarray(upright.convert("RGBA"))
-            return np.where(rgba[..., 3:] > 0, rgba[..., :3], np.uint8(0))
+            return fill_holes(rgba[None, ..., :3], rgba[None, ..., 3] > 0)[0]
         return np.asarray(upright.convert("RGB"))
 
 
@@ -88,7 +89,8 @@ def _read_with_gdal(path: Path) -> NDArray[np.uint8]:
     if array.dtype != np.uint8:
         low, high = np.percentile(array[:, valid].astype(np.float64), STRETCH_PERCENTILES, axis=1)
         array = Stretch(tuple(low.tolist()), tuple(high.tolist())).apply(array, valid)
-    return np.ascontiguousarray(np.where(valid, array, np.uint8(0)).transpose(1, 2, 0))
+    rgb = np.ascontiguousarray(array.transpose(1, 2, 0))
+    return fill_holes(rgb[None], valid[None])[0]
 
 
 def _read_bands(path: Path, dataset: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:

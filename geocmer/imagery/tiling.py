@@ -110,9 +110,19 @@ class TileReader:
                         self._on_window(done, self.report.total)
         self.report.covered = coverage.share()
 
+    def window(self, row: int, col: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read one window: uint8 RGB (size, size, 3) and validity (size, size), equal to those of its tile."""
+        data, valid = self._read(row, col, self.grid.size)
+        return self._render(data, valid), self._padded(valid)
+
     def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
         """Read one window as uint8 RGB (size, size, 3), equal to the pixels of its tile."""
-        return self._render(*self._read(row, col, self.grid.size))
+        return self.window(row, col)[0]
+
+    def _padded(self, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        mask = np.zeros((self.grid.size, self.grid.size), bool)
+        mask[: valid.shape[0], : valid.shape[1]] = valid
+        return mask
 
     def _blocks(self) -> Iterator[list[int]]:
         """Group the columns of tiles that are read together."""
@@ -168,8 +178,6 @@ class TileReader:
         valid: NDArray[np.bool_],
     ) -> Tile:  # fmt: skip
         size, (h, w) = self.grid.size, valid.shape
-        mask = np.zeros((size, size), bool)
-        mask[:h, :w] = valid
         transform = self.grid.transform @ Affine.translation(col, row)
         return Tile(
             name,
@@ -184,7 +192,7 @@ class TileReader:
             share,
             (h, w),
             self._render(data, valid),
-            mask,
+            self._padded(valid),
         )
 
 

@@ -54,8 +54,9 @@ def _encode(
         vectors = np.empty((len(keys), encoder.dim), np.float32)
         for start in range(0, len(keys), BATCH_TILES):
             part = keys[start : start + BATCH_TILES]
-            pixels = [images.pixels(key.scene_id, key.row, key.col) for key in part]
-            vectors[start : start + len(part)] = encoder.encode_images(np.stack(pixels))
+            windows = [images.window(key.scene_id, key.row, key.col) for key in part]
+            pixels, valid = (np.stack(arrays) for arrays in zip(*windows, strict=True))
+            vectors[start : start + len(part)] = encoder.encode_images(pixels, valid)
             made += len(part)
             if progress:
                 progress(made, total)

@@ -46,6 +46,7 @@ class TileWriter:
         self._info = None if encoder is None else encoder_info(encoder)
         self._rows: list[TileRow] = []
         self._pixels: list[NDArray[np.uint8]] = []
+        self._valid: list[NDArray[np.bool_]] = []
         self._recategorised: list[TileRow] = []
         self._uncategorised = 0
         self.added = 0
@@ -58,20 +59,25 @@ class TileWriter:
         else:
             self._rows.append(row)
             self._pixels.append(tile.pixels)
+            self._valid.append(tile.valid)
         if max(len(self._rows), len(self._recategorised)) >= BATCH_TILES:
             self.flush()
 
     def flush(self) -> None:
         """Write the tiles added since the last batch."""
         if self._rows:
-            vectors = None if self._encoder is None else self._encoder.encode_images(np.stack(self._pixels))
+            vectors = (
+                None
+                if self._encoder is None
+                else self._encoder.encode_images(np.stack(self._pixels), np.stack(self._valid))
+            )
             self.added += self._store.add_tiles(self._rows, vectors, self._info)
         if self._recategorised:
             ids, categories, fractions, captions = zip(
                 *((r.id, r.category, r.fractions, r.captions) for r in self._recategorised), strict=True
             )
             self._store.set_categories(ids, categories, fractions, captions)
-        self._rows, self._pixels, self._recategorised = [], [], []
+        self._rows, self._pixels, self._valid, self._recategorised = [], [], [], []
 
     def notes(self) -> list[str]:
         """List what the user should know about the categories."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .._files import bundled_file
 from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
+from .hole_fill import FILL, fill_holes
 from .trust import remember, require_known
 from .weights import DEFAULT_TOWER
 
@@ -71,7 +72,7 @@ class Encoder:
                     f"the towers of {model} share no space; give --adapter DIR, made by `geocmer train --model {model}`"
                 )
             dim = backbone.text(["probe"]).pooled.shape[-1]
-            return cls(backbone, None, "", backbone.fingerprint, dim)
+            return cls(backbone, None, "", _with_fill(backbone.fingerprint), dim)
         loaded = Adapter.load(folder, backbone)
         if folder != default_adapter():
             remember(model, str(folder))
@@ -98,8 +99,15 @@ class Encoder:
         """The inverse temperature that the encoder was trained with."""
         return float(self.adapter.log_scale.exp()) if self.adapter else CLIP_SCALE
 
-    def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed uint8 RGB images (n, height, width, 3) as unit vectors (n, dim)."""
+    def encode_images(self, pixels: NDArray[np.uint8], valid: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """Embed images as unit vectors (n, dim).
+
+        Args:
+            pixels: uint8 RGB (n, height, width, 3).
+            valid: (n, height, width) True on pixels that show ground; holes are filled, see `fill_holes`. None: all do.
+        """
+        if valid is not None:
+            pixels = fill_holes(pixels, valid)
         batches = [np.empty((0, self.dim), np.float32)]
         for start in range(0, len(pixels), IMAGE_BATCH):
             features = self.backbone.image(pixels[start : start + IMAGE_BATCH])
@@ -147,7 +155,12 @@ def fingerprint_of(folder: Path, towers: str) -> str:
     """Compute the fingerprint of an encoder, 32 hex digits, from its adapter's weights and its towers' fingerprint."""
     digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
     digest.update(towers.encode())
-    return digest.hexdigest()
+    return _with_fill(digest.hexdigest())
+
+
+def _with_fill(fingerprint: str) -> str:
+    """Make the rule that holes are filled by a part of a fingerprint, 32 hex digits."""
+    return hashlib.blake2b(f"{fingerprint} {FILL}".encode(), digest_size=16).hexdigest()
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from ..imagery.grid import Grid
 from ..imagery.images import resize_to_square
 from ..imagery.scene import Scene, SceneOptions
 from ..imagery.tiling import TileReader
+from ..models.hole_fill import fill_holes
 from .scene_row import SceneRow
 
 
@@ -47,7 +48,11 @@ class TileImageReader:
         self._open = None
 
     def pixels(self, scene: str, row: int, col: int) -> NDArray[np.uint8]:
-        """Read the pixels (size, size, 3) of a tile.
+        """Read the pixels (size, size, 3) of a tile; see `window`."""
+        return self.window(scene, row, col)[0]
+
+    def window(self, scene: str, row: int, col: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read the pixels (size, size, 3) of a tile, and where they show ground (size, size).
 
         Args:
             scene: its id.
@@ -60,7 +65,7 @@ class TileImageReader:
         if self._open is None or self._open[0] != scene:
             self.close()
             self._open = (scene, *self._reader(scene))
-        return self._open[2].pixels(row, col)
+        return self._open[2].window(row, col)
 
     def _reader(self, name: str) -> tuple[Scene, TileReader]:
         if name not in self._scenes:
@@ -97,7 +102,8 @@ class TileImage:
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
         """See `ImageSource.pixels`."""
-        return resize_to_square(self.reader.pixels(self.scene, self.row, self.col), size)
+        pixels, valid = self.reader.window(self.scene, self.row, self.col)
+        return resize_to_square(fill_holes(pixels[None], valid[None])[0], size)
 
     def digest(self) -> bytes:
         """The tile's id: a hash of scene content, bands, grid and window."""

@@ -38,7 +38,7 @@ class Looker:
     seen: int = 0
     backbone: Any = field(default_factory=lambda: SimpleNamespace(spec="looker"))
 
-    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_images(self, pixels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
         self.seen += len(pixels)
         return look(pixels)
 
