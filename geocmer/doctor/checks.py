@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import hash_file
 from .._types import Progress
 from ..errors import ModelError
+from ..imagery.identity import hash_scene
 from ..models.encoder import expected_fingerprint
 from ..models.trust import is_known
 from ..store import mmap_cache
@@ -246,7 +246,7 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
     unread: list[str] = []
     for done, uri in enumerate([] if quick else hashes, 1):
         try:
-            if uri not in gone and hash_file(Path(uri)) != hashes[uri]:
+            if uri not in gone and hash_scene(Path(uri)) != hashes[uri]:
                 changed.append(uri)
         except OSError as error:
             unread.append(f"{uri} ({error.strerror})")
@@ -267,6 +267,6 @@ def tile_options(scene: SceneRow) -> str:
     """Write the options of `geocmer tile` that a scene was tiled with."""
     grid, min_valid = scene.grid, scene.settings.min_valid
     options: dict[str, Any] = {"size": grid.size, "stride": grid.stride, "bands": ",".join(map(str, scene.bands))}
-    named = {"gsd": grid.requested_gsd, "min-valid": min_valid, "nodata": grid.nodata}
+    named = {"gsd": grid.requested_gsd, "min-valid": min_valid, "nodata": grid.nodata, "stretch": grid.stretch_rule}
     options |= {name: value for name, value in named.items() if value is not None}
     return "".join(f" --{name} {value}" for name, value in options.items()) + (" --gcps" if grid.gcps else "")

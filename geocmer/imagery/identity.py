@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import rasterio
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from .._files import hash_file
 
@@ -34,6 +35,21 @@ def content_hash(path: Path, dataset: Any) -> str:
     if not others:
         return own
     return hashlib.blake2b(repr((own, others)).encode(), digest_size=16).hexdigest()
+
+
+def hash_scene(path: Path) -> str:
+    """Hash the content of a raster that is not open; one that GDAL cannot open any more has the hash of its file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                return content_hash(path, dataset)
+    except RasterioError:
+        return hash_file(path)
 
 
 def _files(path: Path, dataset: Any, depth: int = 0) -> Iterator[Path]:

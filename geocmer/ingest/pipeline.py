@@ -163,6 +163,7 @@ def _grid_record(grid: Grid, options: TileOptions) -> GridRecord:
     return GridRecord(
         size=grid.size, stride=grid.stride, transform=tuple(grid.transform[:6]), width=grid.width, height=grid.height,
         scale=grid.scale_x, gsd=grid.gsd, requested_gsd=grid.requested_gsd, nodata=options.nodata, gcps=options.gcps,
+        stretch_rule=None if options.stretch == PERCENTILE else options.stretch.text,
     )  # fmt: skip
 
 

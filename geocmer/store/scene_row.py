@@ -33,6 +33,7 @@ class GridRecord:
         requested_gsd: the same as it was asked for; None for the scene's own pixels.
         nodata: the value that was given for pixels without data.
         gcps: whether ground control points place the scene.
+        stretch_rule: that was asked for, as `--stretch` reads it; None for the default.
     """
 
     size: int
@@ -45,6 +46,7 @@ class GridRecord:
     requested_gsd: float | None = None
     nodata: float | None = None
     gcps: bool = False
+    stretch_rule: str | None = None
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> GridRecord:

@@ -20,7 +20,8 @@ from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene, SceneOptions
 from geocmer.imagery.tiling import TileReader
 
-LOCAL = 'LOCAL_CS["Local Coordinates (m)",UNIT["metre",1,AUTHORITY["EPSG","9001"]],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+UNIT = 'UNIT["metre",1,AUTHORITY["EPSG","9001"]]'
+LOCAL = f'LOCAL_CS["Local Coordinates (m)",{UNIT},AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
 DISK = "+proj=geos +lon_0=0 +h=35785831 +sweep=y +ellps=WGS84 +units=m +no_defs"
 
 
