@@ -42,7 +42,12 @@ class CommandWithFormats(Command):
     def _set_template(self, text: str | None) -> None:
         self._template = text
 
+    def _first_paragraph(self) -> str | None:
+        """What the list of commands shows: collecting the formats for it would double the time of `geocmer --help`."""
+        return self._template and self._template.partition("\n\n")[0]
+
     help = property(_with_formats, _set_template)
+    short_help = property(_first_paragraph, lambda *_: None)
 
 
 def command() -> Callable[..., None]:

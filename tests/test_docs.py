@@ -45,7 +45,7 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
         f"import sys; sys.argv = ['geocmer', *{args!r}]\n"
         f"from {_command().module} import {_command().attr} as main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'lancedb', 'geopandas', 'transformers', 'open_clip'}\n"
+        "heavy = {'torch', 'lancedb', 'geopandas', 'transformers', 'open_clip', 'numpy', 'rasterio', 'shapely'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
