@@ -105,6 +105,11 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
+def cache_folder() -> Path:
+    """Find the folder for what can be computed again: `$XDG_CACHE_HOME/geocmer`, else `~/.cache/geocmer`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+
+
 def bundled_file(*parts: str) -> Traversable:
     """Find a file or folder of the data that ships with geocmer."""
     return files("geocmer").joinpath("data", *parts)

@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._files import cache_folder, hash_file
+from .backbone import TAPS
+from .openvino_tower import OpenVinoTower
 from .weights import MEAN, STD, TowerFiles
 
 
@@ -42,8 +45,11 @@ class Bundled:
 
     def image(self, x: Tensor, taps: int) -> tuple[Tensor, list[Tensor]]:
         """Compute pooled vectors (n, channels) of images (n, 3, size, size), and the maps of the last `taps` depths."""
-        last, maps = self._trunk.forward_intermediates(x, indices=taps)
-        return self._trunk.forward_head(last, pre_logits=True), maps
+        if self._device.type == "cpu" and taps == TAPS:
+            pooled, *maps = self._openvino(x)
+            return pooled, maps
+        pooled, *maps = _WithTaps(self._trunk, taps)(x)
+        return pooled, maps
 
     def text(self, tokens: Tensor, taps: int) -> tuple[Tensor, list[Tensor], Tensor]:
         """Compute pooled vectors (n, 384) of tokens (n, length), the last `taps` layers, and the token mask."""
@@ -66,7 +72,7 @@ class Bundled:
 
     def release(self) -> None:
         """Free the memory of both towers; they are built again when they are used again."""
-        for tower in ("_trunk", "_bert"):
+        for tower in ("_trunk", "_bert", "_openvino"):
             self.__dict__.pop(tower, None)
 
     @cached_property
@@ -76,8 +82,25 @@ class Bundled:
         return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     @cached_property
+    def _openvino(self) -> OpenVinoTower:
+        file = cache_folder() / "towers" / f"{hash_file(self.files.image)}-{self.size}-{TAPS}.xml"
+        return OpenVinoTower(file, lambda: _WithTaps(self._trunk, TAPS).eval(), self.size)
+
+    @cached_property
     def _bert(self) -> MiniLM:
         return MiniLM.load(self.files.text).to(self._device).eval().requires_grad_(False)
+
+
+class _WithTaps(nn.Module):
+    """A trunk with several outputs: the pooled vectors, then the maps of its last depths."""
+
+    def __init__(self, trunk: Any, taps: int) -> None:
+        super().__init__()
+        self.trunk, self.taps = trunk, taps
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        last, maps = self.trunk.forward_intermediates(x, indices=self.taps)
+        return self.trunk.forward_head(last, pre_logits=True), *maps
 
 
 class MiniLM(nn.Module):

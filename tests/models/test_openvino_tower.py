@@ -1,0 +1,59 @@
+"""The image tower on a CPU through OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from geocmer.models.bundled import _WithTaps
+from geocmer.models.openvino_tower import REQUEST_IMAGES, OpenVinoTower
+
+SIZE = 64
+
+
+def tower(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    return _WithTaps(trunk, 2).eval()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("towers") / "tiny.xml"
+    OpenVinoTower(found, tower, SIZE)
+    return found
+
+
+@pytest.mark.parametrize("count", [1, REQUEST_IMAGES, 2 * REQUEST_IMAGES + 3])
+def test_outputs_are_those_of_torch_in_the_order_of_the_images(file: Path, count: int) -> None:
+    images = torch.randn(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = tower()(images)
+    for got, want in zip(OpenVinoTower(file, tower, SIZE)(images), expected, strict=True):
+        assert got.shape == want.shape
+        cosines = torch.cosine_similarity(got.flatten(1), want.flatten(1).clone())
+        assert cosines.min() > 0.99999
+        torch.testing.assert_close(got, want.clone(), rtol=1e-3, atol=1e-4 * float(want.abs().max()))
+
+
+def test_a_converted_tower_is_read_without_building_it(file: Path) -> None:
+    def build() -> nn.Module:
+        raise AssertionError("built again")
+
+    assert len(OpenVinoTower(file, build, SIZE)(torch.zeros(1, 3, SIZE, SIZE))) == 3
+
+
+def test_images_that_are_strided_are_taken_as_their_copies(file: Path) -> None:
+    images = torch.randn(3, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(1)).permute(0, 3, 1, 2)
+    run = OpenVinoTower(file, tower, SIZE)
+    assert all(torch.equal(a, b) for a, b in zip(run(images), run(images.contiguous()), strict=True))
+
+
+def test_where_nothing_can_be_written_it_runs_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    run = OpenVinoTower(tmp_path / "taken" / "tiny.xml", tower, SIZE)
+    assert run(torch.zeros(1, 3, SIZE, SIZE))[0].shape[0] == 1
