@@ -35,12 +35,18 @@ class Features:
     """Output of a frozen tower for a batch of n inputs.
 
     `pooled` is (n, channels): the tower's own embedding, not normalised. `taps` are (n, tokens, channels) each, from
-    shallow to deep. `mask` is (n, tokens) of a text tower's taps, False on padding.
+    shallow to deep. `mask` is (n, tokens) of a text tower's taps, False on padding. `image_masks` are (n, tokens) of
+    each tap of an image tower, False where most of the pixels under a token are invalid; none: every pixel is valid.
     """
 
     pooled: torch.Tensor
     taps: tuple[torch.Tensor, ...] = ()
     mask: torch.Tensor | None = None
+    image_masks: tuple[torch.Tensor, ...] = ()
+
+    def mask_of(self, tap: int) -> torch.Tensor | None:
+        """Return the mask (n, tokens) of a tap; None where every token counts."""
+        return self.image_masks[tap] if self.image_masks else self.mask
 
 
 class Towers(Protocol):
@@ -118,13 +124,20 @@ class Backbone:
         """Free the memory of the towers, until they are used again: training on cached features needs none of it."""
         self._towers.release()
 
-    def image(self, pixels: NDArray[np.uint8]) -> Features:
-        """Compute features of uint8 RGB images (n, height, width, 3), resized to the tower's input if they differ."""
+    def image(self, pixels: NDArray[np.uint8], valid: NDArray[np.bool_] | None = None) -> Features:
+        """Compute features of images.
+
+        Args:
+            pixels: uint8 RGB (n, height, width, 3), resized to the tower's input where they differ.
+            valid: (n, height, width) True on pixels that show ground; None: all do.
+        """
         import torch
 
         with torch.inference_mode(), self.autocast():
             pooled, maps = self._towers.image(self.prepare(pixels), TAPS)
-            return Features(pooled.float(), tuple(tap.float().flatten(2).transpose(1, 2) for tap in maps))
+            taps = tuple(tap.float().flatten(2).transpose(1, 2) for tap in maps)
+            masks = () if valid is None else tuple(_token_mask(valid, tap).to(self.device) for tap in maps)
+            return Features(pooled.float(), taps, image_masks=masks)
 
     def text(self, texts: Sequence[str]) -> Features:
         """Compute features of captions or queries. The towers mask padding, which never changes a result."""
@@ -157,3 +170,12 @@ class Backbone:
         import torch
 
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+
+
+def _token_mask(valid: NDArray[np.bool_], tap: torch.Tensor) -> torch.Tensor:
+    """Mark the tokens of a tap (n, channels, rows, columns) half of whose pixels are valid, (n, rows x columns)."""
+    import torch
+    from torch.nn.functional import adaptive_avg_pool2d
+
+    shares = adaptive_avg_pool2d(torch.from_numpy(valid.astype(np.float32))[:, None], (tap.shape[-2], tap.shape[-1]))
+    return shares.flatten(1) >= 0.5

@@ -104,13 +104,15 @@ class Encoder:
 
         Args:
             pixels: uint8 RGB (n, height, width, 3).
-            valid: (n, height, width) True on pixels that show ground; holes are filled, see `fill_holes`. None: all do.
+            valid: (n, height, width) True on pixels that show ground; holes are filled, see `fill_holes`, and the focus
+                layers of an adapter ignore the tokens in them. None: all do.
         """
         if valid is not None:
             pixels = fill_holes(pixels, valid)
         batches = [np.empty((0, self.dim), np.float32)]
         for start in range(0, len(pixels), IMAGE_BATCH):
-            features = self.backbone.image(pixels[start : start + IMAGE_BATCH])
+            some = slice(start, start + IMAGE_BATCH)
+            features = self.backbone.image(pixels[some], None if valid is None else valid[some])
             vectors = self.adapter.image(features) if self.adapter else features.pooled
             batches.append(vectors.cpu().numpy())
         return l2_normalize(np.concatenate(batches))

@@ -66,7 +66,10 @@ def row_batches(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def to_device(features: Features, device: torch.device) -> Features:
     """Copy features to a device."""
-    mask = None if features.mask is None else features.mask.to(device)
     return replace(
-        features, pooled=features.pooled.to(device), taps=tuple(tap.to(device) for tap in features.taps), mask=mask
+        features,
+        pooled=features.pooled.to(device),
+        taps=tuple(tap.to(device) for tap in features.taps),
+        mask=None if features.mask is None else features.mask.to(device),
+        image_masks=tuple(mask.to(device) for mask in features.image_masks),
     )

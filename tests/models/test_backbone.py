@@ -14,14 +14,12 @@ from geocmer.errors import ModelError
 from geocmer.models.backbone import TAPS, Backbone
 from geocmer.models.bundled import Bundled, _efficientnet
 from geocmer.models.weights import DEFAULT_TOWER, MAX_TOKENS
-from geocmer.training.views import VIEW_COUNT, view
 
 
-def test_every_view_of_a_picture_is_taken_as_its_copy_is() -> None:
+def test_strided_pictures_are_taken_as_their_copies_are() -> None:
     towers = tiny_clip()
     pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
-    for index in range(VIEW_COUNT):  # views are strided, some backwards
-        seen = view(pixels, index)
+    for seen in (pixels[:, ::-1], np.rot90(pixels, axes=(1, 2)), pixels[::2, 4:, :, ::-1]):
         torch.testing.assert_close(towers.image(seen).pooled, towers.image(seen.copy()).pooled, rtol=0, atol=0)
 
 
@@ -105,3 +103,21 @@ def test_words_alone_import_neither_timm_nor_open_clip() -> None:
 def test_another_bundled_tower_is_asked_for_by_name() -> None:
     with pytest.raises(ModelError, match=r"lite9.*lite0, lite1, lite2"):
         Backbone.load("bundled/lite9", "cpu")
+
+
+def test_a_token_is_masked_where_most_of_its_pixels_are_invalid() -> None:
+    """Against counting the pixels under each token of a tap of 4 x 4 tokens on 32 x 32 pixels."""
+    towers = tiny_clip()
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    valid = rng.random((2, 32, 32)) < np.linspace(0, 1, 32)  # from nothing on the left to everything on the right
+    features = towers.image(pixels, valid)
+    assert len(features.image_masks) == len(features.taps)
+    for tap, mask in zip(features.taps, features.image_masks, strict=True):
+        side = round(tap.shape[1] ** 0.5)
+        cells = valid.reshape(2, side, 32 // side, side, 32 // side).sum((2, 4))
+        assert mask.shape == tap.shape[:2]
+        assert (mask.numpy() == (cells >= (32 // side) ** 2 / 2).reshape(2, -1)).all()
+        assert mask.any()
+        assert not mask.all()
+    assert towers.image(pixels).image_masks == ()
