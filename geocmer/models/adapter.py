@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,9 @@ from torch.nn.functional import normalize
 
 from .._files import write_atomically
 from ..errors import ModelError
-from .adapter_config import GATE_TEMPERATURE, AdapterConfig, read_config
+from .adapter_config import GATE_TEMPERATURE, TEXT_CONSTANT, AdapterConfig, read_config
 from .backbone import Backbone, Features
+from .hub_bias import HubBias
 
 
 class FocusLayer(nn.Module):
@@ -83,7 +85,7 @@ class SideBranch(nn.Module):
         state = self.start(self.drop(features.pooled))
         focus_maps = []
         for i, (focus, mix) in enumerate(zip(self.focus, self.mix, strict=True)):
-            focused, weights = focus(features.taps[i], state, features.mask)
+            focused, weights = focus(features.taps[i], state, features.mask_of(i))
             gate = torch.sigmoid(self.gates[i] / GATE_TEMPERATURE)
             state = gate * state + (1 - gate) * focused
             state = state + mix(state)
@@ -108,15 +110,20 @@ class Adapter(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(14.3).log())  # 1 / 0.07, where CLIP starts
         total_dim = cfg.members * cfg.member_dim
         self.basis: Tensor | None
-        self.register_buffer("basis", torch.zeros(total_dim, cfg.dim) if total_dim > cfg.dim else None)
+        self.register_buffer("basis", torch.zeros(total_dim, cfg.core_dim) if total_dim > cfg.core_dim else None)
+        self.hub_bias = None
+        if cfg.bias_texts:
+            self.hub_bias = HubBias(cfg.bias_texts, cfg.core_dim, cfg.bias_strength, cfg.bias_sharpness)
 
     def image(self, features: Features) -> Tensor:
         """Embed image features as unit vectors (n, dim)."""
-        return self._combine_members([branch(features)[0] for branch in self.image_branches])
+        vectors = self._combine_members([branch(features)[0] for branch in self.image_branches])
+        return self.hub_bias.image(vectors) if self.hub_bias else vectors
 
     def text(self, features: Features) -> Tensor:
         """Embed text features as unit vectors (n, dim)."""
-        return self._combine_members([branch(features)[0] for branch in self.text_branches])
+        vectors = self._combine_members([branch(features)[0] for branch in self.text_branches])
+        return self.hub_bias.text(vectors) if self.hub_bias else vectors
 
     @classmethod
     def from_members(cls, adapters: Sequence[Adapter]) -> Adapter:
@@ -136,6 +143,24 @@ class Adapter(nn.Module):
         """Copy the adapter and project its vectors on an orthonormal basis (members x member_dim, dim)."""
         adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.member_dim)).to(basis.device)
         adapter.load_state_dict({**self.state_dict(), "basis": basis})
+        return adapter
+
+    def with_bias(self, bank: Tensor, images: Tensor, strength: float, sharpness: float) -> Adapter:
+        """Copy the adapter and take a bias against hubs off its cosines, see `hub_bias`.
+
+        Args:
+            bank: unit vectors (k, dim) of texts of the kind that is asked for.
+            images: unit vectors (n, dim) of images as they are searched; their mean bias becomes 0.
+            strength: of the bias.
+            sharpness: of the bias.
+        """
+        settings: dict[str, Any] = {"bias_texts": len(bank), "bias_strength": strength, "bias_sharpness": sharpness}
+        cfg = replace(self.cfg, dim=self.cfg.dim + 1, branch_dim=self.cfg.member_dim, **settings)
+        adapter = Adapter(cfg).to(bank.device)
+        adapter.load_state_dict(self.state_dict(), strict=False)
+        assert adapter.hub_bias is not None  # it has texts
+        adapter.hub_bias.fit(bank, images)
+        adapter.log_scale.data -= math.log(1 - TEXT_CONSTANT**2) / 2  # scaled cosines stay what they were trained to be
         return adapter
 
     def _combine_members(self, member_vectors: list[Tensor]) -> Tensor:

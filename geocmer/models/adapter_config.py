@@ -17,6 +17,10 @@ MAX_SIZE = 65_536
 GATE_TEMPERATURE = 0.1
 """Ladder Side-Tuning's: gate = sigmoid(a / 0.1)."""
 
+TEXT_CONSTANT = 0.3
+"""Value of every text in the dimension that holds the images' bias against hubs. The larger it is, the smaller the bias
+need be there, and the more all cosines shrink: by 5 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
@@ -47,11 +51,22 @@ class AdapterConfig:
     """Dropout on the pooled vectors and on the result of a side branch, while training."""
     token_dropout: float = 0.0
     """Share of the tokens that a focus layer ignores in a training step, as a crop or occlusion would hide them."""
+    bias_texts: int = 0
+    """Texts in the bank of the bias against hubs, which takes the last of the dimensions; 0: no bias."""
+    bias_strength: float = 0.0
+    """Strength of that bias, see `hub_bias`."""
+    bias_sharpness: float = 1.0
+    """Sharpness of that bias, see `hub_bias`."""
+
+    @property
+    def core_dim(self) -> int:
+        """Dimensions of the joint embedding without that of the bias."""
+        return self.dim - bool(self.bias_texts)
 
     @property
     def member_dim(self) -> int:
         """Dimensions of one member's embedding."""
-        return self.branch_dim or self.dim // self.members
+        return self.branch_dim or self.core_dim // self.members
 
     @classmethod
     def of(cls, backbone: Backbone, **settings: Any) -> AdapterConfig:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .adapter_config import GATE_TEMPERATURE, AdapterConfig, read_config
+from .adapter_config import GATE_TEMPERATURE, TEXT_CONSTANT, AdapterConfig, read_config
 from .backbone import BUNDLED
 from .encoder import adapter_folder, check_texts, fingerprint_of, l2_normalize
 from .trust import require_known
@@ -125,7 +125,12 @@ def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: 
         vector = w[f"{at}.project.weight"] @ pooled + _linear(state, w, f"{at}.up")
         member_vectors.append(l2_normalize(vector[None])[0])
     joint = np.concatenate(member_vectors)
-    return joint @ w["basis"] if "basis" in w else joint
+    if "basis" in w:
+        joint = joint @ w["basis"]
+    if cfg.bias_texts:
+        joint = math.sqrt(1 - TEXT_CONSTANT**2) * l2_normalize(joint[None])[0]
+        joint = np.append(joint, np.float32(TEXT_CONSTANT))
+    return joint
 
 
 def _linear(x: Floats, w: Mapping[str, Floats], at: str) -> Floats:

@@ -169,3 +169,46 @@ def test_every_parameter_learns() -> None:
     loss = (adapter.image(_features(8)) * adapter.text(_text())).sum() * adapter.log_scale
     loss.backward()
     assert [name for name, p in adapter.named_parameters() if p.grad is None or not p.grad.abs().max()] == []
+
+
+def test_image_tokens_that_are_masked_weigh_nothing_and_may_hold_anything() -> None:
+    features = _features()
+    torch.manual_seed(0)
+    adapter = Adapter(CFG).eval()
+    for parameter in adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    masks = (torch.arange(9).repeat(3, 1) < torch.tensor([[9], [5], [2]]), torch.ones(3, 4, dtype=torch.bool))
+    masked = replace(features, image_masks=masks)
+    maps = adapter.focus_maps(masked)
+    assert (maps[0].transpose(1, 2)[~masks[0]] == 0).all()
+    assert (maps[0].transpose(1, 2)[masks[0]] > 0).any()
+    changed = features.taps[0].clone()
+    changed[~masks[0]] = 99.0
+    other = replace(masked, taps=(changed, features.taps[1]))
+    assert torch.equal(adapter.image(masked), adapter.image(other))
+    assert torch.equal(adapter.image(masked)[0], adapter.image(features)[0])  # nothing of the first is masked
+    assert not torch.equal(adapter.image(masked)[1], adapter.image(features)[1])
+
+
+def test_a_bias_is_kept_with_the_adapter_and_leaves_the_scaled_cosines_to_it(tmp_path: Path) -> None:
+    features = _features(20)
+    texts = Features(torch.randn(6, 8), (torch.randn(6, 5, 8), torch.randn(6, 5, 8)))
+    torch.manual_seed(0)
+    plain = Adapter(CFG).eval()
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    plain.log_scale.data.fill_(2.5)
+    images, bank = plain.image(features), plain.text(texts)
+    none = plain.with_bias(bank, images, 0.0, 10.0).eval()
+    assert none.cfg.dim == 13
+    logits = plain.log_scale.exp() * images @ bank.T
+    torch.testing.assert_close(none.log_scale.exp() * none.image(features) @ none.text(texts).T, logits)
+    biased = plain.with_bias(bank, images, 0.1, 10.0).eval()
+    scores = biased.image(features) @ biased.text(texts).T
+    taken = 0.1 * (torch.exp(10 * images @ bank.T).mean(1).log() / 10)[:, None]
+    assert torch.equal(scores.argmax(0), (images @ bank.T - taken).argmax(0))
+    assert not torch.equal(scores.argsort(0), (images @ bank.T).argsort(0))
+    biased.save(tmp_path)
+    again = Adapter.load(tmp_path, _backbone())
+    torch.testing.assert_close(again.image(features), biased.image(features), rtol=0, atol=2e-3)
+    torch.testing.assert_close(again.text(texts).norm(dim=-1), torch.ones(6))

@@ -47,9 +47,14 @@ def test_texts_of_all_lengths_are_encoded_as_by_the_towers(encoder: Encoder, wor
         words.encode_texts(["a", " "])
 
 
-@pytest.mark.parametrize(("members", "part", "taps"), [(1, 0, 1), (3, 20, 1), (2, 12, 0)])
-def test_an_adapter_of_ones_own_is_read(encoder: Encoder, tmp_path: Path, members: int, part: int, taps: int) -> None:
+@pytest.mark.parametrize(
+    ("members", "part", "taps", "bias"), [(1, 0, 1, 0), (3, 20, 1, 0), (2, 12, 0, 0), (3, 20, 1, 16), (1, 0, 1, 16)]
+)
+def test_an_adapter_of_ones_own_is_read(
+    encoder: Encoder, tmp_path: Path, members: int, part: int, taps: int, bias: int
+) -> None:
     shape = replace(read_config(default_adapter()), dim=24, members=members, branch_dim=part, width=16, heads=2)
+    shape = replace(shape, bias_texts=bias)
     torch.manual_seed(members)
     adapter = Adapter(replace(shape, text_tap_channels=shape.text_tap_channels[:taps])).eval()
     for tensor in (*adapter.parameters(), *adapter.buffers()):
