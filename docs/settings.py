@@ -34,4 +34,6 @@ def described() -> dict[str, str]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
     return f'"{value}"' if isinstance(value, str) else str(value).lower()

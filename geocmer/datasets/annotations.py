@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from ..errors import InputError
 from ..imagery.images import ImageFile
 from .image_files import find_image
+from .label_captions import label_captions
 from .layouts import SPLITS, Entry, read_layout
 from .pairs import Pair, PairSet
 from .records import annotation_files, read_records
@@ -22,7 +24,8 @@ def load_pairs(path: str | Path, images: str | Path | None = None) -> PairSet:
     """Read a captioned set.
 
     An entry without a split has the one that its file or the folder of its image is named after. Files whose names
-    differ from the given one in the split alone (`rsitmd_train.json`, `rsitmd_val.json`) are then read with it.
+    differ from the given one in the split alone (`rsitmd_train.json`, `rsitmd_val.json`) are then read with it. Images
+    that have a label and no captions get captions that are made of it.
 
     Args:
         path: annotation file in a layout of `layouts`, or a folder with `metadata.csv` or `metadata.jsonl`.
@@ -86,7 +89,15 @@ def _merge(
             f"{len(missing)} of {len(missing) + len(first)} images named by {path} are missing, the first is "
             f"{next(iter(missing))}; give their folder with --images"
         )
-    return tuple(Pair(ImageFile(image), tuple(captions[image]), e.split, e.scene) for image, e in first.items())
+    return tuple(
+        Pair(ImageFile(image), _captions(captions[image], entry), entry.split, entry.scene, entry.labels)
+        for image, entry in first.items()
+    )
+
+
+def _captions(annotated: Sequence[str], entry: Entry) -> tuple[str, ...]:
+    """Take the captions of an image, or make them of its labels, worded by its name."""
+    return tuple(annotated) or label_captions(entry.labels, zlib.crc32(entry.file.encode()))
 
 
 def _with_split(entry: Entry, file: Path, root: Path) -> Entry:

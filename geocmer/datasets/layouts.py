@@ -44,6 +44,8 @@ class Entry:
     split: str = ""
     """Empty where the entry gives none."""
     scene: str | None = None
+    labels: tuple[str, ...] = ()
+    """Labels of an image for which the annotation has no captions at all."""
 
 
 def read_layout(content: Any) -> Iterator[Entry]:
@@ -104,13 +106,14 @@ def _entry(record: Any, where: str) -> Entry:
         file = f"{record['filepath']}/{file}"
     where = f"{where} ({file!r})"
     captions = tuple(text for caption in _captions(record) for text in _texts(caption, where))
-    if not captions:
+    labels = _labels(record, where)
+    if not captions and not labels:
         raise InputError(f"{where} has no caption; remove it from the annotation file")
     split = next((record[name] for name in SPLIT_FIELDS if record.get(name) is not None), "")
     if not isinstance(split, str):
         raise InputError(f"{where} has a {_kind(split)} as its split; write train, val or test")
     split = split.strip()
-    return Entry(file, captions, SPLITS.get(split.lower(), split), _scene(record, where))
+    return Entry(file, captions, SPLITS.get(split.lower(), split), _scene(record, where), labels)
 
 
 def _captions(record: Mapping[str, Any]) -> list[Any]:
@@ -139,6 +142,17 @@ def _texts(caption: Any, where: str) -> Iterator[str]:
     text = " ".join(caption.split())
     if text:
         yield text
+
+
+def _labels(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """List the labels of an image without a field of captions: its class and finer `kind`, or `tags` in their place."""
+    if any(name in CAPTION_FIELDS or _NUMBERED_CAPTION.fullmatch(str(name).lower()) for name in record):
+        return ()
+    tags = record.get("tags")
+    if isinstance(tags, list) and tags and all(isinstance(tag, str) for tag in tags):
+        return tuple(tags)
+    kind = record.get("kind")
+    return tuple(label for label in (_scene(record, where), kind if isinstance(kind, str) else None) if label)
 
 
 def _scene(record: Mapping[str, Any], where: str) -> str | None:

@@ -1,7 +1,8 @@
-"""Sets of captioned images."""
+"""Sets of captioned images, some of which have labels only, from which their captions are made."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..imagery.images import ImageSource
+from .label_captions import label_captions
+
+_VALIDATION_STEP = 8
+"""One image in so many is for validation where a set has no split for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,9 @@ class Pair:
     """`train`, `val`, `test` or another name; empty where the annotation gives none."""
     scene: str | None = None
     """Scene category ("airport"), where the annotation gives one."""
+    labels: tuple[str, ...] = ()
+    """Labels of an image that has no captions of its own; its captions are made of them. Training never takes images
+    that share a label for negatives of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,30 @@ class PairSet:
             known = f"its splits are: {names}" if names else "it gives none; add a field 'split' to each image"
             raise InputError(f"{self.name} has no {name!r} split; {known}")
         return replace(self, pairs=chosen)
+
+    def has_split(self, name: str) -> bool:
+        """Whether an image belongs to a split."""
+        return any(p.split == name for p in self.pairs)
+
+    def with_validation(self) -> PairSet:
+        """Return the set, or, if it has no `val` split, one in which every eighth training image belongs to it."""
+        if self.has_split("val"):
+            return self
+        train = [i for i, p in enumerate(self.pairs) if p.split == "train"]
+        held = set(train[_VALIDATION_STEP - 1 :: _VALIDATION_STEP])
+        pairs = tuple(replace(p, split="val") if i in held else p for i, p in enumerate(self.pairs))
+        return replace(self, pairs=pairs)
+
+    def with_word(self, word: str) -> PairSet:
+        """Take the images with a caption that has a word beginning with `word`, as images labelled with it."""
+        found = [p for p in self.pairs if any(w.startswith(word) for c in p.captions for w in c.lower().split())]
+        pairs = tuple(replace(p, captions=label_captions([word], seed), labels=(word,)) for seed, p in enumerate(found))
+        return PairSet(f"{self.name} {word}", pairs)
+
+    @classmethod
+    def joined(cls, sets: Sequence[PairSet]) -> PairSet:
+        """Put several sets one after the other."""
+        return cls(" + ".join(s.name for s in sets), tuple(p for s in sets for p in s.pairs))
 
     def captions(self) -> tuple[list[str], NDArray[np.int64]]:
         """List all captions, and the index of each caption's image, (captions,)."""

@@ -6,6 +6,7 @@ Each is built when it is first used, by timm and by torch alone: a search by wor
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +84,11 @@ class Bundled:
 
     @cached_property
     def _openvino(self) -> OpenVinoTower:
-        file = cache_folder() / "towers" / f"{hash_file(self.files.image)}-{self.size}-{TAPS}.xml"
+        try:
+            folder = cache_folder()
+        except RuntimeError:  # there is no home
+            folder = Path(tempfile.gettempdir()) / "geocmer"
+        file = folder / "towers" / f"{hash_file(self.files.image)}-{self.size}-{TAPS}.xml"
         return OpenVinoTower(file, lambda: _WithTaps(self._trunk, TAPS).eval(), self.size)
 
     @cached_property

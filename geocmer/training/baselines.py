@@ -182,8 +182,12 @@ def train_baseline(
         for step in range(steps):
             chosen = [train_set.pairs[i] for i in order[step * batch : (step + 1) * batch]]
             texts = [pair.captions[int(rng.integers(len(pair.captions)))] for pair in chosen]
-            views = [view(pair.picture.pixels(backbone.size)[None], int(rng.integers(cfg.views))) for pair in chosen]
-            loss = step_loss(model, np.concatenate(views), texts, cfg.smoothing)
+            pixels = [pair.picture.pixels(backbone.size) for pair in chosen]
+            views = [
+                view(image, int(rng.integers(cfg.views)), pair.picture.digest())
+                for image, pair in zip(pixels, chosen, strict=True)
+            ]
+            loss = step_loss(model, np.stack(views), texts, cfg.smoothing)
             check_loss(loss.item(), cfg, epoch * steps + step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..datasets.pairs import PairSet
 from ..models.prompts import augment
 from .config import TrainConfig
+from .sampling import epoch_order, set_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,17 @@ class BatchSampler:
 
     Attributes:
         steps: batches in an epoch; images that fill no batch are left out of it.
+
+    Args:
+        train: all training images, those of each set after those of the one before.
+        cfg: settings.
+        sizes: images of each set; none: they are one set.
     """
 
-    def __init__(self, train: PairSet, cfg: TrainConfig) -> None:
+    def __init__(self, train: PairSet, cfg: TrainConfig, sizes: Sequence[int] = ()) -> None:
         self._cfg = cfg
+        self._sizes = tuple(sizes) or (len(train),)
+        self._shares = set_shares(self._sizes, cfg.weights)
         self._texts, self._owner = train.captions()
         self._scenes = [pair.scene if cfg.label_share else None for pair in train.pairs]
         self._text_ids = np.unique([text.lower() for text in self._texts], return_inverse=True)[1].reshape(-1)
@@ -49,7 +57,7 @@ class BatchSampler:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Draw the batches of an epoch, from the seed and its number alone: a resumed run sees the same ones."""
         cfg, rng = self._cfg, np.random.default_rng([self._cfg.seed, number])
-        order = rng.permutation(len(self._captions))
+        order = epoch_order(rng, self._sizes, self._shares, self.steps * self._batch)
         for step in range(self.steps):
             rows = order[step * self._batch : (step + 1) * self._batch]
             views = rng.integers(0, cfg.views, len(rows))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..errors import InputError
-from .views import VIEW_COUNT
+from .views import MAX_VIEWS
 
 METHODS = ("cmer", "linear")
 """Methods that train an adapter on frozen towers."""
@@ -51,7 +51,19 @@ class TrainConfig:
     average: float = 0.99
     """Decay per step of the moving average of the weights; the averaged weights are validated and kept."""
     views: int = 8
-    """Number of views of an image to train on, of 16: its flips and quarter turns, then those of its corners."""
+    """Number of views of an image to train on: itself, then variations of resolution, contrast, colour and turn."""
+    weights: tuple[float, ...] = ()
+    """Weight of each set in what is trained on, in any unit; none: every image is seen equally often."""
+    similar: float = 0.7
+    """Cosine in the text tower from which on a text may describe another image too, and is no negative of it, if the
+    captions of either were made of labels."""
+    bias_texts: int = 1024
+    """Training captions in the bank of the bias against hubs; 0: no bias. A linear probe and towers that share a space
+    have none."""
+    bias_strength: float = 0.5
+    """Strength of the bias: how much of it is taken off the cosine."""
+    bias_sharpness: float = 10.0
+    """Sharpness of the bias: the larger, the more the texts count that an image is most like."""
     label_share: float = 0.0
     """Share of the captions that are rewritten with their scene category (scene label augmentation)."""
     queue: int = 0
@@ -85,9 +97,9 @@ class TrainConfig:
         if self.method not in (*METHODS, *BASELINE_RATES):
             known = ", ".join((*METHODS, *BASELINE_RATES))
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
-        if not 1 <= self.views <= VIEW_COUNT:
-            raise InputError(f"views must be 1 to {VIEW_COUNT}, not {self.views}")
-        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1}
+        if not 1 <= self.views <= MAX_VIEWS:
+            raise InputError(f"views must be 1 to {MAX_VIEWS}, not {self.views}")
+        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "bias_texts": 0}
         for name, least in {**minimum, "heads": 1, "width": 1, "dim": 1, "branch_dim": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
@@ -97,16 +109,20 @@ class TrainConfig:
         for name in ("smoothing", "average", "dropout", "token_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be 0 or more and below 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "clip"):
+        for name in ("learning_rate", "clip", "bias_sharpness"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be above 0 and finite, not {getattr(self, name)}")
-        for name in ("weight_decay", "queue_weight"):
+        for name in ("weight_decay", "queue_weight", "bias_strength"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be 0 or more and finite, not {getattr(self, name)}")
         if not 0 <= self.seed <= MAX_SEED:
             raise InputError(f"seed must be 0 to {MAX_SEED}, not {self.seed}")
         if self.width % self.heads:
             raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
+        if self.bias_texts and self.dim < 2:
+            raise InputError(
+                f"dim must be at least 2 with a bias, which takes one, not {self.dim}; or set bias_texts to 0"
+            )
         if self.dim > self.members * self.branch_dim:
             raise InputError(f"dim {self.dim} is more than members x branch_dim, {self.members} x {self.branch_dim}")
 
@@ -149,8 +165,9 @@ def _check_type(path: Path, key: str, value: Any, kind: Any) -> Any:
     """Refuse a value of another type than its setting's; a whole number may stand for a float."""
     if kind is float and type(value) is int:
         return float(value)
+    if kind == tuple[float, ...] and type(value) is list and all(type(x) in (int, float) for x in value):
+        return tuple(map(float, value))
     if type(value) is not kind:  # bool is an int to isinstance, and a batch of `true` is none
-        raise InputError(
-            f"settings {path}: {key} = {value!r} is a {type(value).__name__}; it must be a {kind.__name__}"
-        )
+        needed = "list of numbers" if kind == tuple[float, ...] else f"{kind.__name__}"
+        raise InputError(f"settings {path}: {key} = {value!r} is a {type(value).__name__}; it must be a {needed}")
     return value

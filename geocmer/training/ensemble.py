@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +16,21 @@ from .._files import naming_disk_errors
 from .._types import Progress
 from ..datasets.pairs import PairSet
 from ..errors import InputError
-from ..evaluation.recall import Recall
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from ..models.backbone import Backbone
 from .checkpoint import Checkpoint
 from .config import BASELINE_RATES, TrainConfig
 from .distributed import barrier, rank, world_size
+from .hub_bank import fit_hub_bias
 from .loop import Epoch, fit
 from .pca import principal_directions
+from .scores import Score
 from .training_data import TrainingData
 
 
 def train(
-    pairs: PairSet,
+    pairs: PairSet | Sequence[PairSet],
     backbone: Backbone,
     out: Path,
     cfg: TrainConfig | None = None,
@@ -37,9 +38,12 @@ def train(
     cache: Path | None = None,
     on_features: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
-    on_ensemble: Callable[[Recall], None] | None = None,
+    on_ensemble: Callable[[Score], None] | None = None,
 ) -> Adapter:
-    """Train an adapter on the `train` split, keep the epoch with the best mR on the `val` split, write it to `out`.
+    """Train an adapter on one or several sets and write it to `out`.
+
+    After each epoch a set with captions is validated by its mR, one with labels by the accuracy of class words. Of one
+    set the best epoch is kept, of several the last.
 
     `out` also receives `metrics.jsonl` and, until the run is complete, `state.pt`: an interrupted run that is started
     again with the same arguments continues after its last complete epoch and ends with the same weights. Several
@@ -47,14 +51,14 @@ def train(
     its shard of each batch, and the first one writes.
 
     Args:
-        pairs: captioned images with `train` and `val` splits.
+        pairs: images with `train` and `val` splits, or several such sets, of which some may lack a `val` split.
         backbone: the frozen towers.
         out: folder to write.
         cfg: settings; the defaults if None.
         cache: folder of the feature cache; None runs the image tower anew in every step.
         on_features: progress of the frozen features, (done, total) images.
         on_epoch: called after each epoch.
-        on_ensemble: called with the validation recall of several members together.
+        on_ensemble: called with the validation figure of several members together.
 
     Raises:
         InputError: a split is missing or too small, an image cannot be read, or `out` holds another run, is being
@@ -63,17 +67,18 @@ def train(
     cfg = cfg or TrainConfig()
     if cfg.method in BASELINE_RATES:
         raise InputError(f"method {cfg.method!r} trains the towers themselves; use baselines.train_baseline")
-    train_set, val_set = pairs.split("train"), pairs.split("val")
-    if len(train_set) < 2:
-        raise InputError(f"{pairs.name} has {len(train_set)} training image; contrastive training needs at least 2")
-    _check_labels(train_set, cfg)
+    sets = [pairs] if isinstance(pairs, PairSet) else list(pairs)
+    for each in sets:
+        if len(each.split("train")) < 2:
+            raise InputError(f"{each.name} has 1 training image; contrastive training needs at least 2")
+    _check_labels(PairSet.joined([each.split("train") for each in sets]), cfg)
     if cfg.batch < world_size():
         raise InputError(f"batch {cfg.batch} is less than the {world_size()} processes; each needs an image of it")
     folders = member_folders(out, cfg, backbone)
     members = len(folders)
     with _exclusive_run(out), tempfile.TemporaryDirectory(prefix="geocmer-") as temporary:
         data = TrainingData.prepare(
-            train_set, val_set, backbone, cfg, cache or Path(temporary), on_features, cache_images=cache is not None
+            sets, backbone, cfg, cache or Path(temporary), on_features, cache_images=cache is not None
         )
         member_config = _member_config(backbone, cfg)
         if cache:
@@ -84,17 +89,20 @@ def train(
             checkpoints.append(fit(data, member_config, folder, seeded, backbone.device, on_epoch, member))
         if rank() == 0:
             adapter = Adapter.from_members([Adapter.load(folder, backbone) for folder in folders])
-            if cfg.method == "cmer" and not backbone.aligned and adapter.cfg.dim > cfg.dim:
-                rows = np.unique(data.texts.rows(train_set.captions()[0]))
-                basis = principal_directions(adapter, data.images, len(train_set), data.texts, rows, cfg.dim)
-                adapter = adapter.with_basis(basis)
-            recall = data.recall(adapter) if members > 1 else None
+            if cfg.method == "cmer" and not backbone.aligned:
+                dim = cfg.dim - bool(cfg.bias_texts)  # the bias takes one
+                if adapter.cfg.dim > dim:
+                    rows = np.unique(data.texts.rows(data.train.captions()[0]))
+                    basis = principal_directions(adapter, data.images, len(data.train), data.texts, rows, dim)
+                    adapter = adapter.with_basis(basis)
+                adapter = fit_hub_bias(adapter, data, cfg)
+            score = data.score(adapter) if members > 1 else None
             with naming_disk_errors(out, "--out"):
                 adapter.save(out)
-                if recall:
-                    (out / "metrics.jsonl").write_text(json.dumps({"members": members, **recall.to_json()}) + "\n")
-            if recall and on_ensemble:
-                on_ensemble(recall)
+                if score:
+                    (out / "metrics.jsonl").write_text(json.dumps({"members": members, **score.to_json()}) + "\n")
+            if score and on_ensemble:
+                on_ensemble(score)
             for checkpoint in checkpoints:
                 checkpoint.finish()
         barrier()

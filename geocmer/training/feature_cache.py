@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import atomic_path, check_free_space, naming_disk_errors, reserve, write_atomically
+from .._files import atomic_path, cache_folder, check_free_space, naming_disk_errors, reserve, write_atomically
 from .._types import Progress
 from ..datasets.pairs import PairSet
 from ..errors import InputError
+from ..imagery.images import ImageSource
 from ..models.backbone import TAPS, TEXT_TAPS, Backbone, Features
-from .views import VIEW_COUNT, view
+from .views import view
 
 _BLOCK_IMAGES = 64
 """Images that are computed at once."""
@@ -40,7 +40,7 @@ def default_cache() -> Path:
         InputError: there is no home.
     """
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+        return cache_folder()
     except RuntimeError as error:
         raise InputError(f"no folder for the feature cache ({error}); give --cache-dir, or --no-cache") from error
 
@@ -82,18 +82,41 @@ class UncachedImages:
         Raises:
             InputError: a picture cannot be read.
         """
+        pictures = [self.pairs.pairs[row].picture for row in rows]
+        viewed = [_view(picture, self.backbone.size, int(v)) for picture, v in zip(pictures, views, strict=True)]
+        return self.backbone.image(np.stack(viewed))
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedImages:
+    """Features of several sets, one after the other, each kept for itself.
+
+    Attributes:
+        parts: features of each set, under as many views.
+        sizes: images of each set.
+    """
+
+    parts: tuple[ImageFeatures | UncachedImages, ...]
+    sizes: tuple[int, ...]
+
+    def batch(self, views: NDArray[np.int64], rows: NDArray[np.int64]) -> Features:
+        """Read the features of the given rows, each under its own view."""
         import torch
 
-        images = [self.pairs.pairs[row].picture.pixels(self.backbone.size) for row in rows]
-        viewed = [view(image[None], int(v)) for image, v in zip(images, views, strict=True)]
-        order, found = [], []
-        for side in {image.shape[1] for image in viewed}:  # images of one size at a time
-            at = [i for i, image in enumerate(viewed) if image.shape[1] == side]
-            order += at
-            found.append(self.backbone.image(np.concatenate([viewed[i] for i in at])))
-        inverse = np.argsort(order)
-        pooled, *taps = (torch.cat(parts)[inverse] for parts in zip(*((f.pooled, *f.taps) for f in found), strict=True))
+        starts = np.cumsum([0, *self.sizes])
+        part_of = np.searchsorted(starts, rows, side="right") - 1
+        order = np.argsort(part_of, kind="stable")
+        found = []
+        for part in np.unique(part_of):
+            at = order[part_of[order] == part]
+            found.append(self.parts[part].batch(views[at], rows[at] - starts[part]))
+        inverse = torch.from_numpy(np.argsort(order))
+        pooled, *taps = (torch.cat(rows)[inverse] for rows in zip(*((f.pooled, *f.taps) for f in found), strict=True))
         return Features(pooled, tuple(taps))
+
+
+def _view(picture: ImageSource, size: int, index: int) -> NDArray[np.uint8]:
+    return view(picture.pixels(size), index, picture.digest() if index else b"")
 
 
 def bytes_needed(backbone: Backbone, images: int) -> int:
@@ -103,7 +126,7 @@ def bytes_needed(backbone: Backbone, images: int) -> int:
 
 
 def image_features(
-    backbone: Backbone, pairs: PairSet, folder: Path, views: int = VIEW_COUNT, progress: Progress | None = None
+    backbone: Backbone, pairs: PairSet, folder: Path, views: int = 1, progress: Progress | None = None
 ) -> ImageFeatures:
     """Compute, or find in `folder`, the features of every image of `pairs` under the first `views` views.
 
@@ -166,8 +189,8 @@ def _one_view(
         arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=(n, *shape)))
         reserve(path)
     for start in range(done, n, _BLOCK_IMAGES):
-        images = [pair.picture.pixels(backbone.size) for pair in pairs.pairs[start : start + _BLOCK_IMAGES]]
-        features = backbone.image(view(np.stack(images), index))
+        images = [_view(pair.picture, backbone.size, index) for pair in pairs.pairs[start : start + _BLOCK_IMAGES]]
+        features = backbone.image(np.stack(images))
         for array, tensor in zip(arrays, (features.pooled, *features.taps), strict=True):
             array[start : start + len(images)] = tensor.cpu().numpy()
         if (start // _BLOCK_IMAGES) % 16 == 15 or start + _BLOCK_IMAGES >= n:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .._files import naming_disk_errors
-from ..evaluation.recall import Recall
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from .batches import Batch, BatchSampler
@@ -22,6 +21,7 @@ from .config import TrainConfig
 from .distributed import average_gradients, barrier, gather, rank, shard, world_size
 from .losses import Ids, Queue, batch_loss, queue_loss
 from .optimizer import check_loss, make_optimizer
+from .scores import Score
 from .training_data import TrainingData
 from .validation import to_device
 
@@ -35,7 +35,7 @@ class Epoch:
 
     number: int
     loss: float
-    val: Recall
+    val: Score
     best: bool
     member: int = 0
 
@@ -53,7 +53,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     member: int = 0,
 ) -> Checkpoint:
-    """Train one member and write the weights of its best epoch to `out`.
+    """Train one member and write the weights of its best epoch, or of the last one of several sets, to `out`.
 
     Args:
         data: to train and to validate on.
@@ -76,9 +76,11 @@ def fit(
     start, best = checkpoint.resume(*trainer.parts)
     for number in range(start, cfg.epochs):
         loss = trainer.train_epoch(number)
-        recall = data.recall(trainer.averaged.module)
-        epoch = Epoch(number, loss, recall, recall.mean > best, member)
-        best = max(best, recall.mean)
+        score = data.score(trainer.averaged.module)
+        # Of several sets the last epoch is kept: the rate has fallen to 0, and a mean of small sets moves by chance.
+        kept = number == cfg.epochs - 1 if len(data.sizes) > 1 else score.mean > best
+        epoch = Epoch(number, loss, score, kept, member)
+        best = max(best, score.mean)
         if rank() == 0:
             if epoch.best:
                 with naming_disk_errors(out, "--out"):
@@ -97,7 +99,7 @@ class _Trainer:
         self, data: TrainingData, adapter_config: AdapterConfig, cfg: TrainConfig, device: torch.device
     ) -> None:
         self._data, self._cfg, self._device = data, cfg, device
-        self._sampler = BatchSampler(data.train, cfg)
+        self._sampler = BatchSampler(data.train, cfg, data.sizes)
         self._total_steps = self._sampler.steps * cfg.epochs
         torch.manual_seed(cfg.seed)
         self.adapter = Adapter(adapter_config).to(device)
@@ -137,7 +139,8 @@ class _Trainer:
         image_vectors, text_vectors = self._embed(batch)
         ids = Ids(*(torch.from_numpy(a).to(self._device) for a in (batch.rows, batch.owner, batch.text_ids)))
         scale = self.adapter.log_scale.exp().clamp(max=MAX_SCALE)
-        loss = batch_loss(image_vectors, text_vectors, scale, ids, cfg.smoothing)
+        excluded = self._data.false_negatives(batch.rows, batch.owner, self._data.texts.rows(batch.texts))
+        loss = batch_loss(image_vectors, text_vectors, scale, ids, cfg.smoothing, excluded.to(self._device))
         if cfg.queue:
             if len(queue) and step >= cfg.queue_start * self._total_steps:
                 recycled = queue_loss(image_vectors, text_vectors, scale, ids, queue, cfg.smoothing)

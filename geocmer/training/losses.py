@@ -47,7 +47,9 @@ class Ids:
         return self.positive().float() @ equal > 0
 
 
-def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing: float = 0.0) -> Tensor:
+def batch_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing: float = 0.0, excluded: Tensor | None = None
+) -> Tensor:
     """Compute the symmetric InfoNCE over a batch (CLIP's), with false negatives left out of both denominators.
 
     An image with several texts in the batch has the mean over them as its target (SupCon's "out", NeurIPS 2020).
@@ -58,9 +60,13 @@ def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, smoothing
         scale: inverse temperature.
         ids: identities of the n images and m texts.
         smoothing: share of the target spread evenly over the admitted entries.
+        excluded: (n, m) True where a text may fit an image for another reason, and so is no negative of it.
     """
-    logits, positive, excluded = scale * images @ texts.T, ids.positive(), ids.false_negatives()
-    return (_nce(logits, positive, excluded, smoothing) + _nce(logits.T, positive.T, excluded.T, smoothing)) / 2
+    logits, positive, false_negatives = scale * images @ texts.T, ids.positive(), ids.false_negatives()
+    if excluded is not None:
+        false_negatives = false_negatives | (excluded & ~positive)
+    image_loss = _nce(logits, positive, false_negatives, smoothing)
+    return (image_loss + _nce(logits.T, positive.T, false_negatives.T, smoothing)) / 2
 
 
 class Queue:

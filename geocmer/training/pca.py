@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.adapter import Adapter
-from .feature_cache import ImageFeatures, TextFeatures, UncachedImages
+from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages
 from .validation import row_batches, to_device
 
 
 def principal_directions(
-    adapter: Adapter, images: ImageFeatures | UncachedImages, count: int, texts: TextFeatures, rows: NDArray[np.int64],
-    dim: int,
+    adapter: Adapter, images: ImageFeatures | UncachedImages | JoinedImages, count: int, texts: TextFeatures,
+    rows: NDArray[np.int64], dim: int,
 ) -> torch.Tensor:  # fmt: skip
     """Compute the principal directions of an adapter's image and text vectors, (members x member_dim, dim), uncentred.
 

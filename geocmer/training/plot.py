@@ -20,12 +20,13 @@ _LINE_COLOURS = ((31, 119, 180), (214, 96, 12), (44, 140, 60))
 
 
 def draw(metrics: Path, figure: Path) -> None:
-    """Draw `metrics.jsonl` of a training run as a PNG: the loss, and validation recalls with the kept epoch marked.
+    """Draw `metrics.jsonl` of a training run as a PNG: the loss, and validation figures with the kept epoch marked.
 
     Drawn with Pillow: two line charts do not need a plotting library.
 
     Args:
-        metrics: a line for each epoch, with `epoch`, `loss`, `mR`, `i2t`, `t2i` and `best`.
+        metrics: a line for each epoch, with `epoch`, `loss`, `best`, and the figures of one set (`mR`, `i2t` and `t2i`,
+            or `accuracy`) or of several (`mean` and `sets`).
         figure: the PNG to write.
 
     Raises:
@@ -36,11 +37,7 @@ def draw(metrics: Path, figure: Path) -> None:
     try:
         epochs = [json.loads(line) for line in metrics.read_text().splitlines()]
         number = [int(e["epoch"]) + 1 for e in epochs]
-        recalls = {
-            "mR": [float(e["mR"]) for e in epochs],
-            "image to text R@10": [float(e["i2t"][2]) for e in epochs],
-            "text to image R@10": [float(e["t2i"][2]) for e in epochs],
-        }
+        figures = _transpose([_validation_figures(e) for e in epochs])
         loss = {"loss": [float(e["loss"]) for e in epochs]}
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(f"{metrics} is not the record of a training run ({error}); train first") from error
@@ -51,9 +48,28 @@ def draw(metrics: Path, figure: Path) -> None:
     pen = ImageDraw.Draw(picture)
     half = _WIDTH // 2
     _panel(pen, 0, half, "training loss", number, loss, None)
-    _panel(pen, half, _WIDTH, "validation recall, %", number, recalls, kept)
+    _panel(pen, half, _WIDTH, "validation, %", number, figures, kept)
     with atomic_path(figure) as draft:
         picture.save(draft, "PNG")
+
+
+def _validation_figures(epoch: dict[str, Any]) -> dict[str, float]:
+    """Choose what is drawn of an epoch: a figure and its parts, or the mean over the sets and the first two of them."""
+    if "sets" in epoch:
+        first = list(epoch["sets"].items())[: len(_LINE_COLOURS) - 1]
+        return {"mean of all sets": float(epoch["mean"]), **{name: _figure(of_set) for name, of_set in first}}
+    if "accuracy" in epoch:
+        return {"accuracy": float(epoch["accuracy"])}
+    parts = {"image to text R@10": float(epoch["i2t"][2]), "text to image R@10": float(epoch["t2i"][2])}
+    return {"mR": float(epoch["mR"]), **parts}
+
+
+def _figure(of_set: dict[str, Any]) -> float:
+    return float(of_set["mR"] if "mR" in of_set else of_set["accuracy"])
+
+
+def _transpose(rows: list[dict[str, float]]) -> dict[str, list[float]]:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def _panel(

@@ -1,4 +1,4 @@
-"""What an adapter is trained on: the captions of a set and the frozen features of its images and texts."""
+"""What an adapter is trained on: the captions of one or several sets, and the frozen features of images and texts."""
 
 from __future__ import annotations
 
@@ -11,82 +11,134 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Progress
+from ..datasets.label_captions import class_words, label_key
 from ..datasets.pairs import Pair, PairSet
-from ..evaluation.recall import Recall
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.prompts import variants
 from .config import TrainConfig
 from .distributed import barrier, rank
-from .feature_cache import ImageFeatures, TextFeatures, UncachedImages, image_features, text_features
-from .validation import measure
+from .false_negatives import FalseNegatives
+from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages, image_features, text_features
+from .sampling import set_shares
+from .scores import Accuracy, Score, Scores
+from .validation import measure, similarity
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Validation images of one set with the texts that they are compared with.
+
+    Attributes:
+        name: of the set.
+        share: of the set in what is trained on.
+        images: their features.
+        texts: captions, or the words of the classes of a labelled set, (m,).
+        owner: index of each caption's image, (m,).
+        correct: whether a class is a label of an image, (images, m); None where the texts are captions.
+    """
+
+    name: str
+    share: float
+    images: ImageFeatures
+    texts: tuple[str, ...]
+    owner: NDArray[np.int64]
+    correct: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, pairs: PairSet, share: float, images: ImageFeatures) -> ValidationSet:
+        """Take the captions of a set, or the words of its labels if all its images have labels."""
+        captions, owner = pairs.captions()
+        if not all(pair.labels for pair in pairs.pairs):
+            return cls(pairs.name, share, images, tuple(captions), owner, None)
+        words = {label_key(label): class_words(label) for pair in pairs.pairs for label in pair.labels}
+        labels = [{label_key(label) for label in pair.labels} for pair in pairs.pairs]
+        correct = np.array([[key in keys for key in words] for keys in labels])
+        return cls(pairs.name, share, images, tuple(words.values()), np.arange(len(words)), correct)
+
+    def score(self, adapter: Adapter, texts: TextFeatures) -> Score:
+        """Measure an adapter: the recall of captions, or the accuracy of class words."""
+        rows, device = texts.rows(self.texts), adapter.log_scale.device
+        if self.correct is None:
+            return measure(adapter, self.images, texts, rows, self.owner, device)
+        return Accuracy.of(similarity(adapter, self.images, texts, rows, len(self.correct), device), self.correct)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Captions and frozen features of the two splits.
+    """Captions and frozen features of the two splits of all sets.
 
     Attributes:
-        train: the training pairs.
-        images: features of their images.
-        val_images: features of the validation images.
+        train: the training pairs, those of each set after those of the one before.
+        sizes: training images of each set.
+        images: features of the training images.
         texts: features of every text that a step or the validation may need.
-        val_rows: row of each validation caption in `texts`.
-        val_owner: index of each validation caption's image.
+        validation: what each set is validated on.
+        false_negatives: judges which texts of a batch are no negatives.
         fingerprint: hash of all images, captions and scenes, 32 hex digits.
     """
 
     train: PairSet
-    images: ImageFeatures | UncachedImages
-    val_images: ImageFeatures
+    sizes: tuple[int, ...]
+    images: ImageFeatures | UncachedImages | JoinedImages
     texts: TextFeatures
-    val_rows: NDArray[np.int64]
-    val_owner: NDArray[np.int64]
+    validation: tuple[ValidationSet, ...]
+    false_negatives: FalseNegatives
     fingerprint: str
 
     @classmethod
     def prepare(
-        cls, train: PairSet, val: PairSet, backbone: Backbone, cfg: TrainConfig, folder: Path,
+        cls, sets: Sequence[PairSet], backbone: Backbone, cfg: TrainConfig, folder: Path,
         progress: Progress | None = None, *, cache_images: bool,
     ) -> TrainingData:  # fmt: skip
         """Compute the features of both splits, or find them in `folder`. Of several processes, the first computes them.
 
         Args:
-            train: training pairs.
-            val: validation pairs.
+            sets: with a `train` split each, and a `val` split in at least one.
             backbone: the frozen towers.
             cfg: settings.
             folder: of the features.
-            progress: (done, total) images.
+            progress: (done, total) images of a split.
             cache_images: whether to keep the features of the training images; if not, the tower runs in every step.
 
         Raises:
-            InputError: an image cannot be read, or another run is computing the same features.
+            InputError: a split is missing, an image cannot be read, or another run is computing the same features.
         """
         if rank() > 0:
             barrier()  # the first process computes, the others read what it has kept
-        val_images = image_features(backbone, val, folder, 1, progress)
-        images: ImageFeatures | UncachedImages = UncachedImages(backbone, train)
-        if cache_images:
-            images = image_features(backbone, train, folder, cfg.views, progress)
-        val_captions, val_owner = val.captions()
-        texts = text_features(backbone, [*_training_texts(train, cfg), *val_captions], folder)
+        splits = [pairs.split("train") for pairs in sets]
+        sizes = tuple(len(split) for split in splits)
+        held = [
+            (pairs.split("val"), float(share))
+            for pairs, share in zip(sets, set_shares(sizes, cfg.weights), strict=True)
+            if len(sets) == 1 or pairs.has_split("val")
+        ]
+        validation = tuple(
+            ValidationSet.of(val, share, image_features(backbone, val, folder, 1, progress)) for val, share in held
+        )
+        parts: list[ImageFeatures | UncachedImages] = [
+            image_features(backbone, split, folder, cfg.views, progress)
+            if cache_images
+            else UncachedImages(backbone, split)
+            for split in splits
+        ]
+        train = PairSet.joined(splits)
+        captions, owner = train.captions()
+        words = {text for val in validation for text in val.texts}
+        texts = text_features(backbone, [*_training_texts(train, cfg), *words], folder)
         if rank() == 0:
             barrier()
-        return cls(
-            train,
-            images,
-            val_images,
-            texts,
-            texts.rows(val_captions),
-            val_owner,
-            _hash_pairs([*train.pairs, *val.pairs]),
-        )
+        images = parts[0] if len(parts) == 1 else JoinedImages(tuple(parts), sizes)
+        judge = FalseNegatives(train.pairs, texts.rows(captions), owner, texts.pooled, cfg.similar)
+        fingerprint = _hash_pairs([*train.pairs, *(pair for val, _ in held for pair in val.pairs)])
+        return cls(train, sizes, images, texts, validation, judge, fingerprint)
 
-    def recall(self, adapter: Adapter) -> Recall:
-        """Measure an adapter on the validation split."""
-        device = adapter.log_scale.device
-        return measure(adapter, self.val_images, self.texts, self.val_rows, self.val_owner, device)
+    def score(self, adapter: Adapter) -> Score:
+        """Measure an adapter on the validation images of all sets."""
+        scores = {val.name: val.score(adapter, self.texts) for val in self.validation}
+        if len(scores) == 1:
+            return next(iter(scores.values()))
+        return Scores(scores, tuple(val.share for val in self.validation))
 
 
 def _hash_pairs(pairs: Sequence[Pair]) -> str:
@@ -98,7 +150,7 @@ def _hash_pairs(pairs: Sequence[Pair]) -> str:
 
 
 def _training_texts(train: PairSet, cfg: TrainConfig) -> set[str]:
-    """Every text that a training step may draw."""
+    """List every text that a training step may draw."""
     return {
         text
         for pair in train.pairs

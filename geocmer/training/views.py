@@ -1,24 +1,73 @@
-"""The views of an image that a model is trained on: the symmetries of the square, and its corners."""
+"""The views of a picture that training sees: the picture itself, then seeded variations of it.
+
+A variation looks nearer (a part of the picture), or coarser (as of a sensor with larger pixels), or has another
+contrast, colour and brightness, as scenes that were stretched in another way have; and it is turned or mirrored, which
+changes nothing about an overhead picture.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-VIEW_COUNT = 16
-"""Eight symmetries of the square, which an overhead image admits: four quarter turns, each also mirrored. Then eight of
-a corner of the image, as if its ground resolution were finer."""
+MAX_VIEWS = 64
+"""Most views of a picture: each takes a place of its own in the feature cache."""
 
-CORNER_SHARE = 0.8
-"""Side of a corner as a share of the image's side."""
+NEARER, COARSER, STRETCHED, GREYER = 0.5, 0.3, 0.6, 0.1
+"""Share of the variations that each change is made to."""
+
+PART = (0.55, 1.0)
+"""Side of the part that a nearer view shows, of the picture's."""
+
+COARSE = (0.25, 0.8)
+"""Side in pixels that a coarser view is reduced to, of the picture's."""
 
 
-def view(pixels: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-    """Make one view of square images (n, side, side, 3): view 0 is the image itself, views from 8 on are smaller."""
-    if index >= VIEW_COUNT // 2:
-        side = pixels.shape[1]
-        corner = round(CORNER_SHARE * side)
-        top, left = ((side - corner) * at for at in divmod(index % 4, 2))
-        pixels = pixels[:, top : top + corner, left : left + corner]
-    turned = np.rot90(pixels, index % 4, axes=(1, 2))
-    return turned[:, :, ::-1] if index % 8 >= 4 else turned
+def view(pixels: NDArray[np.uint8], index: int, digest: bytes) -> NDArray[np.uint8]:
+    """One view of a square picture.
+
+    Args:
+        pixels: (side, side, 3).
+        index: number of the view; 0 is the picture as it is.
+        digest: of the picture's contents, 16 bytes: with the number it decides all chance.
+
+    Returns:
+        (side, side, 3).
+    """
+    if index == 0:
+        return pixels
+    return vary(pixels, np.random.default_rng([index, int.from_bytes(digest[:8], "big")]))
+
+
+def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a variation of a square picture (side, side, 3), of the same shape."""
+    side = len(pixels)
+    picture, box = Image.fromarray(pixels), None
+    nearer, coarser, stretched, greyer = rng.random(4)
+    if nearer < NEARER:
+        part = side * rng.uniform(*PART)
+        left, top = rng.uniform(0, side - part, 2)
+        box = (left, top, left + part, top + part)
+    if coarser < COARSER:
+        few = round(side * rng.uniform(*COARSE))
+        picture, box = picture.resize((few, few), Image.Resampling.BOX, box), None
+    resized = picture.resize((side, side), Image.Resampling.BICUBIC, box)
+    x: NDArray[np.floating[Any]] = np.asarray(resized, np.float32) / 255
+    if stretched < STRETCHED:
+        x = _stretch(x, rng)
+    if greyer < GREYER:
+        grey = x.mean(2, keepdims=True)
+        x = grey + rng.uniform(0, 0.7) * (x - grey)
+    turn = int(rng.integers(8))
+    x = np.rot90(x, turn % 4)
+    return np.rint(255 * (x[:, ::-1] if turn >= 4 else x)).astype(np.uint8)
+
+
+def _stretch(x: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray[np.floating[Any]]:
+    """Draw the gain of each channel, the limits of the stretch and its gamma; values stay 0 to 1."""
+    gain = rng.uniform(0.88, 1.12, 3)
+    low, high = rng.uniform(-0.08, 0.1), rng.uniform(0.8, 1.15)
+    return np.clip((x * gain - low) / (high - low), 0, 1) ** rng.uniform(0.75, 1.35)

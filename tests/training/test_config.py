@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,13 @@ from geocmer.training.config import TrainConfig, read_settings
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
 def test_every_field_round_trips(tmp_path: Path) -> None:
-    changed = {"epochs": 3, "batch": 17, "learning_rate": 0.5, "seed": 9}
+    changed: dict[str, Any] = {"epochs": 3, "batch": 17, "learning_rate": 0.5, "seed": 9, "weights": (2.0, 1.5)}
     settings = TrainConfig(**changed)
     path = tmp_path / "a.toml"
     path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()))
@@ -70,6 +73,24 @@ def test_a_whole_number_stands_for_a_real_one(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("clip = 2\n")
     assert isinstance(read_settings(path).clip, float)
-    assert all(field.type in ("int", "float", "str", "bool") for field in fields(TrainConfig)), (
+    assert all(field.type in ("int", "float", "str", "bool", "tuple[float, ...]") for field in fields(TrainConfig)), (
         "teach config.py the type"
     )
+
+
+def test_weights_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("weights = [2, 1.5]\n")
+    assert read_settings(path).weights == (2.0, 1.5)
+    for bad in ('["2"]', "[true]", "2", '"2, 1"'):
+        path.write_text(f"weights = {bad}\n")
+        with pytest.raises(InputError, match="it must be a list of numbers"):
+            read_settings(path)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"bias_strength": -0.1}, {"bias_sharpness": 0.0}, {"bias_texts": -1}, {"dim": 1, "bias_texts": 8}]
+)
+def test_a_bias_that_cannot_be_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(bad))):
+        TrainConfig(**bad)

@@ -63,3 +63,17 @@ def test_no_record_is_said(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n')
     with pytest.raises(InputError, match="not the record"):
         draw(tmp_path / "metrics.jsonl", tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"accuracy": 50.0},
+        {"mean": 40.0, "sets": {"a": {"mR": 20.0}, "b": {"accuracy": 60.0}, "c": {"accuracy": 40.0}}},
+    ],
+)
+def test_labelled_and_several_sets_are_drawn(tmp_path: Path, figures: dict[str, object]) -> None:
+    lines = [{"epoch": i, "loss": 2.0 - i, "best": True, **figures} for i in range(2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    draw(tmp_path / "metrics.jsonl", tmp_path / "figure.png")
+    assert Image.open(tmp_path / "figure.png").size == (1200, 520)

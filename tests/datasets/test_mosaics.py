@@ -1,0 +1,65 @@
+"""Mosaics of labelled pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geocmer.datasets.mosaics import Mosaic, mosaics
+from geocmer.datasets.pairs import Pair, PairSet
+
+COLOURS = {"Forest": 10, "River": 120, "Highway": 240}
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A picture of one grey."""
+
+    grey: int
+
+    def pixels(self, size):
+        return np.full((size, size, 3), self.grey, np.uint8)
+
+    def digest(self):
+        return bytes([self.grey] * 16)
+
+
+def labelled(count=4):
+    pairs = [
+        Pair(Plain(grey + i), ("x",), "train", labels=(label,)) for label, grey in COLOURS.items() for i in range(count)
+    ]
+    return PairSet("greys", (*pairs, Pair(Plain(77), ("x",), "val", labels=("Forest",))))
+
+
+def test_parts_lie_row_by_row():
+    pixels = Mosaic(tuple(Plain(g) for g in (1, 2, 3, 4))).pixels(8)
+    assert pixels.shape == (8, 8, 3)
+    assert [int(pixels[r, c, 0]) for r in (1, 6) for c in (1, 6)] == [1, 2, 3, 4]
+
+
+def test_a_size_that_does_not_divide_is_filled():
+    assert Mosaic(tuple(Plain(9) for _ in range(9))).pixels(100).shape == (100, 100, 3)
+
+
+def test_captions_and_labels_are_of_the_parts():
+    found = mosaics(labelled(), 60)
+    assert len(found) == 60
+    kinds = set()
+    for pair in found.pairs:
+        greys = [part.grey for part in pair.picture.parts]
+        shown = {label for label, grey in COLOURS.items() if any(grey <= g < grey + 4 for g in greys)}
+        assert set(pair.labels) == shown
+        assert pair.split == "train"
+        assert 77 not in greys  # a validation picture is in no mosaic
+        counts = [sum(COLOURS[label] <= g < COLOURS[label] + 4 for g in greys) for label in pair.labels]
+        assert counts == sorted(counts, reverse=True)
+        kinds.add((len(greys), len(shown)))
+    assert {side for side, _ in kinds} == {4, 9}
+    assert {labels for _, labels in kinds} == {1, 2, 3}
+
+
+def test_they_are_seeded():
+    first, again, other = mosaics(labelled(), 5), mosaics(labelled(), 5), mosaics(labelled(), 5, seed=1)
+    assert [p.picture.digest() for p in first.pairs] == [p.picture.digest() for p in again.pairs]
+    assert [p.picture.digest() for p in first.pairs] != [p.picture.digest() for p in other.pairs]
