@@ -57,9 +57,9 @@ class Region:
         """
         stripped = text.strip().removeprefix("\ufeff")
         if stripped.startswith("{"):
-            return cls._of(*read_geojson(stripped), "the GeoJSON text", within)
+            return cls._of(*read_geojson(stripped), "given as GeoJSON text", within)
         if _WKT.match(stripped):
-            return cls._of(*read_wkt(stripped), "the WKT", within)
+            return cls._of(*read_wkt(stripped), "given as WKT", within)
         return cls.from_file(stripped, within=within)
 
     @classmethod

@@ -47,7 +47,7 @@ def read_geojson(text: str) -> Geometries:
         raise InputError("region is GeoJSON nested too deeply; give a polygon") from error
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
         raise InputError(f"region is not valid GeoJSON ({_reason(error)}); give a polygon") from error
-    return geometries, _crs(name, "the GeoJSON text") if name else WGS84
+    return geometries, _crs(name, "given as GeoJSON text") if name else WGS84
 
 
 def read_wkt(text: str) -> Geometries:
@@ -69,7 +69,7 @@ def read_wkt(text: str) -> Geometries:
     name, _, code = srid.partition("=")
     if name.strip().upper() != "SRID" or not code.strip().isdecimal():
         raise InputError(f"region has the unknown {shorten(srid)!r}; write an EPSG code, for instance SRID=32632")
-    return [geometry], _crs(f"EPSG:{code.strip()}", "the WKT")
+    return [geometry], _crs(f"EPSG:{code.strip()}", "given as WKT")
 
 
 def read_file(path: str | Path, layer: str | None = None) -> Geometries:
