@@ -53,10 +53,21 @@ class Question:
     literal: bool = False
 
     @classmethod
-    def of(cls, *parts: Words, literal: bool = False) -> Self:
-        """Make a question of its first five parts, each of which may be one thing or several."""
-        lists = ([str(one) for one in ([part] if isinstance(part, str | Path) else part)] for part in parts)
-        return cls(*lists, literal=literal)
+    def of(
+        cls,
+        texts: Words,
+        like: Words = (),
+        minus: Words = (),
+        more: Words = (),
+        less: Words = (),
+        literal: bool = False,
+    ) -> Self:
+        """Make a question of parts each of which may be one thing or several."""
+
+        def several(part: Words) -> list[str]:
+            return [str(one) for one in ([part] if isinstance(part, str | Path) else part)]
+
+        return cls(several(texts), several(like), several(minus), several(more), several(less), literal)
 
     @property
     def title(self) -> str:

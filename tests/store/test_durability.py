@@ -16,7 +16,7 @@ from geocmer.doctor import examine
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
-from geocmer.search.vector_search import search
+from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, versions
 from geocmer.store.reader import ENCODER_KEY
 from geocmer.store.store import TileKey
@@ -253,7 +253,7 @@ def test_a_reader_whose_version_is_cleared_is_told_to_run_again(
     monkeypatch.setattr(versions, "MIN_AGE", versions.MIN_AGE * 0)
     monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 0.0)
     store = filled(tmp_path / "store", [tile(n) for n in range(40)], unit(40))
-    hits = search(Store.open(store.path), unit(1)[0], k=None)
+    hits = nearest_tiles(Store.open(store.path), unit(1)[0], k=None)
     ids = [tile(n).id for n in range(40)]
     store.set_categories(ids, ["new"] * 40, [None] * 40, [None] * 40)
     store.upkeep()

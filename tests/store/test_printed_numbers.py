@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from geocmer_cli.options import day
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import tile
 
 from geocmer.errors import InputError
 from geocmer.export import attributes
+from geocmer.search.criteria import read_date
 from geocmer.search.vector_search import iter_tiles
 from geocmer.store import Filter, Store
 from geocmer.store.where import Shares
@@ -39,14 +39,14 @@ def test_a_printed_resolution_finds_its_tile(store: Store) -> None:
 def test_a_printed_time_finds_its_tile(store: Store) -> None:
     for hit in iter_tiles(store):
         if hit.datetime is not None:
-            moment = day(str(attributes(hit)["datetime"]))
+            moment = read_date(str(attributes(hit)["datetime"]))
             assert hit.id in {found.id for found in iter_tiles(store, Filter(since=moment, until=moment))}
 
 
 @pytest.mark.parametrize("text", ["2020-13-01", "soon", "", "2020-05-01T99:00"])
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="YYYY-MM-DD"):
-        day(text)
+        read_date(text)
 
 
 def test_tiles_without_a_date_are_counted(store: Store) -> None:
