@@ -17,7 +17,7 @@ def print_table(hits: Iterable[Hit]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown, console = list(hits), Console(markup=False)
+    shown, console = list(hits), Console(markup=False, highlight=False)
     table = Table("rank", "score", "tile", "category", "centre (lon, lat)", "scene", "row, col")
     related = any(hit.partners for hit in shown)
     if related:

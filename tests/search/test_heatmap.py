@@ -80,7 +80,7 @@ def test_every_hit_has_its_picture(tmp_path: Path) -> None:
     store = Store.open_or_create(tmp_path / "store")
     ingest(tmp_path / "scene.tif", store, encoder, TileOptions(size=32))
     hits = nearest_tiles(store, encoder.encode_texts(["x"])[0], k=3).hits
-    written = list(write_heatmaps(store, encoder, hits, tmp_path / "maps"))
+    written = list(write_heatmaps(encoder, hits, tmp_path / "maps"))
     assert [path.name for path in written] == [f"{hit.rank:03d}-{hit.id[:8]}.png" for hit in hits]
     assert sorted((tmp_path / "maps").iterdir()) == sorted(written)
     assert all(Image.open(path).size == (944, 564) for path in written)
