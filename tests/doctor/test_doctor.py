@@ -24,6 +24,7 @@ from geocmer.doctor.run import examine
 from geocmer.errors import ModelError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.encoder import expected_fingerprint
+from geocmer.models.hole_fill import FILL
 from geocmer.models.trust import remember
 from geocmer.store import lance, maintenance, mmap_cache, versions
 from geocmer.store.schema import tiles_schema
@@ -345,7 +346,7 @@ def test_a_scene_that_cannot_be_read_is_told(store: Store, monkeypatch: pytest.M
     def refuse(path: Path) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("geocmer.doctor.checks.hash_file", refuse)
+    monkeypatch.setattr("geocmer.doctor.checks.hash_scene", refuse)
     (finding,) = examine(store).findings
     assert (finding.kind, finding.count) == ("unreadable scene", 2)
     assert "Permission denied" in finding.example
@@ -368,7 +369,8 @@ def test_an_adapter_that_is_another_one_or_gone_is_found(tmp_path: Path) -> None
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "config.json").write_text(json.dumps({"fingerprint": "f0" * 16}))
-    made = hashlib.blake2b(b"weights" + b"f0" * 16, digest_size=16).hexdigest()
+    towers_and_adapter = hashlib.blake2b(b"weights" + b"f0" * 16, digest_size=16).hexdigest()
+    made = hashlib.blake2b(f"{towers_and_adapter} {FILL}".encode(), digest_size=16).hexdigest()
     store = Store.create(tmp_path / "store")
     store.add_encoder(replace(ENCODER, fingerprint=made, adapter=str(folder)))
     assert "was not used on this computer" in examine(store).notes[0], "no file is read that only the store names"
