@@ -100,7 +100,7 @@ def write_heatmaps(encoder: Encoder, hits: Iterable[Hit], folder: Path) -> Itera
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for hit in hits:
-            pixels = np.asarray(hit.image())
+            pixels = np.array(hit.image())  # a copy: torch warns of arrays that it may not write
             score = "" if hit.score is None else f"   score {hit.score:.3f}"
             where = f"{Path(hit.uri or hit.scene_id[:8]).name}, row {hit.row}, column {hit.col}"
             page = draw_heatmap(
