@@ -47,7 +47,7 @@ def test_a_new_family_loads_and_is_named_in_help_and_errors(monkeypatch: pytest.
     encoder = Encoder.load("dummy:3", device="cpu")
     assert asked == [("dummy:3", "cpu")]
     assert encoder.backbone.spec == "dummy:3"
-    assert encoder.fingerprint == tiny_clip().fingerprint
+    assert encoder.backbone.fingerprint == tiny_clip().fingerprint
     image = np.zeros((1, 32, 32, 3), np.uint8)
     np.testing.assert_array_equal(encoder.backbone.image(image).pooled, tiny_clip().image(image).pooled)
     with pytest.raises(ModelError, match=r"unknown model .nothing/here.; use .*dummy:SEED"):
