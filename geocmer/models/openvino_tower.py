@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,8 +30,7 @@ class OpenVinoTower:
     """
 
     def __init__(self, file: Path, build: Callable[[], nn.Module], size: int) -> None:
-        import openvino
-
+        openvino = _openvino()
         core = openvino.Core()
         model = core.read_model(file) if file.exists() else _convert(build(), size)
         if not file.exists():
@@ -58,22 +58,40 @@ class OpenVinoTower:
         return [torch.from_numpy(np.concatenate(output)) for output in zip(*ordered, strict=True)]
 
 
-def _convert(module: nn.Module, size: int) -> Any:
-    import openvino
+def _openvino() -> Any:
+    """Import OpenVINO without its telemetry: it reports to a server that it was imported, from a forked process."""
+    hidden = "openvino_telemetry" not in sys.modules
+    if hidden:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # an import of it fails, which is allowed
+    try:
+        import openvino
+    finally:
+        if hidden:
+            del sys.modules["openvino_telemetry"]
+    return openvino
 
+
+def _convert(module: nn.Module, size: int) -> Any:
+    """Convert a module by OpenVINO's front end for PyTorch.
+
+    Not by `openvino.convert_model`, which does the same and reports its use to a server, from a forked process.
+    """
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    front_end = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # the converter traces the module, by a call that torch has deprecated
-        model = openvino.convert_model(module, example_input=torch.zeros(1, 3, size, size))
+        warnings.simplefilter("ignore")  # the decoder traces the module, by a call that torch has deprecated
+        decoder = TorchScriptPythonDecoder(module, example_input=torch.zeros(1, 3, size, size))
+        model = front_end.convert(front_end.load(decoder))
     model.reshape({0: [-1, 3, size, size]})
     return model
 
 
 def _write(model: Any, file: Path) -> None:
     """Keep a converted module: reading it takes a tenth of the time. Where nothing can be written, nothing is kept."""
-    import openvino
-
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         # The weights are in place before the graph is: a graph that exists is complete.
         with atomic_path(file) as graph, atomic_path(file.with_suffix(".bin")) as weights:
-            openvino.serialize(model, str(graph), str(weights))
+            _openvino().serialize(model, str(graph), str(weights))

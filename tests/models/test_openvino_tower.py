@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,17 @@ def test_where_nothing_can_be_written_it_runs_all_the_same(tmp_path: Path) -> No
     (tmp_path / "taken").write_text("a file where a folder should be")
     run = OpenVinoTower(tmp_path / "taken" / "tiny.xml", tower, SIZE)
     assert run(torch.zeros(1, 3, SIZE, SIZE))[0].shape[0] == 1
+
+
+def test_no_process_is_started_and_no_connection_opened(tmp_path: Path) -> None:
+    """OpenVINO reports to a server that it is imported and that it converts; geocmer sends nothing anywhere."""
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; seen = []; sys.addaudithook(lambda event, _: seen.append(event))\n"
+        "from pathlib import Path; from test_openvino_tower import SIZE, OpenVinoTower, tower\n"
+        "import torch; seen.clear(); tall = OpenVinoTower(Path(sys.argv[2]), tower, SIZE)\n"
+        "tall(torch.zeros(1, 3, SIZE, SIZE))\n"
+        "print(sorted({'os.fork', 'subprocess.Popen', 'socket.connect', 'socket.getaddrinfo'} & set(seen)))"
+    )
+    here, file = str(Path(__file__).parent), str(tmp_path / "tower.xml")
+    done = subprocess.run([sys.executable, "-c", code, here, file], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
