@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import shapely
@@ -24,6 +24,38 @@ if TYPE_CHECKING:
 
 MAX_BOXES = 8
 """A region in more parts than this is prefiltered by one box around them all."""
+
+
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for "no time" among microseconds."""
+
+
+class TileColumns(Protocol):
+    """What a filter reads of tiles; each column is read only if a condition needs it. `rows` are positions, (n,)."""
+
+    def in_category(self, name: str, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which tiles have a category, (n,)."""
+
+    def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return acquisition times, microseconds since 1970, UTC, or `NO_TIME`, (n,)."""
+
+    def gsds(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return ground resolutions, metres, (n,)."""
+
+    def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which tiles have land cover, (n,)."""
+
+    def labels(self) -> Iterable[str]:
+        """Return every land-cover label in the store."""
+
+    def share(self, labels: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the share that labels have of each tile, 0..1, (n,)."""
+
+    def extents_of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return unwrapped extents, degrees, (n, 4)."""
+
+    def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
+        """Return footprints in WGS84, (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +111,36 @@ class Filter:
     def area(self) -> Region | None:
         """The region, a box made into one."""
         return Region.from_bbox(self.region) if isinstance(self.region, BBox) else self.region
+
+    def passing(self, tiles: TileColumns, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return those of `rows` that meet every condition: what decides, wherever the tiles are read from.
+
+        Raises:
+            InputError: the filter names a land-cover class that no tile has.
+        """
+        if self.category is not None:
+            rows = rows[tiles.in_category(self.category, rows)]
+        start, end = self.period
+        if start or end:
+            times = tiles.times(rows)
+            keep = times != NO_TIME
+            keep &= times >= _microseconds(start) if start else True
+            keep &= times <= _microseconds(end) if end else True
+            rows = rows[keep]
+        finest, coarsest = self.gsd or (None, None)
+        if finest is not None:
+            rows = rows[tiles.gsds(rows) >= np.float32(finest)]
+        if coarsest is not None:
+            rows = rows[tiles.gsds(rows) <= np.float32(coarsest)]
+        if self.shares is not None:
+            labels = self.shares.labels(tiles.labels())
+            rows = covered = rows[tiles.have_land_cover(rows)]
+            rows = rows[self.shares.holds(lambda name: tiles.share(labels[name], covered))]
+        if self.area is not None:
+            candidates = rows
+            within = inside(self.area, tiles.extents_of(rows), lambda some: tiles.footprints(candidates[some]))
+            rows = rows[within]
+        return rows
 
     def prefilter(self, max_tile_extent: Callable[[], tuple[float, float, float]]) -> pc.Expression | None:
         """Make an expression that lets through every matching tile and, of the others, only some near the region.
@@ -189,6 +251,10 @@ def _moment(value: date | None, at: time) -> datetime | None:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return datetime.combine(value, at, UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(np.datetime64(moment.replace(tzinfo=None), "us").astype(np.int64))
 
 
 EVERY_TILE = Filter()

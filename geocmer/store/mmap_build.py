@@ -11,12 +11,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .filter import NO_TIME
 from .schema import EXTENT
 from .snapshot import Snapshot
 from .vectors import EncoderInfo, to_numpy
 
-NO_TIME = np.iinfo(np.int64).min
-"""Stands for "no time"."""
 ROW_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "rowids": ("u8", ()), "ids": ("S32", ()), "extents": ("f8", (4,)), "boxes": ("?", ()), "embedded": ("?", ()),
     "covered": ("?", ()), "categories": ("i4", ()), "times": ("i8", ()), "gsd": ("f4", ()),

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ..geometry.extent import block_bounds
 from ..geometry.region import Region
-from .filter import Filter, boxes, inside
+from .filter import Filter, boxes
 from .lance import is_local
-from .mmap_build import NO_TIME, ROW_ARRAYS, write_arrays
+from .mmap_build import ROW_ARRAYS, write_arrays
 from .snapshot import Snapshot
 
 FOLDER = "sidecar"
@@ -54,7 +54,7 @@ class MmapCache:
         embedded: (n,) True where there is a vector.
         covered: (n,) True where there is land cover.
         categories: (n,) index in `names`; the last name is None.
-        times: (n,) microseconds since 1970, UTC, or `NO_TIME`.
+        moments: (n,) microseconds since 1970, UTC, or `NO_TIME`.
         gsd: (n,) metres.
         names: the categories.
         classes: the land-cover labels.
@@ -71,7 +71,7 @@ class MmapCache:
     embedded: NDArray[np.bool_] = field(repr=False)
     covered: NDArray[np.bool_] = field(repr=False)
     categories: NDArray[np.int32] = field(repr=False)
-    times: NDArray[np.int64] = field(repr=False)
+    moments: NDArray[np.int64] = field(repr=False)
     gsd: NDArray[np.float32] = field(repr=False)
     names: list[str | None] = field(repr=False)
     classes: list[str] = field(repr=False)
@@ -85,29 +85,27 @@ class MmapCache:
         else:
             rows = (np.flatnonzero(self._near(area))[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)).ravel()
             rows = rows[: np.searchsorted(rows, len(self.ids))]
-        scanned = len(rows)
-        if filter.category is not None:
-            code = self.names.index(filter.category) if filter.category in self.names[:-1] else -1
-            rows = rows[self.categories[rows] == code]
-        start, end = filter.period
-        if start or end:
-            times = self.times[rows]
-            keep = times != NO_TIME
-            keep &= times >= _microseconds(start) if start else True
-            keep &= times <= _microseconds(end) if end else True
-            rows = rows[keep]
-        finest, coarsest = filter.gsd or (None, None)
-        if finest is not None:
-            rows = rows[self.gsd[rows] >= np.float32(finest)]
-        if coarsest is not None:
-            rows = rows[self.gsd[rows] <= np.float32(coarsest)]
-        if filter.shares is not None:
-            rows = rows[self.covered[rows]]
-            labels = filter.shares.labels(self.classes)
-            rows = rows[filter.shares.holds(partial(self._share, rows, labels))]
-        if area is not None:
-            rows = rows[inside(area, self.extents[rows], lambda some: self.footprints(rows[some]))]
-        return rows, scanned
+        return filter.passing(self, rows), len(rows)
+
+    def in_category(self, name: str, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """See `TileColumns`, as the next ones."""
+        code = self.names.index(name) if name in self.names[:-1] else -1
+        return np.asarray(self.categories[rows] == code)
+
+    def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
+        return self.moments[rows]
+
+    def gsds(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:  # noqa: D102
+        return self.gsd[rows]
+
+    def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
+        return self.covered[rows]
+
+    def labels(self) -> list[str]:  # noqa: D102
+        return self.classes
+
+    def extents_of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:  # noqa: D102
+        return self.extents[rows]
 
     def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
         """Return the footprints of rows; only those that are not their extent are read from the store."""
@@ -146,14 +144,13 @@ class MmapCache:
     def _columns(self) -> dict[frozenset[str], NDArray[np.float64]]:
         return {}
 
-    def _share(self, rows: NDArray[np.intp], labels: dict[str, frozenset[str]], name: str) -> NDArray[np.float64]:
-        """Return the share of a name's labels under each row; that of a name is added up once."""
-        meant = labels[name]
-        if meant not in self._columns:
+    def share(self, labels: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """See `TileColumns`; the same labels are added up once."""
+        if labels not in self._columns:
             owner, codes, shares = self.cover
-            hit = np.isin(codes, [self.classes.index(label) for label in meant])
-            self._columns[meant] = np.bincount(owner[hit], shares[hit], len(self.ids)).astype(np.float64)
-        share: NDArray[np.float64] = self._columns[meant][rows]
+            hit = np.isin(codes, [self.classes.index(label) for label in labels])
+            self._columns[labels] = np.bincount(owner[hit], shares[hit], len(self.ids)).astype(np.float64)
+        share: NDArray[np.float64] = self._columns[labels][rows]
         return share
 
 
@@ -233,8 +230,5 @@ def _load(snapshot: Snapshot, folder: Path) -> MmapCache:
     names, classes = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("names", "classes"))
     cover = (read("cover_rows"), read("cover_codes"), read("cover_shares"))
     arrays = {name: read(name) for name in ("vectors", *ROW_ARRAYS)}
+    arrays["moments"] = arrays.pop("times")
     return MmapCache(snapshot, folder, **arrays, names=names, classes=classes, cover=cover)
-
-
-def _microseconds(moment: Any) -> int:
-    return int(np.datetime64(moment.replace(tzinfo=None), "us").astype(np.int64))

@@ -1,16 +1,16 @@
-"""The rows of a store that meet a filter, a batch at a time: Lance reads what may match, shapely and numpy decide."""
+"""The rows of a store that meet a filter, a batch at a time: Lance reads what may match, the filter decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from .filter import Filter, inside
+from .filter import NO_TIME, Filter
 from .schema import EXTENT
 from .snapshot import Snapshot
 
@@ -39,36 +39,68 @@ def matches(
     Raises:
         InputError: the filter names a land-cover class that no tile has.
     """
-    area, shares = filter.area, filter.shares
-    names = dict.fromkeys(columns)
-    if area is not None:
-        names |= dict.fromkeys((*EXTENT, "geometry"))
-    if shares is not None:
-        names |= dict.fromkeys(("labels", "fractions"))
-        labels = shares.labels(snapshot.labels)
+    names = dict.fromkeys(columns) | dict.fromkeys(_needed(filter))
+    labels = snapshot.labels if filter.shares is not None else frozenset()
     for batch in (source or snapshot.scan)(list(names), filter.prefilter(lambda: snapshot.max_tile_extent)):
-        kept = batch
-        if shares is not None:
-            covered = np.asarray(kept["labels"].is_valid())
-            kept = kept.filter(covered & shares.holds(partial(_share, kept, labels)))
-        if area is not None:
-            extents = np.column_stack([kept[name].to_numpy() for name in EXTENT])
-            kept = kept.filter(inside(area, extents, partial(_footprints, kept["geometry"])))
-        yield batch.num_rows, kept
+        rows = filter.passing(BatchColumns(batch, labels), np.arange(batch.num_rows))
+        yield batch.num_rows, batch if len(rows) == batch.num_rows else batch.take(rows)
 
 
-def _share(batch: pa.RecordBatch, labels: dict[str, frozenset[str]], name: str) -> NDArray[np.float64]:
-    """The share that the labels of a name have of each tile, (n,)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+@dataclass(frozen=True, slots=True)
+class BatchColumns:
+    """What a filter reads of an Arrow batch of tiles; see `TileColumns`."""
 
-    meant = np.asarray(pc.is_in(batch["labels"].flatten(), pa.array(sorted(labels[name]))))
-    owner = pc.list_parent_indices(batch["labels"]).to_numpy()
-    values = batch["fractions"].flatten().to_numpy()
-    share: NDArray[np.float64] = np.bincount(owner[meant], values[meant], batch.num_rows).astype(np.float64)
-    return share
+    batch: pa.RecordBatch
+    known: frozenset[str]
+    """Every land-cover label in the store."""
+
+    def in_category(self, name: str, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
+        import pyarrow.compute as pc
+
+        return np.asarray(pc.equal(self.batch["category"], name).fill_null(False))[rows]
+
+    def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
+        times: NDArray[np.int64] = self.batch["datetime"].cast("int64").fill_null(NO_TIME).to_numpy()
+        return times[rows]
+
+    def gsds(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:  # noqa: D102
+        gsds: NDArray[np.float32] = self.batch["gsd"].to_numpy(zero_copy_only=False)
+        return gsds[rows]
+
+    def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
+        return np.asarray(self.batch["labels"].is_valid())[rows]
+
+    def labels(self) -> frozenset[str]:  # noqa: D102
+        return self.known
+
+    def share(self, labels: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.float64]:  # noqa: D102
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        meant = np.asarray(pc.is_in(self.batch["labels"].flatten(), pa.array(sorted(labels))))
+        owner = pc.list_parent_indices(self.batch["labels"]).to_numpy()
+        values = self.batch["fractions"].flatten().to_numpy()
+        share: NDArray[np.float64] = np.bincount(owner[meant], values[meant], self.batch.num_rows).astype(np.float64)
+        return share[rows]
+
+    def extents_of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:  # noqa: D102
+        return np.column_stack([self.batch[name].to_numpy() for name in EXTENT])[rows]
+
+    def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:  # noqa: D102
+        column = self.batch["geometry"].take(rows).to_numpy(zero_copy_only=False)
+        footprints: NDArray[np.object_] = shapely.from_wkb(column)
+        return footprints
 
 
-def _footprints(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.object_]:
-    footprints: NDArray[np.object_] = shapely.from_wkb(column.take(rows).to_numpy(zero_copy_only=False))
-    return footprints
+def _needed(filter: Filter) -> tuple[str, ...]:
+    """Return the columns that a filter reads."""
+    needed: tuple[str, ...] = ()
+    if filter.area is not None:
+        needed += (*EXTENT, "geometry")
+    if filter.shares is not None:
+        needed += ("labels", "fractions")
+    if filter.category is not None:
+        needed += ("category",)
+    if filter.since or filter.until:
+        needed += ("datetime",)
+    return (*needed, "gsd") if filter.gsd else needed

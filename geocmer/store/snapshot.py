@@ -155,7 +155,7 @@ class Snapshot:
         found: set[str | None] = set()
         for batch in self.scan(["category"]):
             found.update(batch["category"].unique().to_pylist())
-        return frozenset(name for name in found if name)
+        return frozenset(name for name in found if name is not None)
 
     def require_category(self, category: str | None) -> None:
         """Explain why no tile was found, if it is for the category.

@@ -211,6 +211,11 @@ def test_search_equals_brute_force(
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
     text, holds = condition or (None, None)
     conditions = Filter(region, category, since, until, gsd, text)
+    if category == "absent":
+        for store in (world, copy):
+            with pytest.raises(InputError, match="no tile has the category 'absent'"):
+                nearest_tiles(store, query, filter=conditions, k=k, min_score=min_score, category_offsets=weights)
+        return
     answer = nearest_tiles(world, query, filter=conditions, k=k, min_score=min_score, category_offsets=weights)
     ids, scores, unembedded = _brute_force(
         query.astype(np.float64), area, category, since, until, min_score, weights, gsd, holds
@@ -320,7 +325,7 @@ def test_the_answer_does_not_change_under_the_reader(tmp_path: Path) -> None:
     assert len(nearest_tiles(store, unit(1)[0], k=None)) == 50, "the next one sees what another process wrote"
 
 
-def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n, west=n) for n in range(9)], unit(9))
     place = tmp_path / "store" / mmap_cache.FOLDER
@@ -341,7 +346,7 @@ def test_a_sidecar_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: py
         change()
         query = unit(9)[3] if store.encoder == ENCODER else unit(10, OTHER.dim)[3]
         assert mmap_cache.find_cache(store.snapshot()) is None
-        assert mmap_cache.stale(store.snapshot()) == before
+        assert mmap_cache.stale_folders(store.snapshot()) == before
         again = nearest_tiles(store, query, k=None)
         assert again.plan.method == "memory-mapped cache"
         monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 500)
@@ -429,7 +434,9 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     store.add_encoder(ENCODER)
     assert nearest_tiles(store, unit(1)[0], filter=Filter(BBox(170, -10, -170, 10))).hits == []
-    assert list(iter_tiles(store, Filter(category="x"))) == []
+    assert list(iter_tiles(store)) == []
+    with pytest.raises(InputError, match="no tile has one"):
+        list(iter_tiles(store, Filter(category="x")))
 
 
 # -- what cannot be asked --------------------------------------------------------------------------------------------
@@ -443,7 +450,7 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
         (np.zeros(DIM), {}, "zero or not finite"),
         (np.full(DIM, np.nan), {}, "zero or not finite"),
         (unit(1)[0], {"k": 0}, "k is 0; ask for at least 1"),
-        (unit(1)[0], {"weights": {"forest": math.nan}}, "weight of category 'forest' is nan"),
+        (unit(1)[0], {"category_offsets": {"forest": math.nan}}, "offset of category 'forest' is nan"),
     ],
 )
 def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> None:
@@ -487,7 +494,12 @@ def test_another_encoder_is_refused(world: Store) -> None:
 @pytest.mark.parametrize("word", [*NASTY, "' OR 1=1 --", "category", "absent"])
 def test_a_category_means_only_itself(world: Store, word: str) -> None:
     before = contents(world)
-    assert {hit.category for hit in nearest_tiles(world, unit(1)[0], filter=Filter(category=word), k=None)} <= {word}
+    if word in NASTY:
+        hits = nearest_tiles(world, unit(1)[0], filter=Filter(category=word), k=None)
+        assert {hit.category for hit in hits} == {word}
+    else:
+        with pytest.raises(InputError, match="no tile has the category"):
+            nearest_tiles(world, unit(1)[0], filter=Filter(category=word), k=None)
     assert contents(world) == before
 
 
