@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 import shapely
 from affine import Affine
-from shapely import MultiPolygon, affinity
+from shapely import MultiPolygon, Polygon, affinity
 
 from geocmer.imagery.stretch import Stretch
 from geocmer.imagery.tiling import TilingReport
@@ -24,62 +24,61 @@ NASTY = ("forest", "x' OR '1'='1", 'Robert"); DROP TABLE tiles;--', "Überschwem
 """Categories that users may have; none of them may mean anything but itself."""
 
 
-def tile(number: int, west: float = 0, south: float = 0, size: float = 0.1, **fields: object) -> TileRow:
+def tile(number: int, west: float = 0, south: float = 0, size: float = 0.1, **fields: Any) -> TileRow:
     """A tile with a footprint of `size` degrees, cut at the antimeridian if it reaches beyond it."""
-    return TileRow(
-        **{
-            "id": f"{number:032x}",
-            "scene_id": "5ce" + "0" * 29,
-            "row": number,
-            "col": 0,
-            "size": 64,
-            "geometry": footprint(west, south, size, size),
-            "gsd": 28.5,
-            "valid_share": 0.9,
-            **fields,
-        }
-    )
+    values: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "scene_id": "5ce" + "0" * 29,
+        "row": number,
+        "col": 0,
+        "size": 64,
+        "geometry": footprint(west, south, size, size),
+        "gsd": 28.5,
+        "valid_share": 0.9,
+        **fields,
+    }
+    return TileRow(**values)
 
 
-def footprint(west: float, south: float, width: float, height: float, turn: float = 0) -> shapely.Geometry:
+def footprint(west: float, south: float, width: float, height: float, turn: float = 0) -> Polygon | MultiPolygon:
     """A rectangle, turned by `turn` degrees about its centre, cut at 180 if it reaches beyond."""
-    whole = affinity.rotate(shapely.box(west, south, west + width, south + height), turn)
+    whole: Polygon = affinity.rotate(shapely.box(west, south, west + width, south + height), turn)
     if whole.bounds[2] <= 180:
         return whole
     here = whole.intersection(shapely.box(-180, -90, 180, 90))
     there = affinity.translate(whole.intersection(shapely.box(180, -90, 540, 90)), -360)
-    parts = [part for part in (here, there) if part.geom_type == "Polygon" and not part.is_empty]
+    parts = [part for part in (here, there) if isinstance(part, Polygon) and not part.is_empty]
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)
 
 
 def unit(n: int, dim: int = DIM, seed: int = 0) -> np.ndarray:
     """Random unit vectors (n, dim), float32."""
-    vectors = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors: np.ndarray = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
-def scene(number: int = 0, **fields: object) -> SceneRow:
+def scene(number: int = 0, **fields: Any) -> SceneRow:
     """A scene that is complete."""
-    return SceneRow(
-        **{
-            "id": f"{number:032x}",
-            "uri": f"/data/scene {number}.tif",
-            "content_hash": "c0" * 16,
-            "crs": 'GEOGCS["WGS 84"]',
-            "transform": (0.1, 0.0, 10.0, 0.0, -0.1, 50.0),
-            "width": 100,
-            "height": 80,
-            "gsd": 28.5,
-            "bands": (3, 2, 1),
-            "stretch": Stretch((0.0, 0.0, 0.0), (255.0, 200.5, 1e4)),
-            "grid": GridRecord(64, 32, (0.1, 0.0, 10.0, 0.0, -0.1, 50.0), 100, 80, 1.0, 28.5),
-            "report": TilingReport(6, 4, {"too few valid pixels": 2}, 0.9),
-            "datetime": datetime(2020, 5, 1, tzinfo=UTC),
-            "settings": TilingSettings(None, "None", 0.5),
-            "created_at": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
-            **fields,
-        }
-    )
+    values: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "uri": f"/data/scene {number}.tif",
+        "content_hash": "c0" * 16,
+        "crs": 'GEOGCS["WGS 84"]',
+        "transform": (0.1, 0.0, 10.0, 0.0, -0.1, 50.0),
+        "width": 100,
+        "height": 80,
+        "gsd": 28.5,
+        "bands": (3, 2, 1),
+        "stretch": Stretch((0.0, 0.0, 0.0), (255.0, 200.5, 1e4)),
+        "grid": GridRecord(64, 32, (0.1, 0.0, 10.0, 0.0, -0.1, 50.0), 100, 80, 1.0, 28.5),
+        "report": TilingReport(6, 4, {"too few valid pixels": 2}, 0.9),
+        "datetime": datetime(2020, 5, 1, tzinfo=UTC),
+        "settings": TilingSettings(None, "None", 0.5),
+        "created_at": datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
+        **fields,
+    }
+    return SceneRow(**values)
 
 
 def contents(store: Store) -> list[dict[str, object]]:

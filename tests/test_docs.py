@@ -73,10 +73,10 @@ def test_every_training_setting_is_documented() -> None:
 
 def test_the_diagram_holds_every_import_and_no_other() -> None:
     """What can be reached along the arrows is what the imports reach, told by parsing the files."""
-    arrows = defaultdict(set)
+    arrows: dict[str, set[str]] = defaultdict(set)
     for importer, imported in re.findall(r"^  (\w+) --> (\w+)$", PAGES_MADE["concepts/architecture.md"](), re.M):
         arrows[importer].add(imported)
-    imports = defaultdict(set)
+    imports: dict[str, set[str]] = defaultdict(set)
     for path in [*(ROOT / "geocmer").rglob("*.py"), *(ROOT / "cli").glob("*.py")]:
         inside = ("cli",) if path.parent == ROOT / "cli" else path.relative_to(ROOT / "geocmer").parts
         for node in ast.walk(ast.parse(path.read_text())):
@@ -95,7 +95,8 @@ def test_the_diagram_holds_every_import_and_no_other() -> None:
 
 
 def _reached(start: str, edges: dict[str, set[str]]) -> set[str]:
-    found, ahead = set(), [start]
+    found: set[str] = set()
+    ahead = [start]
     while ahead:
         ahead += edges.get(ahead.pop(), set()) - found
         found.update(ahead)
@@ -154,7 +155,7 @@ def test_python_in_the_docs_compiles_and_imports() -> None:
     for page in PAGES:
         for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
             tree = ast.parse(block)
-            imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+            imports: list[ast.stmt] = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
             exec(compile(ast.Module(imports, []), str(page), "exec"), {})
 
 

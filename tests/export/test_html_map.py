@@ -48,7 +48,8 @@ class Elements(HTMLParser):
 
 def content(path: Path) -> dict[str, Any]:
     """The hits as the page will read them."""
-    return json.loads(Elements(path.read_text(encoding="utf-8")).scripts["hits"])
+    hits: dict[str, Any] = json.loads(Elements(path.read_text(encoding="utf-8")).scripts["hits"])
+    return hits
 
 
 def picture() -> bytes:
@@ -92,7 +93,7 @@ def test_pictures_lie_as_their_pixels_do(tmp_path: Path) -> None:
     write([north_up, upside_down, mirrored, hit(4, geometry=north_up.geometry)], tmp_path / "hits.html")
     first, *others = content(tmp_path / "hits.html")["hits"]
     to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    expected = [to_degrees.transform(*(transform * pixel)) for pixel in [(0, 0), (64, 0), (0, 64)]]
+    expected = [to_degrees.transform(*(transform @ pixel)) for pixel in [(0, 0), (64, 0), (0, 64)]]
     assert first["corners"] == [pytest.approx(corner, abs=2e-6) for corner in expected]
     assert [other["corners"] for other in others] == [None] * 3, "rather no picture than a wrong one"
 

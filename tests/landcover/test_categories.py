@@ -31,6 +31,7 @@ when = { "water" = 0.3 }
 @given(SHARES, st.floats(0.5, 1))
 def test_without_rules_the_largest_share_decides(shares: dict[str, float], coverage: float) -> None:
     found = scene_category(shares, coverage, load_rules())
+    assert found is not None
     assert shares[found] == max(shares.values())
     assert found == min(name for name, share in shares.items() if share == shares[found])
 
@@ -47,6 +48,7 @@ def test_the_first_rule_that_holds_decides(shares: dict[str, float]) -> None:
     water, forest = shares.get("water", 0), shares.get("forest", 0)
     expected = "shore" if water >= 0.3 and forest >= 0.2 else "sea" if water >= 0.3 else None
     found = scene_category(shares, 1, rules)
+    assert found is not None
     assert found == expected if expected else shares[found] == max(shares.values())
 
 
