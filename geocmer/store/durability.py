@@ -86,7 +86,7 @@ def step_back(address: str, folder: Path) -> str:
         What was done, in words; "" if the newest version is whole.
 
     Raises:
-        StoreError: no version is whole.
+        StoreError: no version that holds a row is whole.
     """
     import lance
 
@@ -103,6 +103,8 @@ def step_back(address: str, folder: Path) -> str:
         if torn:
             why = why or torn[0]
             continue
+        if why and not table.count_rows():  # a step back to nothing would take the loss for a repair
+            break
         for file in unreadable:
             file.replace(file.with_name(file.name + DAMAGED))
         if lance.dataset(address).version != number:
