@@ -120,11 +120,12 @@ def _exclusive_run(out: Path) -> Iterator[None]:
     with naming_disk_errors(out, "--out"):
         out.mkdir(parents=True, exist_ok=True)
         try:
-            lock = FileLock(out / "run.lock", timeout=0).acquire()
+            lock = FileLock(out / ".run.lock", timeout=0).acquire()
         except Timeout:
             raise InputError(f"another run is writing to {out}; wait for its end, or give another --out") from None
     with lock:
         yield
+        (out / ".run.lock").unlink(missing_ok=True)  # while it is held; after an error the next run takes it over
 
 
 def _check_labels(train: PairSet, cfg: TrainConfig) -> None:

@@ -114,7 +114,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
             train(_pairs(), TOWERS, tmp_path, CFG)
 
     train(_pairs(), TOWERS, tmp_path, CFG, on_epoch=second)
-    with FileLock(tmp_path / "run.lock", timeout=0):  # and the lock is free again
+    with FileLock(tmp_path / ".run.lock", timeout=0):  # and the lock is free again
         pass
 
 
