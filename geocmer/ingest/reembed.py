@@ -14,7 +14,7 @@ from ..store.tile_images import TileImageReader
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .writer import BATCH_TILES, encoder_info
+from .writer import BATCH_TILES, encode_tiles, encoder_info
 
 
 def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) -> int:
@@ -56,7 +56,7 @@ def _encode(
             part = keys[start : start + BATCH_TILES]
             windows = [images.window(key.scene_id, key.row, key.col) for key in part]
             pixels, valid = (np.stack(arrays) for arrays in zip(*windows, strict=True))
-            vectors[start : start + len(part)] = encoder.encode_images(pixels, valid)
+            vectors[start : start + len(part)] = encode_tiles(encoder, pixels, valid)
             made += len(part)
             if progress:
                 progress(made, total)

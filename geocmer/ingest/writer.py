@@ -34,6 +34,11 @@ def encoder_info(encoder: Encoder) -> EncoderInfo:
     return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
 
 
+def encode_tiles(encoder: Encoder, pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Embed tiles; the mask is told only where one of them has a hole, which few have."""
+    return encoder.encode_images(pixels) if valid.all() else encoder.encode_images(pixels, valid)
+
+
 class TileWriter:
     """Collects tiles, and writes each batch in one commit."""
 
@@ -69,7 +74,7 @@ class TileWriter:
             vectors = (
                 None
                 if self._encoder is None
-                else self._encoder.encode_images(np.stack(self._pixels), np.stack(self._valid))
+                else encode_tiles(self._encoder, np.stack(self._pixels), np.stack(self._valid))
             )
             self.added += self._store.add_tiles(self._rows, vectors, self._info)
         if self._recategorised:
