@@ -295,6 +295,8 @@ def _lost(store: Store) -> None:
             "geocmer tile NEW_PLACE --size 32 --stride 32 --bands 1,2,3 --min-valid 0.5 --store ",
         ),
         (_scene_changed, "changed scene", 1, "put the old file back"),
+        (_damaged, "torn", 1, "backup"),
+        (_lost, "torn", 1, "backup"),
     ],
 )
 def test_what_takes_a_command_is_named_and_left_alone(
@@ -392,22 +394,3 @@ def test_looking_loads_no_model(store: Store) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, store.path], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]
-
-
-@pytest.mark.parametrize("fault", [_damaged, _lost])
-def test_a_store_whose_data_are_lost_is_found_torn_and_steps_back_to_what_is_whole(store: Store, fault: Fault) -> None:
-    fault(store)
-    before = _files(store)
-    report = examine(Store.open(store.path))
-    (finding,) = report.findings
-    assert (finding.kind, finding.count, finding.fixed) == ("torn", 1, False)
-    assert "--fix" in finding.remedy
-    assert "backup" in finding.remedy
-    assert _files(store) == before, "looking writes nothing"
-    (finding,) = examine(Store.open(store.path), fix=True).findings
-    assert (finding.kind, finding.fixed) == ("torn", True)
-    again = Store.open_or_create(store.path)
-    assert (again.count(), again.scenes()) == (0, []), "only the version without tiles was whole"
-    assert {path: content for path, content in _files(store).items() if path in before and "data" in path.parts} == {
-        path: content for path, content in before.items() if "data" in path.parts
-    }, "nothing is deleted"
