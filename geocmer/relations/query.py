@@ -61,7 +61,7 @@ class Query:
 
 def quote(concept: str) -> str:
     """Write a concept as it can stand in a query: bare if it is plain words that no relation or caption is made of."""
-    bare = re.fullmatch(r"[^\W\d_]+(?:[ -][^\W\d_]+)*", concept)
+    bare = re.fullmatch(r"[^\W\d_]+(?:[ -][^\W\d_]+)*", concept) and not any(map(str.isnumeric, concept))  # as in "¼"
     words = set(re.split(r"[ -]", concept.casefold()))
     if bare and words.isdisjoint(grammar().words) and not CAPTION.search(concept):
         return concept

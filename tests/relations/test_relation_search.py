@@ -21,7 +21,7 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.export import attributes, write
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
-from geocmer.relations.calibration import background
+from geocmer.relations.calibration import MIDPOINT_Z, STEEPNESS, background
 from geocmer.relations.parser import parse
 from geocmer.relations.question import Question, answer_question
 from geocmer.relations.relation_search import relate
@@ -227,7 +227,7 @@ def _brute_force(metres: np.ndarray, kind: str, since: datetime | None) -> np.nd
     mean = others.mean(axis=0)
     spread = (halved[there] @ (others - mean).T).std()
     z = halved @ (np.array([AXES["airport"], AXES["river"]]) - mean).T / spread
-    airport, river = (1 / (1 + np.exp(2.5 * (2.7 - z)))).T
+    airport, river = (1 / (1 + np.exp(STEEPNESS * (MIDPOINT_Z - z)))).T
     half = {"near": 1000.0, "next to": 100.0}[kind]
     w = np.where(metres <= 3 * half, 2.0 ** -((metres / half) ** 2), 0)
     score = np.sqrt(airport * (w * river * there).max(axis=1))
