@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .models.text_encoder import NumpyTextEncoder
 
 Notify = Callable[[str], None]
-"""Called with a line for the person: which model is used, how the words were read."""
+"""Called with a line for the user: which model is used, how the words were read."""
 Keep = Literal["best", "newest", "all"]
 
 
@@ -33,8 +33,7 @@ def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocm
     Raises:
         StoreError: `path` is not a store, or there is no such version.
     """
-    collection = Collection(path, **options)
-    if Path(collection.path).exists():
+    if Path((collection := Collection(path, **options)).path).exists():
         _ = collection.store
     return collection
 
