@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._types import Progress
+from .errors import InputError, StoreError
 from .search.criteria import filter_notes, make_filter
 from .store.address import store_address
 from .store.facts import describe
 from .store.filter import Filter
+from .store.lance import is_local
 from .store.store import Store
 from .store.versions import parse_version
 
@@ -33,8 +36,8 @@ def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocm
     Raises:
         StoreError: `path` is not a store, or there is no such version.
     """
-    if Path((collection := Collection(path, **options)).path).exists():
-        _ = collection.store
+    collection = Collection(path, **options)
+    _ = collection.is_there() and collection.store
     return collection
 
 
@@ -44,8 +47,7 @@ class Collection:
     Args:
         path: folder or object store.
         as_of: read it as it was: a version's number, a date or a time; see `Store.open`.
-        model: towers, see `Encoder.load`. None: those that made the store's vectors, or the bundled ones.
-        adapter: folder of an adapter. None: the one that made the store's vectors, or the model's own.
+        model: towers, and `adapter`, a folder, see `Encoder.load`. None: what made the vectors, or the bundled ones.
         device: auto, cuda, mps or cpu.
         encoder: one that is loaded already, instead of the last three.
         notify: gets a line about which model is used and how words are read.
@@ -75,6 +77,14 @@ class Collection:
 
     def __len__(self) -> int:
         return self.store.count()
+
+    def is_there(self) -> bool:
+        """Return whether the store has been made; an object store is asked."""
+        if is_local(self.path):
+            return Path(self.path).exists()
+        with suppress(StoreError):
+            return self.store is not None
+        return False
 
     @property
     def store(self) -> Store:
@@ -134,6 +144,8 @@ class Collection:
         from .landcover.categories import load_rules
         from .landcover.layer import LandCover
 
+        if self._as_of is not None:
+            raise InputError(f"version {self._as_of} of {self.path} cannot be added to; open the store as it is now")
         options = TileOptions(**tiling)
         cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
         named = load_rules(rules)
@@ -191,28 +203,15 @@ class Collection:
         store = self.store
         encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
         answer = answer_question(
-            store,
-            encoder,
-            question,
-            filter=chosen,
-            k=k,
-            keep=None if keep == "all" else keep,
-            min_score=min_score,
-            category_prior=category_prior,
-            approximate=approximate,
-            notify=self._notify,
-        )
+            store, encoder, question, filter=chosen, k=k, keep=None if keep == "all" else keep, min_score=min_score,
+            category_prior=category_prior, approximate=approximate, notify=self._notify,
+        )  # fmt: skip
         return Hits.of(answer, question.title)
 
     def export(
-        self,
-        path: str | Path,
-        *,
-        filter: Filter | None = None,
-        thumbnails: bool = False,
-        style: bool = False,
+        self, path: str | Path, *, filter: Filter | None = None, thumbnails: bool = False, style: bool = False,
         **conditions: Any,
-    ) -> int:
+    ) -> int:  # fmt: skip
         """Write the footprints of all tiles, or of those that meet some conditions; return how many there are.
 
         Args:
@@ -251,7 +250,7 @@ class Collection:
 
         store = self.store
         if model is not None or adapter is not None:
-            self._model, self._adapter, self._encoder, self._text_encoder = model, adapter, None, None
+            self._model, self._adapter, self._encoder, self._text_encoder = model or self._model, adapter, None, None
         return reembed(store, self.encoder, progress)
 
     def train(self, out: str | Path, *, progress: Progress | None = None, **settings: Any) -> Path:
@@ -262,8 +261,7 @@ class Collection:
         found = tile_pairs(self.store, seed=settings.get("seed", 0))
         for line in (found.summary, *(f"warning: {warning}" for warning in found.warnings)):
             self._notify(line)
-        built = self._built_with()
-        model = self._model or (built[0] if built else None)
+        model = self._model or (self._built_with() or (None,))[0]
         return train(found.pairs, out, model=model, device=self._device, progress=progress, **settings)
 
     def evaluate(self, pairs: str | Path | PairSet, **options: Any) -> list[dict[str, Any]]:
@@ -296,5 +294,5 @@ class Collection:
 
     def _built_with(self) -> tuple[str, str] | None:
         """Name model and adapter that made the vectors, if there are any."""
-        built = self.store.encoder if self._store or Path(self.path).exists() else None
+        built = self.store.encoder if self._store or self.is_there() else None
         return (built.model, built.adapter) if built else None

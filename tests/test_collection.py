@@ -216,3 +216,13 @@ def test_importing_geocmer_imports_nothing() -> None:
         "BBox", "Collection", "Encoder", "Region", "__version__", "evaluate", "open", "train",
     }  # fmt: skip
     assert all(callable(getattr(geocmer, name)) for name in geocmer.__all__ if name != "__version__")
+
+
+def test_an_earlier_version_cannot_be_added_to(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(3, 64, 64))
+    geocmer.open(tmp_path / "store").add(path, size=32, embed=False)
+    (version, *_) = Store.open(tmp_path / "store").versions()
+    before = Store.open(tmp_path / "store").count()
+    with pytest.raises(InputError, match=r"cannot be added to"):
+        geocmer.open(tmp_path / "store", as_of=version.number).add(path, size=16, embed=False)
+    assert Store.open(tmp_path / "store").count() == before

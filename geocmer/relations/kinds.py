@@ -1,7 +1,7 @@
 """The kinds of relations, in one table: how each is said in words, and what it asks of two places.
 
 A new kind is one more row. The parser, the join's weights, the help of `geocmer search` and the list in
-`docs/relations.md` are made from the table.
+`docs/guides/relations.md` are made from the table.
 """
 
 from __future__ import annotations
