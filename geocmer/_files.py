@@ -98,7 +98,7 @@ def hash_file(path: Path) -> str:
 
 
 def is_file(path: str | Path) -> bool:
-    """Return whether a path is that of a file; a text that can be no path, as it is too long, is not."""
+    """Return whether a path is that of a file; a text too long for a path, or with a zero byte, is not."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

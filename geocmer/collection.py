@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._files import is_file
 from ._types import Progress
 from .errors import InputError, StoreError
 from .search.criteria import filter_notes, make_filter
@@ -196,7 +197,6 @@ class Collection:
         """
         from .export.hits import Hits
         from .relations.question import Question, answer_question
-        from .search.query_vector import is_file
 
         chosen = self._filter(filter, conditions)
         question = Question.of(texts, like, minus, more, less, literal=literal)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from .._files import is_file
 from ..errors import InputError
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -31,7 +32,7 @@ def find_image(name: str, folders: Sequence[Path], subfolders: Sequence[str] = (
         for end in _ends(spelling):
             for folder in folders:
                 for path in (folder / end, *(folder / part / end for part in subfolders)):
-                    if _is_file(path):
+                    if is_file(path):
                         return Path(os.path.normpath(path))
     return None
 
@@ -43,10 +44,3 @@ def _ends(name: str) -> Iterator[str]:
         return
     parts = PurePosixPath(_DRIVE.sub("/", name, count=1)).parts[1:]
     yield from ("/".join(parts[i:]) for i in range(len(parts)))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or has a zero byte, is the name of no file
-        return False

@@ -1,4 +1,9 @@
-"""The label modes of an evaluation: which scene categories it is allowed to use."""
+"""The label modes of an evaluation, never mixed: which scene categories it is allowed to use.
+
+`none`: words and pixels alone. `predicted`: the images' categories are known, as a land-cover layer gives them; the
+captions' are predicted from their words. `oracle`: the captions' are known too, which leaks the class of the answer: an
+upper bound.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,6 @@ from ..models.encoder import Encoder
 from ..models.prompts import prompt
 from ..search.category_prior import check_strength, log_prior
 from .similarity import TEXT_BATCH
-
-LABEL_MODES = ("none", "predicted", "oracle")
-"""Label modes of an evaluation, never mixed. `none`: words and pixels alone. `predicted`: the images' categories are
-known, as a land-cover layer gives them; the captions' are predicted from their words. `oracle`: the captions' are known
-too, which leaks the class of the answer: an upper bound."""
 
 _OTHER_CLASS_PENALTY = 10
 """Taken from the cosine of an image of another class than the caption's, in the mode `oracle`: more than any cosine."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
+from .._files import is_file
 from ..errors import InputError
 from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
-from ..search.query_vector import build_query, is_file
+from ..search.query_vector import build_query
 from ..search.results import Answer
 from ..search.vector_search import nearest_tiles
 from ..store.filter import EVERY_TILE, Filter

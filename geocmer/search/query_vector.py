@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files import is_file
 from ..errors import InputError
 from ..imagery.images import ImageFile
 from ..models.text_encoder import NumpyTextEncoder
@@ -70,14 +71,6 @@ def build_query(
         less=tile_vectors(store, less) if less else None,
         minus=encoder.encode_texts(minus) if minus else None,
     )
-
-
-def is_file(text: str) -> bool:
-    """Whether there is a file of this name; words may be no name that a file can have."""
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def combine_vectors(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..datasets.label_captions import label_key
 from ..datasets.pairs import Pair
+from ..models.encoder import l2_normalize
 
 
 class FalseNegatives:
@@ -36,7 +37,7 @@ class FalseNegatives:
             self._labels[i, [number[label_key(label)] for label in pair.labels]] = True
         self._any = bool(names)
         self._similar = similar
-        self._vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        self._vectors = l2_normalize(vectors)
         first = np.searchsorted(owner, np.arange(len(pairs)))
         count = np.bincount(owner, minlength=len(pairs))
         self._captions = text_rows[first[:, None] + np.arange(_CAPTIONS) % np.maximum(count, 1)[:, None]]
