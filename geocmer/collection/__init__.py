@@ -1,0 +1,40 @@
+"""The front door: a store together with the encoder that made its vectors, and all that one does with them.
+
+A method stands in the module of its kind and calls the package that does the work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .keeping import Keeping
+from .learning import Learning
+from .searching import Searching
+from .writing import Writing
+
+__all__ = ["Collection", "open"]
+
+
+def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocmer.open, as gzip.open
+    """Open a store of tiles; one that is not there yet is made by the first `add`. For the options see `Collection`.
+
+    Raises:
+        StoreError: `path` is not a store, or there is no such version.
+    """
+    collection = Collection(path, **options)
+    _ = collection.is_there() and collection.store
+    return collection
+
+
+class Collection(Keeping, Searching, Learning, Writing):
+    """Tiles, and the encoder that searches them. Made by `geocmer.open`.
+
+    Args:
+        path: folder or object store.
+        as_of: read it as it was: a version's number, a date or a time; see `Store.open`.
+        model: towers, and `adapter`, a folder, see `Encoder.load`. None: what made the vectors, or the bundled ones.
+        device: auto, cuda, mps or cpu.
+        encoder: one that is loaded already, instead of the last three.
+        notify: gets a line about which model is used and how words are read.
+    """

@@ -1,0 +1,111 @@
+"""Opening: a store, and which encoder goes with it; each is loaded when it is first used."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StoreError
+from ..search.criteria import filter_notes, make_filter
+from ..store.address import store_address
+from ..store.filter import Filter
+from ..store.lance import is_local
+from ..store.store import Store
+from ..store.versions import parse_version
+
+if TYPE_CHECKING:
+    from ..models.encoder import Encoder
+    from ..models.text_encoder import NumpyTextEncoder
+
+Notify = Callable[[str], None]
+"""Called with a line for the user: which model is used, how the words were read."""
+
+
+class Opening:
+    """A store and its encoder, for the methods of a `Collection`; its arguments are those of `Collection`."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        as_of: int | str | dt.datetime | None = None,
+        model: str | None = None,
+        adapter: str | Path | None = None,
+        device: str = "auto",
+        encoder: Encoder | None = None,
+        notify: Notify | None = None,
+    ) -> None:
+        self.path = store_address(path)
+        self._as_of = parse_version(as_of) if isinstance(as_of, str) else as_of
+        self._model, self._adapter, self._device = model, adapter, device
+        self._notify = notify or (lambda _: None)
+        self._store: Store | None = None
+        self._encoder = encoder
+        self._text_encoder: NumpyTextEncoder | None = None
+
+    def __repr__(self) -> str:
+        return f"Collection({self.path!r})"
+
+    def __len__(self) -> int:
+        return self.store.count()
+
+    def is_there(self) -> bool:
+        """Return whether the store has been made; an object store is asked."""
+        if is_local(self.path):
+            return Path(self.path).exists()
+        with suppress(StoreError):
+            return self.store is not None
+        return False
+
+    @property
+    def store(self) -> Store:
+        """The store underneath.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        if self._store is None:
+            self._store = Store.open(self.path, self._as_of)
+            if self._store.as_of:
+                self._notify(f"reading version {self._store.as_of}")
+        return self._store
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder: the one that was named, else the one that made the vectors, else the bundled one.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if self._encoder is None:
+            from ..models.choose import choose_encoder
+
+            self._encoder = choose_encoder(self._built_with(), self._model, self._adapter, self._device)
+            self._notify(f"model {self._encoder.backbone.spec} on {self._encoder.backbone.device}")
+        return self._encoder
+
+    def _query_encoder(self, *, pictures: bool) -> Encoder | NumpyTextEncoder:
+        """Load what a question needs: for words alone the text side, if it can be had without torch."""
+        from ..models.choose import choose_text_encoder
+
+        if self._text_encoder is None and self._encoder is None and not pictures:
+            named = self._model, self._adapter, self._device
+            self._text_encoder = choose_text_encoder(self._built_with(), *named)
+            if self._text_encoder:
+                self._notify(f"model {self._text_encoder.spec}")
+        return (None if pictures else self._text_encoder) or self.encoder
+
+    def _filter(self, filter: Filter | None, conditions: dict[str, Any]) -> Filter:
+        """Make the filter, and tell what of it may surprise."""
+        chosen = make_filter(filter, **conditions)
+        for note in filter_notes(chosen, self.store):
+            self._notify(note)
+        return chosen
+
+    def _built_with(self) -> tuple[str, str] | None:
+        """Name model and adapter that made the vectors, if there are any."""
+        built = self.store.encoder if self._store or self.is_there() else None
+        return (built.model, built.adapter) if built else None

@@ -1,0 +1,74 @@
+"""Searching: questions about the tiles, and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._files import is_file
+from ..store.filter import Filter
+from .opening import Opening
+
+if TYPE_CHECKING:
+    from ..export.hits import Hits
+
+Keep = Literal["best", "newest", "all"]
+"""Which of the hits that show the same place are kept."""
+
+
+class Searching(Opening):
+    """What a `Collection` can be asked."""
+
+    def search(
+        self,
+        *texts: str,
+        like: str | Path | Sequence[str | Path] = (),
+        minus: str | Sequence[str] = (),
+        more: str | Sequence[str] = (),
+        less: str | Sequence[str] = (),
+        filter: Filter | None = None,
+        k: int | None = 10,
+        keep: Keep = "best",
+        min_score: float | None = None,
+        literal: bool = False,
+        category_prior: float | None = None,
+        approximate: bool = False,
+        **conditions: Any,
+    ) -> Hits:
+        """Find the tiles that look most like words, pictures or other tiles, exactly.
+
+        A text that stands alone may ask for relations: "airport near river", "town north of lake and not in forest".
+
+        Args:
+            *texts: what to look for; several are averaged.
+            like: image files or ids of tiles, averaged with the texts.
+            minus: texts to keep away from.
+            more: ids of tiles that show what is meant.
+            less: ids of tiles that do not.
+            filter: conditions that every hit meets.
+            **conditions: or the same by name: bbox, region, within, category, since, until, gsd, where;
+                see `make_filter`.
+            k: how many hits; None for all.
+            keep: of hits that show the same place the "best" or the "newest", or "all" of them.
+            min_score: least score: a cosine; 0 to 1 for relations.
+            literal: take a text as one description, with no relation in it.
+            category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
+            approximate: use an index, made when it is first needed: quicker, and a hit may be missing.
+
+        Raises:
+            InputError: nothing is asked for, or a value cannot be used.
+            StoreError: there is no store, it has no vectors, or another encoder made them.
+        """
+        from ..export.hits import Hits
+        from ..relations.question import Question, answer_question
+
+        chosen = self._filter(filter, conditions)
+        question = Question.of(texts, like, minus, more, less, literal=literal)
+        store = self.store
+        encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
+        answer = answer_question(
+            store, encoder, question, filter=chosen, k=k, keep=None if keep == "all" else keep, min_score=min_score,
+            category_prior=category_prior, approximate=approximate, notify=self._notify,
+        )  # fmt: skip
+        return Hits.of(answer, question.title)
