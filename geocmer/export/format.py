@@ -27,6 +27,8 @@ class Format:
         write: writes a stream of hits to a path. What it writes beside, under that name with another suffix, is kept.
         styled: whether a QGIS style may lie beside the file.
         score_column: what the score is called in it.
+        beside: suffixes of further files without which none can read it.
+        outdated: suffixes of files that other programs lay beside it, which are removed with the file they belong to.
     """
 
     suffix: str
@@ -35,6 +37,8 @@ class Format:
     write: Callable[[HitStream, Path, ExportOptions], None]
     styled: bool = True
     score_column: str = "score"
+    beside: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
 
 
 def known_formats() -> dict[str, Format]:

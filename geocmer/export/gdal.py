@@ -32,9 +32,25 @@ def polygon_reader(stream: Iterable[Batch], options: ExportOptions) -> pa.Record
 
 
 def write_layer(
-    driver: str, batches: pa.RecordBatchReader, path: Path, name: str, geometry_type: str, *, append: bool = False
+    driver: str,
+    batches: pa.RecordBatchReader,
+    path: Path,
+    name: str,
+    geometry_type: str,
+    *,
+    append: bool = False,
+    **options: str,
 ) -> None:
     """Write a layer.
+
+    Args:
+        driver: of GDAL.
+        batches: the rows, with a column `geometry` of WKB.
+        path: of the file.
+        name: of the layer.
+        geometry_type: of all of them.
+        append: add a layer to a file.
+        options: of the driver, for the layer.
 
     Raises:
         OSError: GDAL cannot write it, as on a full disk.
@@ -55,7 +71,7 @@ def write_layer(
     reader = pa.RecordBatchReader.from_batches(batches.schema, guarded())
     place = {"geometry_name": "geometry", "geometry_type": geometry_type, "crs": "EPSG:4326"}
     try:
-        pyogrio.write_arrow(reader, path, driver=driver, layer=name, append=append, **place)
+        pyogrio.write_arrow(reader, path, driver=driver, layer=name, append=append, **place, **options)
     except Exception as error:
         if failures:
             raise failures[0] from None

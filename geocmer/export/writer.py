@@ -60,6 +60,8 @@ def write(
     kind = known_formats()[".geojson"] if streamed and not path.suffix else format_of(path)
     if style and (streamed or not kind.styled):
         raise InputError(f"{path}: a QGIS style does not go with it; leave --style out, or write .gpkg")
+    if streamed and kind.beside:
+        raise InputError(f"{path}: {kind.suffix} is several files and a pipe takes one; write another format there")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -87,12 +89,14 @@ def write(
 
 
 def _move(draft: Path, path: Path, kind: Format) -> None:
-    """Take what lies beside the draft to its place, and then the draft itself."""
+    """Take what lies beside the draft to its place, then the draft itself, and remove what belonged to the old file."""
     stem = path.name[: -len(kind.suffix)]
     for beside in sorted(draft.parent.iterdir()):
         if beside != draft:
             beside.replace(path.with_name(stem + beside.name.removeprefix(DRAFT)))
     draft.replace(path)
+    for suffix in kind.outdated:
+        path.with_name(stem + suffix).unlink(missing_ok=True)
 
 
 def _copy(draft: Path, path: Path) -> None:

@@ -57,7 +57,8 @@ def test_an_ending_may_be_in_any_case(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"Hits{suffix.upper()}"
     write(HITS, path, source=Snapshot("my store", None, 7, ENCODER, {}))
     assert path.stat().st_size > 0
-    beside = {"Hits.model.json"} if suffix == ".stac.parquet" else set()
+    beside = {f"Hits{other}" for other in known_formats()[suffix].beside}
+    beside |= {"Hits.model.json"} if suffix == ".stac.parquet" else set()
     assert {file.name for file in tmp_path.iterdir()} == {path.name, *beside}
 
 
@@ -94,6 +95,9 @@ def test_hits_go_down_a_pipe_and_to_stdout(tmp_path: Path, capfdbinary: pytest.C
     write(HITS, pipe)
     reader.join(30)
     assert len(got[0].splitlines()) == 1 + len(HITS)
+    os.mkfifo(tmp_path / "pipe.shp")
+    with pytest.raises(InputError, match="a pipe takes one"):
+        write(HITS, tmp_path / "pipe.shp")
     with pytest.raises(InputError, match="style does not go with"):
         write(HITS, "-", style=True)
 
