@@ -57,7 +57,18 @@ def test_every_command_shows_an_example() -> None:
     from typer.main import get_command
 
     root: Any = get_command(_command().load().__globals__["app"])
-    assert set(root.commands) == {"tile", "search", "train", "evaluate", "embed", "export", "info", "doctor", "remove"}
+    assert set(root.commands) == {
+        "tile",
+        "search",
+        "serve",
+        "train",
+        "evaluate",
+        "embed",
+        "export",
+        "info",
+        "doctor",
+        "remove",
+    }
     for name, command in root.commands.items():
         assert f"Example: geocmer {name}" in command.help
 
@@ -133,7 +144,7 @@ def _commands_in_docs() -> list[str]:
     for page in PAGES:
         if page.name != "cli.md":
             found += re.findall(
-                r"^(?: {4}|)geocmer ((?:tile|search|train|evaluate|embed|export|info|doctor|remove) .*)$",
+                r"^(?: {4}|)geocmer ((?:tile|search|serve|train|evaluate|embed|export|info|doctor|remove) .*)$",
                 page.read_text(),
                 re.M,
             )

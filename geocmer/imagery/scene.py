@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
@@ -198,6 +199,44 @@ class Scene:
             raise InputError(
                 f"scene {self.path} cannot be read at {window} ({_first_line(error)}); the file is damaged"
             ) from error
+        return self._as_rgb(data, valid)
+
+    def read_warped(
+        self, crs: str, transform: Affine, shape: tuple[int, int]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read the scene onto a grid of another CRS, from its overviews where they are fine enough.
+
+        Args:
+            crs: of the grid.
+            transform: from grid pixel to that CRS.
+            shape: (height, width) of the grid.
+
+        Returns:
+            As `read`; what lies beside the scene is not valid.
+
+        Raises:
+            InputError: the file cannot be read there.
+        """
+        bands, alpha = list(self._choice.read), self._choice.alpha
+        vrt: dict[str, Any] = {"src_crs": self.crs.to_wkt(), "src_transform": self.transform}
+        vrt |= {"crs": crs, "transform": transform, "height": shape[0], "width": shape[1]}
+        vrt["resampling"] = Resampling.nearest if self._palette is not None else Resampling.bilinear
+        if self.nodata is not None:
+            vrt |= {"src_nodata": self.nodata, "nodata": self.nodata}
+        elif not alpha:
+            vrt["add_alpha"], alpha = True, (self.count + 1,)
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES), WarpedVRT(self._dataset, **vrt) as grid:
+                data = grid.read(bands).astype(self.dtype, copy=False)
+                valid = Validity(grid, bands, alpha, self.options.nodata).read(data, None, None, Resampling.nearest)
+        except RasterioError as error:
+            raise InputError(
+                f"scene {self.path} cannot be read at {transform} ({_first_line(error)}); the file is damaged"
+            ) from error
+        return self._as_rgb(data, valid)
+
+    def _as_rgb(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Turn the values of the bands that are read into red, green and blue."""
         colours, opaque = to_rgb(self._choice.rendering, data, self._palette, self._white)
         if opaque is not None:
             valid &= opaque

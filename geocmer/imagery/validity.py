@@ -44,9 +44,9 @@ class Validity:
         return bool(self._alpha or self._masks or any(self.values))
 
     def read(
-        self, data: NDArray[Any], window: Window, shape: tuple[int, int] | None, resampling: Resampling
+        self, data: NDArray[Any], window: Window | None, shape: tuple[int, int] | None, resampling: Resampling
     ) -> NDArray[np.bool_]:
-        """Find the valid pixels (height, width) of values (bands, height, width) that were read from a window."""
+        """Find the valid pixels (height, width) of values (bands, height, width) of a window, or of all."""
         valid = ~self.lacking(data)
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         for band in self._masks:

@@ -87,6 +87,18 @@ def draw_heatmap(pixels: NDArray[np.uint8], weights: NDArray[np.float64], title:
     return buffer.getvalue()
 
 
+def focus_overlay(weights: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    """Draw weights to be laid over a tile: RGBA (side, side, 4), clear where they are 0.
+
+    Args:
+        weights: from `focus_weights`.
+        side: of the tile, pixels.
+    """
+    strength = np.clip(_resize(weights / max(float(weights.max()), 1e-12), side), 0, 1)
+    opacity = 255 * np.minimum(1, 3 * strength)
+    return np.dstack([_ramp(strength), opacity]).astype(np.uint8)
+
+
 def write_heatmaps(encoder: Encoder, hits: Iterable[Hit], folder: Path) -> Iterator[Path]:
     """Write the heat map of each hit, its pixels cut from its scene again, as `RANK-ID.png` into a folder.
 
@@ -128,11 +140,15 @@ def _legend(page: Image, left: int, top: int, peak: float) -> None:
 
 def _tinted(grey: NDArray[np.float64], strength: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Blend grey values 0..255 with the colours of strengths 0..1, (..., 3); background, of strength 0, stays grey."""
-    stops = np.linspace(0, 1, len(_RAMP_COLOURS))
-    colour = np.stack([np.interp(strength, stops, _RAMP_COLOURS[:, channel]) for channel in range(3)], axis=-1)
     opacity = (0.65 * np.minimum(1, 3 * strength))[..., None]
-    tinted: NDArray[np.uint8] = (grey[..., None] * (1 - opacity) + colour * opacity).astype(np.uint8)
+    tinted: NDArray[np.uint8] = (grey[..., None] * (1 - opacity) + _ramp(strength) * opacity).astype(np.uint8)
     return tinted
+
+
+def _ramp(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the colours (..., 3) of strengths 0..1."""
+    stops = np.linspace(0, 1, len(_RAMP_COLOURS))
+    return np.stack([np.interp(strength, stops, _RAMP_COLOURS[:, channel]) for channel in range(3)], axis=-1)
 
 
 def _square(weights: NDArray[np.float64]) -> NDArray[np.float64]:

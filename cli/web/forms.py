@@ -1,0 +1,144 @@
+"""What a person asked for on the page -> arguments of a search, and the command line that gives the same answer.
+
+The same names everywhere: in the address of the page, in requests, as arguments of `Collection.search` and, with
+dashes, as options of `geocmer search`. A browser names no file: a region is a box or WKT, `like` is the id of a tile.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from starlette.datastructures import QueryParams
+
+from geocmer.errors import InputError
+
+DEFAULT_K = 100
+MAX_K = 10_000
+"""Hits on the page: what it draws fluently."""
+KEEP = ("best", "newest", "all")
+_HEX = set("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchForm:
+    """A search as the page asks for it; what is empty is not asked for.
+
+    Attributes:
+        q: the words.
+        minus: words to keep away from.
+        like: ids of tiles.
+        more: ids of tiles that show what is meant.
+        less: ids of tiles that do not.
+        bbox: west,south,east,north, degrees.
+        region: WKT, WGS84.
+        category: scene category.
+        since: first day.
+        until: last day.
+        gsd: finest and coarsest resolution, LO..HI, metres.
+        where: condition on the land cover.
+        min_score: least score.
+        k: how many hits.
+        keep: which of the hits that show the same place: best, newest or all.
+        literal: whether to look for no relation in the words.
+    """
+
+    q: str = ""
+    minus: tuple[str, ...] = ()
+    like: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    bbox: str = ""
+    region: str = ""
+    category: str = ""
+    since: str = ""
+    until: str = ""
+    gsd: str = ""
+    where: str = ""
+    min_score: float | None = None
+    k: int = DEFAULT_K
+    keep: str = "best"
+    literal: bool = False
+
+    @classmethod
+    def of(cls, given: QueryParams) -> Self:
+        """Read a query string; names that are none of a search's are the page's own.
+
+        Raises:
+            InputError: a value cannot be used.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            texts = [text.strip() for text in given.getlist(field.name) if text.strip()]
+            if texts:
+                values[field.name] = _READERS.get(field.name, lambda texts: texts[-1])(texts)
+        form = cls(**values)
+        for tile in (*form.like, *form.more, *form.less):
+            if len(tile) < 6 or not set(tile.lower()) <= _HEX:
+                raise InputError(f"{tile!r} is not a tile's id")
+        if form.region and not form.region.rstrip().endswith(")"):
+            raise InputError(f"region {form.region[:40]!r} is not WKT; draw it on the map, or write POLYGON ((...))")
+        return form
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is looked for."""
+        return not (self.q or self.like or self.more)
+
+    def arguments(self) -> tuple[list[str], dict[str, Any]]:
+        """Return texts and keyword arguments for `Collection.search`."""
+        conditions = {name: getattr(self, name) or None for name in _CONDITIONS}
+        parts = {name: list(getattr(self, name)) for name in _PARTS}
+        more = {"min_score": self.min_score, "k": self.k, "keep": self.keep, "literal": self.literal}
+        return [self.q] if self.q else [], {**conditions, **parts, **more}
+
+    def command(self, store: str) -> str:
+        """Write the command line that gives the same answer, for a POSIX shell."""
+        words = ["geocmer", "search", *([self.q] if self.q else [])]
+        if self.q.startswith("-"):  # else it would be read as an option
+            words = ["geocmer", "search"]
+        words += ["--store", store]
+        for name in (*_PARTS, *_CONDITIONS):
+            value = getattr(self, name)
+            words += [f"--{name}={one}" for one in ((value,) if isinstance(value, str) else value) if one]
+        words += [f"--min-score={self.min_score:g}"] if self.min_score is not None else []
+        words += ["-k", str(self.k)]
+        words += {"best": [], "newest": ["--keep=newest"], "all": ["--all-dates"]}[self.keep]
+        words += ["--literal"] if self.literal else []
+        words += ["--", self.q] if self.q.startswith("-") else []
+        return shlex.join(words)
+
+
+_PARTS = ("like", "minus", "more", "less")
+_CONDITIONS = ("bbox", "region", "category", "since", "until", "gsd", "where")
+
+
+def _number(name: str, texts: Sequence[str], kind: type) -> Any:
+    try:
+        return kind(texts[-1])
+    except ValueError:
+        raise InputError(f"{name} {texts[-1]!r} is not a number") from None
+
+
+def _k(texts: Sequence[str]) -> int:
+    k: int = _number("k", texts, int)
+    if not 1 <= k <= MAX_K:
+        raise InputError(f"k is {k}; the page shows 1 to {MAX_K} hits, `geocmer search --all` any number")
+    return k
+
+
+def _keep(texts: Sequence[str]) -> str:
+    if texts[-1] not in KEEP:
+        raise InputError(f"keep {texts[-1]!r} is none of {', '.join(KEEP)}")
+    return texts[-1]
+
+
+_READERS: dict[str, Any] = {
+    **dict.fromkeys(("like", "minus", "more", "less"), tuple),
+    "min_score": lambda texts: _number("min_score", texts, float),
+    "k": _k,
+    "keep": _keep,
+    "literal": lambda texts: texts[-1] in ("1", "true"),
+}

@@ -1,0 +1,76 @@
+"""Pictures: thumbnails, whole tiles, where the focus layers looked, and scenes as tiles of the map."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from geocmer.errors import InputError
+
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LASTING = {"cache-control": "private, max-age=604800, immutable"}
+"""The id of a tile or scene stands for its content: what was read once is read for good."""
+BLANK_SHARE = 0.5
+
+
+def png(pixels: NDArray[Any]) -> Response:
+    """Send pixels (height, width, 3 or 4), uint8."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # to this machine: time counts, not bytes
+    return Response(buffer.getvalue(), media_type="image/png", headers=LASTING)
+
+
+def routes(workspace: Workspace) -> list[Route]:
+    """Make the routes."""
+    from .scene_tiles import SceneTiles
+
+    scenes = SceneTiles(workspace)
+
+    def thumbnail(request: Request) -> Response:
+        from geocmer.export.record import media_type
+
+        picture = workspace.tile(request.path_params["tile"]).thumbnail
+        if picture is None:
+            raise InputError("this tile has no thumbnail")
+        return Response(picture, media_type=media_type(picture), headers=LASTING)
+
+    def image(request: Request) -> Response:
+        import numpy as np
+
+        pixels, valid = workspace.pixels(workspace.tile(request.path_params["tile"]))
+        return png(np.dstack([pixels, np.where(valid, np.uint8(255), np.uint8(0))]))
+
+    def focus(request: Request) -> Response:
+        from geocmer.search.heatmap import focus_overlay, focus_weights
+
+        pixels, _ = workspace.pixels(workspace.tile(request.path_params["tile"]))
+        weights = focus_weights(workspace.collection.encoder, pixels.copy())
+        return png(focus_overlay(weights, len(pixels)))
+
+    def dates(request: Request) -> Response:
+        from .hit_json import hits_json
+
+        return JSONResponse({"tiles": hits_json(workspace.same_place(request.path_params["tile"]))})
+
+    def scene(request: Request) -> Response:
+        at = request.path_params
+        pixels = scenes.read(at["scene"], at["grid"], at["z"], at["x"], at["y"])
+        return png(pixels)
+
+    return [
+        Route("/api/tiles/{tile}/thumbnail", thumbnail),
+        Route("/api/tiles/{tile}/image", image),
+        Route("/api/tiles/{tile}/focus", focus),
+        Route("/api/tiles/{tile}/dates", dates),
+        Route("/api/scenes/{scene}/{grid}/{z:int}/{x:int}/{y:int}", scene),
+    ]

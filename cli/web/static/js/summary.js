@@ -1,0 +1,99 @@
+// What was found, in a line; how it was found; the command line that finds the same; and what to ask first.
+
+import { answer, on } from "./answer.js";
+import { RAMP } from "./colours.js";
+import { byId, draw, make } from "./dom.js";
+import { makeSave } from "./save.js";
+import { change } from "./state.js";
+import { count, day, plural, score } from "./words.js";
+
+let store = null;
+
+export function makeSummary(found) {
+  store = found;
+  makeSave(store.formats);
+  on("begin", () => {
+    say("Searching …");
+    byId("side").setAttribute("aria-busy", "true");
+  });
+  on("answer", show);
+  on("fail", (message) => {
+    say(message, true);
+    byId("actions").hidden = true;
+    byId("side").removeAttribute("aria-busy");
+  });
+  byId("command-toggle").onclick = () => {
+    const box = byId("command");
+    box.hidden = !box.hidden;
+    byId("command-toggle").setAttribute("aria-expanded", String(!box.hidden));
+  };
+}
+
+function say(text, failed = false) {
+  const status = byId("status");
+  status.className = failed ? "failed" : "";
+  status.replaceChildren(text);
+}
+
+function show(found) {
+  byId("side").removeAttribute("aria-busy");
+  byId("intro").hidden = found !== null;
+  byId("actions").hidden = found === null;
+  byId("legend").hidden = !found?.count;
+  byId("notes").hidden = true;
+  document.title = found ? `${found.title || "tiles like these"} · geocmer` : "geocmer";
+  if (found === null) {
+    byId("command").hidden = true;
+    say("");
+    intro();
+    return;
+  }
+  say(found.count ? plural(found.count, "hit") : "No tile matches; widen the area or the filters");
+  if (found.hidden) byId("status").append(make("span", { className: "soft", textContent: ` · ${count(found.hidden)} of the same places hidden` }));
+  byId("notes").replaceChildren(...found.notes.map((note) => make("li", { textContent: note })));
+  byId("notes").hidden = !found.notes.length;
+  command(found.command, found.plan);
+  legend();
+}
+
+function command(line, plan) {
+  const copy = make("button", { type: "button", textContent: "Copy" });
+  copy.onclick = async () => {
+    await navigator.clipboard.writeText(line);
+    copy.textContent = "Copied";
+    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+  };
+  byId("command").replaceChildren(make("pre", { textContent: line, tabIndex: 0, "aria-label": "Command line that gives the same answer", role: "region" }), copy,
+    make("p", { className: "soft small", textContent: `Found by: ${plan.join("; ")}` }));
+}
+
+function legend() {
+  if (answer.low === null) return;
+  const bar = make("i", { style: { background: RAMP } });
+  const parts = [make("div", { className: "scale" }, `score ${score(answer.low)}`, bar, score(answer.high))];
+  if (answer.relations) {
+    const line = (dash) => draw("svg", { width: 30, height: 8, "aria-hidden": "true" }, draw("line", { x1: 0, y1: 4, x2: 30, y2: 4, stroke: "var(--pair)", "stroke-width": 2, "stroke-dasharray": dash }));
+    parts.push(make("div", { className: "lines" }, make("span", {}, line("6 4"), "from a hit to its partner"), make("span", {}, line("2 3"), "the partner")));
+  }
+  byId("legend").replaceChildren(...parts);
+}
+
+/** What the store holds, and questions that it can answer. */
+function intro() {
+  const names = Object.keys(store.categories);
+  const examples = names.length > 1 ? [names[0], names[1], `${names[1]} near ${names[0]}`, `${names[0]} not near ${names[1]}`] : ["forest", "a winding river", "dense residential area", "residential area near river"];
+  const ask = (text) => make("button", { type: "button", textContent: text, onclick: () => change({ q: text }) });
+  const days = store.scenes.map((scene) => day(scene.datetime)).filter(Boolean).sort();
+  const facts = [
+    ["store", store.store], ["tiles", count(store.tiles)],
+    ["scenes", plural(store.scenes.length, "scene")], ["taken", days.length ? [...new Set([days[0], days.at(-1)])].join(" to ") : "not known"],
+    ["categories", names.join(", ") || "none; tile with --landcover"], ["model", store.model ?? "none yet; run `geocmer embed`"],
+    ...(store.as_of ? [["version", store.as_of]] : []),
+  ];
+  byId("intro").replaceChildren(
+    make("div", {}, make("h2", { textContent: "Find places in your imagery by words" }),
+      make("p", { className: "soft", textContent: "Describe what a place looks like, or how two kinds of places lie to each other. Draw a box on the map to look only there." })),
+    make("div", { className: "examples" }, ...examples.map(ask)),
+    make("dl", {}, ...facts.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })])),
+  );
+}
