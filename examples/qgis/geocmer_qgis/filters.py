@@ -1,0 +1,48 @@
+"""Conditions on tiles that searches have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from .algorithm import GeocmerAlgorithm
+from .region import add_region, region_arguments
+
+COUNT, ALL_DATES = "COUNT", "ALL_DATES"
+TEXTS = {
+    "CATEGORY": ("--category", "Scene category"),
+    "WHERE": ("--where", "Condition, as built_up > 0.3"),
+    "SINCE": ("--since", "Taken on or after (YYYY-MM-DD)"),
+    "UNTIL": ("--until", "Taken on or before (YYYY-MM-DD)"),
+}
+"""Parameter -> option of the command, label."""
+
+
+def add_filters(algorithm: GeocmerAlgorithm) -> None:
+    """Add how many hits there may be, where they lie, and what else they must meet."""
+    number = QgsProcessingParameterNumber(COUNT, "How many hits", defaultValue=50, minValue=1)
+    algorithm.addParameter(number)
+    add_region(algorithm)
+    for name, (_, label) in TEXTS.items():
+        algorithm.add_advanced(QgsProcessingParameterString(name, label, optional=True))
+    algorithm.add_advanced(QgsProcessingParameterBoolean(ALL_DATES, "Keep all dates of a place", defaultValue=False))
+
+
+def filter_arguments(
+    algorithm: GeocmerAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext
+) -> list[str]:
+    """Return the arguments for these conditions."""
+    arguments = ["-k", str(algorithm.parameterAsInt(parameters, COUNT, context))]
+    arguments += region_arguments(algorithm, parameters, context)
+    for name, (option, _) in TEXTS.items():
+        if value := algorithm.parameterAsString(parameters, name, context).strip():
+            arguments += [option, value]
+    if algorithm.parameterAsBoolean(parameters, ALL_DATES, context):
+        arguments.append("--all-dates")
+    return arguments

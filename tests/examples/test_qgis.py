@@ -1,0 +1,205 @@
+"""The QGIS plugin, run in QGIS itself: its own Python, offscreen, on the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+
+ROOT = Path(__file__).resolve().parents[2]
+SESSION = Path(__file__).with_name("qgis_session.py")
+QGIS_PYTHON = "/usr/bin/python3"
+SIDE = 32
+BOX = (400_100.0, 4_499_100.0, 400_700.0, 4_499_700.0)
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The geocmer command of this checkout, as one that is installed in an environment of its own."""
+    path = tmp_path_factory.mktemp("bin") / "geocmer"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom geocmer_cli.main import main\nmain()\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """160 x 160 px of 10 m in UTM zone 33, every tile of another colour."""
+    path = tmp_path_factory.mktemp("scene") / "scene with spaces.tif"
+    rng = np.random.default_rng(5)
+    colours = np.kron(rng.integers(0, 255, (3, 5, 5)), np.ones((SIDE, SIDE))).astype(np.uint8)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=160, height=160, count=3, dtype="uint8", crs="EPSG:32633",
+        transform=Affine(10, 0, 400_000, 0, -10, 4_500_000), photometric="RGB",
+    ) as file:  # fmt: skip
+        file.write(colours)
+    return path
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two polygons in the scene's CRS; the first lies wholly in BOX."""
+    import geopandas
+
+    path = tmp_path_factory.mktemp("region") / "region.gpkg"
+    shapes = [shapely.box(400_200, 4_499_200, 400_300, 4_499_300), shapely.box(401_300, 4_498_500, 401_500, 4_498_700)]
+    geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32633").to_file(path)
+    return path
+
+
+def in_qgis(command: str | Path, *runs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run algorithms in one QGIS; return what each gave."""
+    reason = "QGIS is not installed: apt-get install qgis python3-qgis"
+    if shutil.which("qgis_process") is None:
+        pytest.skip(reason)
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+    environment |= {"QT_QPA_PLATFORM": "offscreen", "GEOCMER_COMMAND": str(command)}
+    done = subprocess.run(
+        [QGIS_PYTHON, SESSION, ROOT / "examples" / "qgis"],
+        input="".join(json.dumps(run) + "\n" for run in runs), env=environment, capture_output=True, text=True,
+        timeout=600, check=False,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(lines) == len(runs) + 1, done.stdout + done.stderr
+    assert lines[-1] == {"unloaded": True}
+    return lines[:-1]
+
+
+def geocmer(command: Path, *arguments: str | Path) -> list[dict[str, Any]]:
+    """Run the command as a shell does; return the JSON lines that it prints."""
+    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def tiles_in(command: Path, store: Path, *shapes: shapely.Geometry) -> set[str]:
+    """The tiles that touch shapes of EPSG:32633, by shapely on footprints that pyproj put there."""
+    import pyproj
+
+    there = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform
+    found = set()
+    done = subprocess.run(
+        [command, "export", "-o", "-", "--store", store], capture_output=True, text=True, check=True
+    ).stdout
+    for feature in json.loads(done)["features"]:
+        footprint = shapely.transform(shapely.geometry.shape(feature["geometry"]), there, interleaved=False)
+        if any(footprint.intersects(shape) for shape in shapes):
+            found.add(feature["properties"]["id"])
+    return found
+
+
+def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
+    command: Path, scene: Path, region: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    layers = {"scene": [str(scene), "raster"], "region": [str(region), "all"], "one": [str(region), "selected"]}
+    search: dict[str, Any] = {"QUERY": "a red roof", "STORE": str(store), "COUNT": 100, "OUTPUT": "TEMPORARY_OUTPUT"}
+    tile = {"SCENES": ["scene"], "STORE": str(store), "SIZE": SIDE}
+    box = ",".join(map(str, (BOX[0], BOX[2], BOX[1], BOX[3]))) + " [EPSG:32633]"
+    relation = {**search, "FIRST": "a red roof", "SECOND": "a green field", "RELATION": 2, "DISTANCE": 500}
+    wheres: list[dict[str, Any]] = [
+        {}, {"EXTENT": box}, {"REGION": "region"}, {"REGION": "region", "EXTENT": box}, {"COUNT": 3},
+    ]  # fmt: skip
+    tiled, *searched = in_qgis(
+        command,
+        {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile},
+        *({"algorithm": "geocmer:search", "layers": layers, "parameters": search | where} for where in wheres),
+        {"algorithm": "geocmer:relations", "parameters": relation},
+        {"algorithm": "geocmer:search", "parameters": search | {"WHERE": "no_such_class > 2"}},
+    )  # fmt: skip
+    assert tiled["outputs"]["OUTPUT"] == str(store)
+    refused, related = searched.pop(), searched.pop()
+    polygons = [
+        shapely.box(400_200, 4_499_200, 400_300, 4_499_300),
+        shapely.box(401_300, 4_498_500, 401_500, 4_498_700),
+    ]
+    everything = tiles_in(command, store, shapely.box(0, 0, 1e7, 1e7))
+    assert len(everything) == 25
+    expected = [
+        everything,
+        tiles_in(command, store, shapely.box(*BOX)),
+        tiles_in(command, store, *polygons),
+        tiles_in(command, store, polygons[0]),
+    ]
+    for found, ids in zip(searched, expected, strict=False):
+        assert "error" not in found, found
+        (layer,) = found["layers"]
+        assert set(layer["ids"]) == ids
+        assert layer["renderer"] == "QgsGraduatedSymbolRenderer"
+        assert layer["crs"] == "EPSG:4326"
+        assert layer["name"] == "a red roof"
+    (best,) = searched[4]["layers"]
+    assert best["ids"] == [hit["id"] for hit in geocmer(command, "search", "a red roof", "--store", store, "-k", "3")]
+    hits, partners = related["layers"]
+    words = "a red roof within 500 m of a green field"
+    told = geocmer(command, "search", words, "--store", store, "-k", "100")
+    assert hits["ids"] == [hit["id"] for hit in told]
+    assert partners["name"] == f"{words} (partners)"
+    assert "no_such_class" in refused["error"]
+
+
+def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(
+    command: Path, scene: Path, tmp_path: Path
+) -> None:
+    search = {"QUERY": "lake", "STORE": str(tmp_path / "none"), "COUNT": 5, "OUTPUT": str(tmp_path / "hits.gpkg")}
+    tile = {"SCENES": ["scene"], "STORE": str(tmp_path / "store"), "SIZE": SIDE}
+    (absent,) = in_qgis("/no/such/geocmer", {"algorithm": "geocmer:search", "parameters": search})
+    assert "'/no/such/geocmer'" in absent["error"]
+    layers = {"scene": [str(scene), "raster"]}
+    no_store, other_format, cancelled = in_qgis(
+        command,
+        {"algorithm": "geocmer:search", "parameters": search},
+        {"algorithm": "geocmer:search", "parameters": search | {"OUTPUT": str(tmp_path / "hits.csv")}},
+        {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile, "cancel": True},
+    )
+    assert str(tmp_path / "none") in no_store["error"]
+    assert ".gpkg" in other_format["error"]
+    assert not (tmp_path / "hits.gpkg").exists()
+    assert "Cancelled" in cancelled["error"]
+    geocmer(command, "tile", scene, "--size", str(SIDE), "--store", tmp_path / "store")  # goes on
+    assert len(tiles_in(command, tmp_path / "store", shapely.box(0, 0, 1e7, 1e7))) == 25
+
+
+def test_every_relation_of_the_plugin_is_one_that_geocmer_reads() -> None:
+    import ast
+
+    from geocmer.relations.parser import parse
+
+    source = ast.parse((ROOT / "examples/qgis/geocmer_qgis/relations.py").read_text())
+    (listed,) = [
+        node.value for node in source.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "RELATIONS"
+    ]  # fmt: skip
+    assert isinstance(listed, ast.Tuple)
+    names = [str(one.value) if isinstance(one, ast.Constant) else "within 2000 m of" for one in listed.elts]
+    assert len(names) > 10
+    for name in names:
+        assert len(parse(f"town {name} lake").clauses) == 1, name
+
+
+def test_the_zip_holds_one_folder_with_what_qgis_needs(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "examples/qgis/build.py", tmp_path], check=True, capture_output=True)
+    with zipfile.ZipFile(tmp_path / "geocmer_qgis.zip") as archive:
+        names = archive.namelist()
+        assert {name.split("/")[0] for name in names} == {"geocmer_qgis"}
+        assert {"geocmer_qgis/__init__.py", "geocmer_qgis/metadata.txt", "geocmer_qgis/icon.svg"} <= set(names)
+        archive.extractall(tmp_path)
+    import configparser
+
+    metadata = configparser.ConfigParser()
+    metadata.read(tmp_path / "geocmer_qgis" / "metadata.txt")
+    wanted = {"name", "qgisminimumversion", "description", "about", "version", "author", "email"}
+    assert wanted <= set(metadata["general"])
+    assert metadata["general"]["hasProcessingProvider"] == "yes"
