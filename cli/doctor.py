@@ -9,14 +9,12 @@ from typing import Annotated
 
 import typer
 
-from geocmer.errors import StoreError
-
 from .console import printable, progress, say
-from .options import STORE, Json, StoreDir
+from .options import STORE, Json, StoreDir, open_collection
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return doctor
 
 
@@ -36,19 +34,9 @@ def doctor(
 
     Example: geocmer doctor --store geocmer-store
     """
-    from geocmer.doctor.run import examine
-    from geocmer.store.store import Store
-
-    try:
-        db = Store.open(store)
-    except StoreError:
-        if not fix:
-            raise
-        db = Store.open_recovered(store)
-        for note in db.notes:
-            say(f"note: {note}")
+    collection = open_collection(store, must_exist=False)
     with progress("scenes") as bar:
-        report = examine(db, fix, quick, bar)
+        report = collection.doctor(fix=fix, quick=quick, progress=bar)
     for finding in report.findings:
         if as_json or not sys.stdout.isatty():
             print(json.dumps(finding.to_json()))
@@ -60,6 +48,6 @@ def doctor(
     if report.findings:
         say(f"store {store}: {len(report.findings)} findings, {len(report.findings) - left} fixed, {left} remain")
     else:
-        say(f"store {store} is sound: {db.count()} tiles, {len(db.scenes())} scenes")
+        say(f"store {store} is sound: {len(collection)} tiles, {len(collection.store.scenes())} scenes")
     if left:
         raise typer.Exit(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .console import progress, say
-from .options import STORE, AdapterDir, Device, Model, StoreDir, encoder_of
+from .options import STORE, AdapterDir, Device, Model, StoreDir, open_collection
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return embed
 
 
@@ -22,12 +22,7 @@ def embed(
 
     Example: geocmer embed --model hf-hub:ORG/MODEL
     """
-    from geocmer.ingest.reembed import reembed
-    from geocmer.ingest.writer import encoder_info
-    from geocmer.store.store import Store
-
-    db = Store.open(store)
-    encoder = encoder_of(db, model, adapter, device)
+    collection = open_collection(store, model=model, adapter=adapter, device=device)
     with progress("tiles") as bar:
-        count = reembed(db, encoder, bar)
-    say(f"{count} tiles embedded; store {store} now answers to {encoder_info(encoder).title}")
+        count = collection.embed(progress=bar)
+    say(f"{count} tiles embedded; store {store} now answers to {collection.info()['model']}")

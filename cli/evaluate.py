@@ -10,8 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import progress, say
-from .options import AdapterDir, Device, Json, Model, encoder_of
+import geocmer
+from geocmer.errors import InputError
+
+from .console import printable, progress, say
+from .options import AdapterDir, Device, Json, Model, open_collection
 
 
 def command() -> Callable[..., None]:
@@ -24,7 +27,7 @@ def evaluate(
         Path | None, typer.Argument(help="Annotation file or folder of a captioned set (JSON, JSON lines, CSV).")
     ] = None,
     store: Annotated[
-        Path | None, typer.Option("--store", help="Score the tiles of this store instead, tiled with --landcover.")
+        str | None, typer.Option("--store", help="Score the tiles of this store instead, tiled with --landcover.")
     ] = None,
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
@@ -57,23 +60,29 @@ def evaluate(
 
     Example: geocmer evaluate rsicd/captions.json --split test
     """
-    from geocmer.errors import InputError
-
     if seed < 0:
         raise InputError(f"--seed {seed} is negative; give 0 or more")
-    if (pairs is None) == (store is None):
+    if pairs is not None and store is None:
+        with progress("images") as bar:
+            rows = geocmer.evaluate(
+                pairs, model=model, adapter=adapter, device=device, split=split, images=images, seed=seed,
+                shuffle=shuffle, category_prior=category_prior, progress=bar, notify=say,
+            )  # fmt: skip
+    elif store is not None and pairs is None:
+        rows = open_collection(store, model=model, adapter=adapter, device=device).evaluate(seed=seed)
+    else:
         both = f"both {pairs} and --store {store} were given" if pairs else "nothing to evaluate on"
         raise InputError(f"{both}; give either an annotation file or --store DIR")
-    if store is not None:
-        _evaluate_store(store, model, adapter, device, seed, as_json=as_json)
-        return
-    assert pairs is not None
-    rows, title = _evaluate_pairs(pairs, split, images, model, adapter, device, seed, category_prior, shuffle=shuffle)
     if as_json or not sys.stdout.isatty():
         for row in rows:
             print(json.dumps(row))
-        return
-    print(title)
+    elif pairs is not None:
+        _print_recalls(rows)
+    else:
+        _print_categories(rows)
+
+
+def _print_recalls(rows: list[dict[str, Any]]) -> None:
     print("labels     ties    I2T R@1/5/10          T2I R@1/5/10          mR")
     for row in rows:
         i2t, t2i = (" / ".join(f"{v:5.2f}" for v in row[k]) for k in ("i2t", "t2i"))
@@ -81,52 +90,9 @@ def evaluate(
         print(f"{row['labels']:<10} {row['ties']:<7} {i2t}  {t2i}  {row['mR']:5.2f}{note}")
 
 
-def _evaluate_pairs(
-    path: Path, split: str, images: Path | None, model: str | None, adapter: Path | None, device: str, seed: int,
-    category_prior: float, *, shuffle: bool,
-) -> tuple[list[dict[str, Any]], str]:  # fmt: skip
-    """Measure the recalls in each label mode; return them and a line that says on what."""
-    from geocmer.datasets.annotations import load_pairs
-    from geocmer.evaluation.label_modes import label_mode_scores
-    from geocmer.evaluation.recall import recall
-    from geocmer.evaluation.similarity import pair_similarity
-
-    data = load_pairs(path, images).split(split)
-    encoder = encoder_of(None, model, adapter, device)
-    with progress("images") as bar:
-        similarity, owner = pair_similarity(encoder, data, encoder.backbone.size, bar)
-    if shuffle:
-        import numpy as np
-
-        owner = np.random.default_rng(seed).permutation(owner)
-    rows = [
-        {"labels": mode, "ties": ties, **recall(scores, owner, ties, seed).to_json()}
-        for mode, scores in label_mode_scores(encoder, data, similarity, owner, category_prior).items()
-        for ties in ("random", "worst")
-    ]
-    return rows, f"{data.name} {split}: {len(data)} images, {len(owner)} captions"
-
-
-def _evaluate_store(
-    path: Path, model: str | None, adapter: Path | None, device: str, seed: int, *, as_json: bool
-) -> None:
-    """Print the score of each category, and their mean, in which every category counts the same."""
-    from geocmer.evaluation.store_retrieval import category_scores, mean_score
-    from geocmer.store.store import Store
-
-    opened = Store.open(path)
-    encoder = encoder_of(opened, model, adapter, device)
-    scores = category_scores(opened.snapshot(), encoder.encode_texts, encoder.fingerprint, seed)
-    codes = [score.category for score in scores if score.category.removeprefix("class ").isdigit()]
-    if codes:
-        say(f"warning: {', '.join(codes)} are codes, no words to ask for; tile again with --legend")
-    scores.append(mean_score(scores))
-    if as_json or not sys.stdout.isatty():
-        for score in scores:
-            print(json.dumps(score.to_json()))
-        return
-    width = max(len(score.category) for score in scores)
+def _print_categories(rows: list[dict[str, Any]]) -> None:
+    width = max(len(row["category"]) for row in rows)
     print(f"{'category':<{width}}   tiles    P@10      AP  chance")
-    for score in scores:
-        shares = "  ".join(f"{share:6.3f}" for share in (score.precision, score.average_precision, score.chance))
-        print(f"{score.category:<{width}}  {score.tiles:6}  {shares}")
+    for row in rows:
+        shares = "  ".join(f"{row[name]:6.3f}" for name in ("p10", "ap", "chance"))
+        print(printable(f"{row['category']:<{width}}  {row['tiles']:6}  {shares}"))

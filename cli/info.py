@@ -15,7 +15,7 @@ _SHOWN = 10
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return info
 
 

@@ -14,8 +14,6 @@ from .console import say
 
 if TYPE_CHECKING:
     from geocmer.collection import Collection
-    from geocmer.models.encoder import Encoder
-    from geocmer.store.store import Store
 
 StoreDir = Annotated[
     str,
@@ -99,25 +97,15 @@ Heatmaps = Annotated[
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")]
 
 
-def open_collection(path: str, **options: Any) -> Collection:
-    """Open the store that a command reads; what it has to tell is said.
+def open_collection(path: str, *, must_exist: bool = True, **options: Any) -> Collection:
+    """Open the store of a command; what it has to tell is said.
 
     Raises:
         InputError: `as_of` is no version, date or time.
-        StoreError: there is no such store, or no such version any more.
+        StoreError: there is no such store although it must exist, or no such version any more.
     """
     from geocmer.collection import Collection
 
     collection = Collection(path, notify=say, **options)
-    _ = collection.store  # there must be one
+    _ = must_exist and collection.store
     return collection
-
-
-def encoder_of(store: Store | None, model: str | None, adapter: Path | None, device: str) -> Encoder:
-    """Load the encoder the user names, else the one that built the store, else the bundled one; its device is said."""
-    from geocmer.models.choose import choose_encoder
-
-    built = store.encoder if store else None
-    encoder = choose_encoder((built.model, built.adapter) if built else None, model, adapter, device)
-    say(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
-    return encoder

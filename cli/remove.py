@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from .console import say
-from .options import STORE, StoreDir
+from .options import STORE, StoreDir, open_collection
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return remove
 
 
@@ -29,13 +29,7 @@ def remove(
 
     Example: geocmer remove scene.tif
     """
-    from geocmer.store.store import Store
-
-    db = Store.open(store)
-    found = list(
-        dict.fromkeys(scene for name in scenes for scene in db.find_scenes(name))
-    )  # all, before any is removed
-    for scene in dict.fromkeys(found):
-        say(f"scene {scene[:8]}: {db.remove_scene(scene)} tiles removed")
-    db.upkeep()
-    say(f"store {store}: {db.count()} tiles, scenes: {len(db.scenes())}")
+    collection = open_collection(store)
+    for scene, count in collection.remove(*scenes).items():
+        say(f"scene {scene[:8]}: {count} tiles removed")
+    say(f"store {store}: {len(collection)} tiles, scenes: {len(collection.store.scenes())}")

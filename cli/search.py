@@ -110,12 +110,11 @@ _HELP = search.__doc__ or ""
 def _draw(collection: Collection, hits: Hits, folder: Path | None, output: Path | None) -> None:
     """Draw heat maps of all hits into a folder that was named, else of the first ones, as far as possible."""
     from geocmer.errors import GeocmerError
-    from geocmer.search.heatmap import write_heatmaps
 
     into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
     drawn = islice(hits, None if folder else MAX_EXPLAINED_HITS)
     try:
-        count = sum(1 for _ in write_heatmaps(collection.encoder, drawn, into))
+        count = len(collection.explain(drawn, into))
     except GeocmerError as error:
         if folder:
             raise

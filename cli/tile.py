@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
-from geocmer.errors import GeocmerError, InputError, StoreError
+from geocmer.errors import GeocmerError, InputError, ModelError, StoreError
 from geocmer.landcover.bundled_legends import legend_names
 
 from .console import progress, say
-from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, encoder_of
+from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, open_collection
 
 
 def command() -> Callable[..., None]:
-    """The function Typer makes a command of."""
+    """Return the function that Typer makes a command of."""
     return tile
 
 
@@ -76,43 +76,31 @@ def tile(
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
     """
-    from geocmer.imagery.acquisition import parse_datetime
-    from geocmer.imagery.bands import parse_bands
-    from geocmer.imagery.stretch import StretchRule
-    from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
-    from geocmer.landcover.categories import load_rules
-    from geocmer.landcover.layer import LandCover
-    from geocmer.store.address import store_address
-    from geocmer.store.store import Store
+    from geocmer.ingest.plan import IngestPlan
 
-    band_numbers = parse_bands(bands) if bands else None
-    time = parse_datetime(acquired) if acquired else None
-    options = TileOptions(size, stride, band_numbers, gsd, min_valid, nodata, gcps, time, StretchRule.parse(stretch))
-    land_cover = LandCover.open(landcover, legend, class_column=class_column, layer=layer) if landcover else None
-    category_rules = load_rules(rules)
+    plan = IngestPlan.of(
+        size=size, stride=stride, bands=bands, gsd=gsd, min_valid=min_valid, nodata=nodata, gcps=gcps,
+        datetime=acquired, stretch=stretch, landcover=landcover, legend=legend, class_column=class_column, layer=layer,
+        rules=rules,
+    )  # fmt: skip
     bad: list[Path] = []
     for path in scenes:
         with _left_out(path, bad, fail_fast or len(scenes) == 1):
-            check_inputs(path, options, land_cover)
+            plan.check(path)
     if len(bad) == len(scenes):
         raise InputError(f"none of the {len(scenes)} scenes can be used, for the reasons above")
-    # A new store is created last: a model that cannot be loaded leaves nothing behind.
-    existing = Store.open_or_create(store) if Path(store_address(store)).exists() else None
-    encoder = None if no_embed else encoder_of(existing, model, adapter, device)
-    db = existing or Store.open_or_create(store)
-    for note in db.notes:
-        say(f"note: {note}")
+    collection = open_collection(store, model=model, adapter=adapter, device=device, must_exist=False)
     for path in [path for path in scenes if path not in bad]:
         result = None
         with _left_out(path, bad, fail_fast or len(scenes) == 1), progress(path.name) as bar:
-            result = ingest(path, db, encoder, options, land_cover=land_cover, rules=category_rules, on_window=bar)
+            result = collection.add(path, plan=plan, embed=not no_embed, progress=bar)
         if result is None:
             continue
         for line in result.lines():
             say(line)
         if as_json:
             print(json.dumps(result.to_json()))
-    say(f"store {store}: {db.count()} tiles, scenes: {len(db.scenes())}")
+    say(f"store {store}: {len(collection)} tiles, scenes: {len(collection.store.scenes())}")
     if bad:
         names = ", ".join(str(path) for path in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         say(f"error: {len(bad)} of {len(scenes)} scenes were left out, for the reasons above: {names}")
@@ -121,10 +109,10 @@ def tile(
 
 @contextmanager
 def _left_out(path: Path, bad: list[Path], stop: bool) -> Iterator[None]:
-    """Name a scene that cannot be used and go on with the others, unless asked to stop; a store's fault stops all."""
+    """Name a scene that cannot be used and go on, unless asked to stop; a fault of the store or the model stops all."""
     try:
         yield
-    except StoreError:
+    except (StoreError, ModelError):
         raise
     except GeocmerError as error:
         if stop:

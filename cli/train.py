@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import geocmer
+from geocmer.errors import InputError
+
 from .console import progress, say
-from .options import Device
+from .options import Device, open_collection
 
 if TYPE_CHECKING:
-    from geocmer.datasets.pairs import PairSet
-    from geocmer.models.backbone import Backbone
-    from geocmer.training.config import TrainConfig
     from geocmer.training.loop import Epoch
     from geocmer.training.scores import Score
 
@@ -37,7 +38,10 @@ def train(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapter"),
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images.")] = None,
-    model: Annotated[str, typer.Option("--model", help="Frozen towers, as for `geocmer tile`.")] = "bundled",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Frozen towers, as for `geocmer tile`. [bundled, or those of the store]"),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file of settings; options given here win over it.")
     ] = None,
@@ -68,63 +72,30 @@ def train(
 
     Example: geocmer train rsicd/captions.json eurosat/labels.json --out my-adapter
     """
-    from geocmer.models.backbone import Backbone
-    from geocmer.training.config import read_settings
-    from geocmer.training.distributed import local_device, process_group, rank
-    from geocmer.training.ensemble import member_folders
-    from geocmer.training.plot import draw
-
-    options = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "views": views}
-    cfg = read_settings(config, {**options, "seed": seed})
-    backbone = Backbone.load(model, local_device(device))
-    folders = member_folders(out, cfg, backbone)
-    with process_group(backbone.device):
-        first = rank() == 0
-        note = say if first else _ignore
-        data = _data(pairs, images, store, cfg.seed, note)
-
-        def on_epoch(epoch: Epoch) -> None:
-            mark = " *" if epoch.best else ""
-            figures = f"loss {epoch.loss:.3f}  validation {_figures(epoch.val)}{mark}"
-            member = f"member {epoch.member + 1}/{len(folders)}  " if len(folders) > 1 else ""
-            note(f"{member}epoch {epoch.number + 1}/{cfg.epochs}  {figures}")
-
-        def on_ensemble(score: Score) -> None:
-            note(f"all members together: validation {_figures(score)}")
-
-        _run(
-            data, backbone, out, cfg, None if no_cache else cache_dir, note, on_epoch, on_ensemble, cached=not no_cache
-        )
-    if first:
-        for folder in folders:
-            draw(folder / "metrics.jsonl", folder / "training.png")
-        print(out)
-
-
-def _run(
-    data: list[PairSet], backbone: Backbone, out: Path, cfg: TrainConfig, cache: Path | None,
-    note: Callable[[str], None], on_epoch: Callable[[Epoch], None], on_ensemble: Callable[[Score], None], *,
-    cached: bool,
-) -> None:  # fmt: skip
-    from geocmer.errors import InputError
-    from geocmer.training.baselines import train_baseline
-    from geocmer.training.config import BASELINE_RATES
-    from geocmer.training.ensemble import train as run
-    from geocmer.training.feature_cache import bytes_needed, default_cache
-
-    model = f"model {backbone.spec} on {backbone.device}"
-    if cfg.method in BASELINE_RATES:
-        note(f"{model}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written")
-        if len(data) > 1:
-            raise InputError(f"--method {cfg.method} trains on one set, not on {len(data)}")
-        train_baseline(data[0], backbone, out, cfg, on_epoch)
-        return
-    cache = (cache or default_cache()) if cached else None
-    images = sum(cfg.views if pair.split == "train" else pair.split == "val" for pairs in data for pair in pairs.pairs)
-    space = f"features take {bytes_needed(backbone, images) / 1e6:,.0f} MB in {cache}" if cache else "no feature cache"
-    note(f"{model}; {space}")
+    if (not pairs) == (store is None):
+        both = f"both {' '.join(pairs)} and --store {store} were given" if pairs else "nothing to train on"
+        raise InputError(f"{both}; give either an annotation file or --store DIR")
+    options: dict[str, Any] = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+    options |= {"views": views, "seed": seed, "config": config, "images": images, "cache_dir": cache_dir}
+    options |= {"cached": not no_cache, "on_epoch": _say_epoch, "on_ensemble": _say_ensemble}
     with progress("features") as bar:
-        run(data, backbone, out, cfg, cache=cache, on_features=bar, on_epoch=on_epoch, on_ensemble=on_ensemble)
+        if pairs:
+            folder = geocmer.train(pairs, out, model=model, device=device, notify=say, progress=bar, **options)
+        else:
+            folder = open_collection(str(store), model=model, device=device).train(out, progress=bar, **options)
+    if int(os.environ.get("RANK", "0")) == 0:  # the first process of a `torchrun` speaks
+        print(folder)
+
+
+def _say_epoch(epoch: Epoch) -> None:
+    mark = " *" if epoch.best else ""
+    figures = f"loss {epoch.loss:.3f}  validation {_figures(epoch.val)}{mark}"
+    member = f"member {epoch.member + 1}/{epoch.members}  " if epoch.members > 1 else ""
+    say(f"{member}epoch {epoch.number + 1}/{epoch.epochs}  {figures}")
+
+
+def _say_ensemble(score: Score) -> None:
+    say(f"all members together: validation {_figures(score)}")
 
 
 def _figures(score: Score) -> str:
@@ -135,38 +106,3 @@ def _figures(score: Score) -> str:
         each = ", ".join(f"{name} {part.mean:.1f}" for name, part in score.by_set.items())
         return f"mean {score.mean:.2f} ({each})"
     return f"{'accuracy' if isinstance(score, Accuracy) else 'mR'} {score.mean:.2f}"
-
-
-def _ignore(_: str) -> None:
-    """Say nothing: only the first process of a `torchrun` speaks."""
-
-
-def _data(
-    pairs: list[str] | None, images: Path | None, store: str | None, seed: int, note: Callable[[str], None]
-) -> list[PairSet]:
-    """Read the sets, or make one of the tiles of a store and report how many were used."""
-    from geocmer.errors import InputError
-
-    if (not pairs) == (store is None):
-        both = f"both {' '.join(pairs)} and --store {store} were given" if pairs else "nothing to train on"
-        raise InputError(f"{both}; give either an annotation file or --store DIR")
-    if pairs:
-        from geocmer.datasets.duplicates import duplicate_warnings
-        from geocmer.datasets.mixture import load_sets
-
-        sets = load_sets(pairs, images)
-        for warning in (
-            w for name, data in zip(pairs, sets, strict=True) if "#" not in name for w in duplicate_warnings(data)
-        ):
-            note(f"warning: {warning}")
-        return sets
-    if images is not None:
-        raise InputError(f"--images {images} belongs to an annotation file; tiles are read from their scenes")
-    from geocmer.datasets.store_pairs import tile_pairs
-    from geocmer.store.store import Store
-
-    found = tile_pairs(Store.open(str(store)), seed=seed)
-    note(found.summary)
-    for warning in found.warnings:
-        note(f"warning: {warning}")
-    return [found.pairs]

@@ -6,58 +6,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._types import Progress
-from ..errors import InputError
+from ..errors import InputError, StoreError
 from ..store.facts import describe
 from ..store.store import Store
 from .opening import Opening
 
 if TYPE_CHECKING:
+    from ..doctor.report import Report
     from ..ingest.pipeline import IngestReport
+    from ..ingest.plan import IngestPlan
 
 
 class Keeping(Opening):
     """How a `Collection` is filled and looked after."""
 
     def add(
-        self,
-        scene: str | Path,
-        *,
-        landcover: str | Path | None = None,
-        legend: str | Path | None = None,
-        class_column: str | None = None,
-        rules: str | Path | None = None,
-        embed: bool = True,
-        progress: Progress | None = None,
-        **tiling: Any,
-    ) -> IngestReport:
+        self, scene: str | Path, *, plan: IngestPlan | None = None, embed: bool = True,
+        progress: Progress | None = None, **settings: Any,
+    ) -> IngestReport:  # fmt: skip
         """Cut a scene into tiles, categorise, embed and store them; what is there already is left alone.
 
         Args:
             scene: a GeoTIFF or COG.
-            landcover: a raster or a vector file that tells the scene categories.
-            legend: name or file of its legend.
-            class_column: of a vector file.
-            rules: TOML file, from class shares to a category.
+            plan: all settings at once, made once for many scenes.
             embed: make the vectors too, which searching needs.
             progress: called with (done, total) windows.
-            **tiling: how the scene is divided: size, stride, bands, gsd, min_valid; see `TileOptions`.
+            **settings: or the same by name: landcover, legend, class_column, layer, rules, and how the scene is read
+                and divided, as size, stride, bands, gsd; see `IngestPlan.of`.
 
         Raises:
             GeocmerError: the scene, the land cover, the model or the store cannot be used.
         """
-        from ..ingest.pipeline import TileOptions, check_inputs, ingest
-        from ..landcover.categories import load_rules
-        from ..landcover.layer import LandCover
+        from ..ingest.pipeline import ingest
 
-        if self._as_of is not None:
-            raise InputError(f"version {self._as_of} of {self.path} cannot be added to; open the store as it is now")
-        options = TileOptions(**tiling)
-        cover = LandCover.open(landcover, legend, class_column=class_column) if landcover else None
-        named = load_rules(rules)
-        check_inputs(scene, options, cover)
+        plan = self._plan(plan, settings)
+        if not self._writable:  # what fails leaves no store behind, and fails before a model is loaded
+            plan.check(scene)
+        existing = self._open_to_write() if self.is_there() else None
         encoder = self.encoder if embed else None
-        self._store = Store.open_or_create(self.path)  # last: what failed before leaves nothing behind
-        return ingest(scene, self._store, encoder, options, land_cover=cover, rules=named, on_window=progress)
+        store = existing or self._open_to_write()
+        return ingest(
+            scene, store, encoder, plan.options, land_cover=plan.land_cover, rules=plan.rules, on_window=progress
+        )
 
     def embed(
         self, *, model: str | None = None, adapter: str | Path | None = None, progress: Progress | None = None
@@ -81,6 +71,67 @@ class Keeping(Opening):
             self._model, self._adapter, self._encoder, self._text_encoder = model or self._model, adapter, None, None
         return reembed(store, self.encoder, progress)
 
+    def remove(self, *scenes: str) -> dict[str, int]:
+        """Remove scenes and all their tiles, unfinished ones too; the files themselves are left alone.
+
+        Args:
+            *scenes: files that were tiled, or beginnings of the ids that `info` lists.
+
+        Returns:
+            Id of each scene that was removed -> number of its tiles.
+
+        Raises:
+            StoreError: there is no such scene, or several are meant, and then nothing is removed; or the store cannot
+                be written.
+        """
+        found = [scene for name in scenes for scene in self.store.find_scenes(name)]  # all, before any is removed
+        removed = {scene: self.store.remove_scene(scene) for scene in dict.fromkeys(found)}
+        self.store.upkeep()
+        return removed
+
+    def doctor(self, *, fix: bool = False, quick: bool = False, progress: Progress | None = None) -> Report:
+        """Examine the store: what is missing, unfinished, damaged or in the way, and what fixes it.
+
+        Args:
+            fix: merge, rebuild and clear what can be made again; nothing that only you have is ever removed.
+            quick: do not read the scenes to see whether they have changed.
+            progress: called with (done, total) scenes.
+
+        Raises:
+            StoreError: there is none, or it cannot be read at all.
+        """
+        from ..doctor.run import examine
+
+        try:
+            store = self.store
+        except StoreError:
+            if not fix:
+                raise
+            store = self._store = Store.open_recovered(self.path)
+            self._tell_recovered(store)
+        return examine(store, fix, quick, progress)
+
     def info(self) -> dict[str, Any]:
         """Return what the store holds: counts, scenes, categories, bounds, model, and the versions that can be read."""
         return describe(self.store)
+
+    def _plan(self, plan: IngestPlan | None, settings: dict[str, Any]) -> IngestPlan:
+        """Make the plan, unless it was made before."""
+        from ..ingest.plan import IngestPlan
+
+        if self._as_of is not None:
+            raise InputError(f"version {self._as_of} of {self.path} cannot be added to; open the store as it is now")
+        if plan is not None and settings:
+            raise InputError(f"a plan and {', '.join(settings)} were given; put everything into the plan")
+        return plan or IngestPlan.of(**settings)
+
+    def _open_to_write(self) -> Store:
+        """Open the store once to write to it; one that is not there is made, one that was interrupted recovered."""
+        if not self._writable:
+            self._store, self._writable = Store.open_or_create(self.path), True
+            self._tell_recovered(self._store)
+        return self.store
+
+    def _tell_recovered(self, store: Store) -> None:
+        for note in store.notes:
+            self._notify(f"note: {note}")

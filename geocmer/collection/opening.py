@@ -43,6 +43,7 @@ class Opening:
         self._model, self._adapter, self._device = model, adapter, device
         self._notify = notify or (lambda _: None)
         self._store: Store | None = None
+        self._writable = False
         self._encoder = encoder
         self._text_encoder: NumpyTextEncoder | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ from .opening import Opening
 
 if TYPE_CHECKING:
     from ..export.hits import Hits
+    from ..search.results import Hit
 
 Keep = Literal["best", "newest", "all"]
 """Which of the hits that show the same place are kept."""
@@ -72,3 +73,14 @@ class Searching(Opening):
             category_prior=category_prior, approximate=approximate, notify=self._notify,
         )  # fmt: skip
         return Hits.of(answer, question.title)
+
+    def explain(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
+        """Draw where the focus layers looked, a heat map for each hit, into a folder; return the files.
+
+        Raises:
+            InputError: a scene is gone or has changed, or nothing can be written there.
+            ModelError: the encoder has no focus layers.
+        """
+        from ..search.heatmap import write_heatmaps
+
+        return list(write_heatmaps(self.encoder, hits, Path(folder)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .._types import Progress
 from ..errors import InputError
+from ..imagery.acquisition import parse_datetime
+from ..imagery.bands import parse_bands
 from ..imagery.grid import Grid, scene_id, tile_id
 from ..imagery.scene import Scene, SceneOptions
 from ..imagery.stretch import PERCENTILE, StretchRule
@@ -17,11 +20,11 @@ from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
 from ..store.scene_row import GridRecord, SceneRow, TilingSettings
 from ..store.store import Store
+from .reembed import embed_missing
+from .writer import TileWriter, encoder_info
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .reembed import embed_missing
-from .writer import TileWriter, encoder_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,23 @@ class TileOptions:
     min_valid: float = 0.5
     nodata: float | None = None
     gcps: bool = False
-    datetime: datetime | None = None
+    datetime: dt.datetime | None = None
     stretch: StretchRule = PERCENTILE
+
+    @classmethod
+    def of(
+        cls, *, bands: Sequence[int] | str | None = None, datetime: dt.datetime | str | None = None,
+        stretch: StretchRule | str = PERCENTILE, **others: Any,
+    ) -> Self:  # fmt: skip
+        """Make options of values as people write them: "4,3,2", "2021-06-01", "minmax"; `others` are the fields.
+
+        Raises:
+            InputError: a text cannot be read.
+        """
+        numbers = parse_bands(bands) if isinstance(bands, str) else bands
+        time = parse_datetime(datetime) if isinstance(datetime, str) else datetime
+        rule = StretchRule.parse(stretch) if isinstance(stretch, str) else stretch
+        return cls(bands=None if numbers is None else tuple(numbers), datetime=time, stretch=rule, **others)
 
     @property
     def scene(self) -> SceneOptions:
@@ -150,7 +168,7 @@ def ingest(
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
                 bands=scene.bands, stretch=stretch, grid=_grid_record(grid, options),
                 report=reader.report, datetime=scene.datetime, settings=settings,
-                created_at=datetime.now(UTC),
+                created_at=dt.datetime.now(dt.UTC),
             )
         )  # fmt: skip
         store.upkeep()

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from .._types import Progress
 from ..store.store import Store, TileKey
 from ..store.tile_images import TileImageReader
+from .writer import BATCH_TILES, encode_tiles, encoder_info
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-from .writer import BATCH_TILES, encode_tiles, encoder_info
 
 
 def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) -> int:

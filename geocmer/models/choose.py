@@ -28,13 +28,29 @@ def choose_encoder(
     """
     if model is None and adapter is None and built_with is not None:
         return Encoder.of_store(*built_with, device)
-    if model is None and adapter is not None:
-        from .adapter_config import read_config
-        from .trust import require_known
+    return Encoder.load(choose_model(None, model, adapter), adapter, device)
 
-        model = read_config(Path(adapter)).backbone
-        require_known(model, "", f"adapter {adapter}")
-    return Encoder.load(model or BUNDLED, adapter, device)
+
+def choose_model(built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None) -> str:
+    """Name the towers of the encoder that `choose_encoder` loads with the same arguments.
+
+    Raises:
+        ModelError: the adapter cannot be read, or the towers that it or the store names were never named here.
+    """
+    from .trust import require_known
+
+    if model is not None:
+        return model
+    if adapter is not None:
+        from .adapter_config import read_config
+
+        found = read_config(Path(adapter)).backbone
+        require_known(found, "", f"adapter {adapter}")
+        return found
+    if built_with is not None:
+        require_known(built_with[0], "", "the store")
+        return built_with[0]
+    return BUNDLED
 
 
 def choose_text_encoder(

@@ -196,7 +196,7 @@ def train_baseline(
             schedule.step()
             losses.append(loss.item())
         found = recall(*pair_similarity(model, val_set, backbone.size))
-        figures = Epoch(epoch, float(np.mean(losses)), found, best is None or found.mean > best.mean)
+        figures = Epoch(epoch, float(np.mean(losses)), found, best is None or found.mean > best.mean, cfg.epochs)
         best = found if figures.best else best
         lines.append(figures.to_json())
         with naming_disk_errors(out, "--out"):

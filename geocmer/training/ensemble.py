@@ -86,7 +86,7 @@ def train(
         checkpoints: list[Checkpoint] = []
         for member, folder in enumerate(folders):
             seeded = replace(cfg, seed=cfg.seed * members + member)
-            checkpoints.append(fit(data, member_config, folder, seeded, backbone.device, on_epoch, member))
+            checkpoints.append(fit(data, member_config, folder, seeded, backbone.device, on_epoch, member, members))
         if rank() == 0:
             adapter = Adapter.from_members([Adapter.load(folder, backbone) for folder in folders])
             if cfg.method == "cmer" and not backbone.aligned:

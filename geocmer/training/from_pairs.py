@@ -2,47 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._types import Progress
-from ..datasets.annotations import load_pairs
+from ..datasets.duplicates import duplicate_warnings
+from ..datasets.mixture import load_sets
 from ..datasets.pairs import PairSet
+from ..datasets.store_pairs import TilePairs
+from ..errors import InputError
 from ..models.backbone import BUNDLED, Backbone
-from .config import read_settings
+from .baselines import train_baseline
+from .config import BASELINE_RATES, TrainConfig, read_settings
+from .distributed import local_device, process_group, rank
+from .ensemble import member_folders
 from .ensemble import train as train_members
-from .feature_cache import default_cache
+from .feature_cache import bytes_needed, default_cache
+from .loop import Epoch
+from .plot import draw
+from .scores import Score
+
+PairsLike: TypeAlias = str | Path | PairSet | TilePairs
 
 
 def train(
-    pairs: str | Path | PairSet,
+    pairs: PairsLike | Sequence[PairsLike],
     out: str | Path,
     *,
     images: str | Path | None = None,
-    model: str | None = None,
+    model: str | Backbone | None = None,
     device: str = "auto",
+    config: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    cached: bool = True,
     progress: Progress | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_ensemble: Callable[[Score], None] | None = None,
+    notify: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Path:
     """Train an adapter on captioned images and write it to a folder, which is returned.
 
+    Under `torchrun` each process computes a part of every batch; the first one writes, and calls back.
+
     Args:
-        pairs: annotation file of a captioned set, or the set itself.
-        out: folder of the adapter.
-        images: folder of the images.
-        model: frozen towers, see `Backbone.load`; the bundled ones if None.
+        pairs: a captioned set: an annotation file, its parts as `FILE#word=snow`, or the set itself; or several.
+        out: folder of the adapter; `metrics.jsonl` and `training.png` lie in it, or in that of each member.
+        images: folder of the images, of a single annotation file.
+        model: frozen towers, see `Backbone.load`, or those that are loaded already; the bundled ones if None.
         device: auto, cuda, mps or cpu.
+        config: TOML file of settings; those given here win over it.
         cache_dir: of the features; the user's cache folder if None.
-        progress: called with (done, total) pictures while features are computed.
-        **settings: fields of `TrainConfig`, as `epochs=10`.
+        cached: if not, the image tower runs in every step: slow.
+        progress: called with (done, total) images while features are computed.
+        on_epoch: called after each epoch.
+        on_ensemble: called with the validation figure of several members together.
+        notify: gets a line about the sets, the model, and the space that features take.
+        **settings: fields of `TrainConfig`, as `epochs=10`; None leaves one as it is.
 
     Raises:
         GeocmerError: the pairs, a setting or the model cannot be used.
     """
-    folder = Path(out)
-    cache = Path(cache_dir) if cache_dir else default_cache()
-    backbone = Backbone.load(model or BUNDLED, device)
-    data = pairs if isinstance(pairs, PairSet) else load_pairs(Path(pairs), Path(images) if images else None)
-    train_members(data, backbone, folder, read_settings(None, settings), cache=cache, on_features=progress)
-    return folder
+    cfg = read_settings(Path(config) if config else None, settings)
+    backbone = model if isinstance(model, Backbone) else Backbone.load(model or BUNDLED, local_device(device))
+    out = Path(out)
+    folders = member_folders(out, cfg, backbone)
+    with process_group(backbone.device):
+        first = rank() == 0
+        note = notify if notify and first else _ignore
+        sets = _read_sets(pairs, images, note)
+        towers = f"model {backbone.spec} on {backbone.device}"
+        if cfg.method in BASELINE_RATES:
+            note(
+                f"{towers}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written"
+            )
+            if len(sets) > 1:
+                raise InputError(f"--method {cfg.method} trains on one set, not on {len(sets)}")
+            train_baseline(sets[0], backbone, out, cfg, on_epoch)
+        else:
+            cache = (Path(cache_dir) if cache_dir else default_cache()) if cached else None
+            note(f"{towers}; {_space(sets, backbone, cfg, cache)}")
+            train_members(
+                sets, backbone, out, cfg, cache=cache, on_features=progress, on_epoch=on_epoch, on_ensemble=on_ensemble
+            )
+    if first:
+        for folder in folders:
+            draw(folder / "metrics.jsonl", folder / "training.png")
+    return out
+
+
+def _read_sets(
+    pairs: PairsLike | Sequence[PairsLike], images: str | Path | None, note: Callable[[str], None]
+) -> list[PairSet]:
+    """Read the sets that are named, and tell what should be known of them."""
+    given = [pairs] if isinstance(pairs, PairsLike) else list(pairs)
+    names = [str(one) for one in given if isinstance(one, str | Path)]
+    if images is not None and not names:
+        raise InputError(f"--images {images} belongs to an annotation file; tiles are read from their scenes")
+    read = iter(load_sets(names, Path(images) if images else None) if names else [])
+    sets: list[PairSet] = []
+    for one in given:
+        if isinstance(one, TilePairs):
+            sets.append(one.pairs)
+            for line in (one.summary, *(f"warning: {warning}" for warning in one.warnings)):
+                note(line)
+        else:
+            sets.append(one if isinstance(one, PairSet) else next(read))
+            whole = isinstance(one, str | Path) and "#" not in str(one)
+            if whole and note is not _ignore:  # it reads every image
+                for warning in duplicate_warnings(sets[-1]):
+                    note(f"warning: {warning}")
+    return sets
+
+
+def _space(sets: Sequence[PairSet], backbone: Backbone, cfg: TrainConfig, cache: Path | None) -> str:
+    """Say how much room the features take, and where."""
+    if cache is None:
+        return "no feature cache"
+    images = sum(cfg.views if pair.split == "train" else pair.split == "val" for pairs in sets for pair in pairs.pairs)
+    return f"features take {bytes_needed(backbone, images) / 1e6:,.0f} MB in {cache}"
+
+
+def _ignore(_: str) -> None:
+    """Say nothing: only the first process of a `torchrun` speaks."""

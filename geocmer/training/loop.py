@@ -37,7 +37,10 @@ class Epoch:
     loss: float
     val: Score
     best: bool
+    epochs: int
+    """How many there will be."""
     member: int = 0
+    members: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Make a line of `metrics.jsonl`."""
@@ -52,6 +55,7 @@ def fit(
     device: torch.device,
     on_epoch: Callable[[Epoch], None] | None = None,
     member: int = 0,
+    members: int = 1,
 ) -> Checkpoint:
     """Train one member and write the weights of its best epoch, or of the last one of several sets, to `out`.
 
@@ -63,6 +67,7 @@ def fit(
         device: to compute on.
         on_epoch: called after each epoch.
         member: number of the member, for `on_epoch`.
+        members: how many there are, likewise.
 
     Returns:
         The checkpoint, whose state stays until its `finish` is called.
@@ -79,7 +84,7 @@ def fit(
         score = data.score(trainer.averaged.module)
         # Of several sets the last epoch is kept: the rate has fallen to 0, and a mean of small sets moves by chance.
         kept = number == cfg.epochs - 1 if len(data.sizes) > 1 else score.mean > best
-        epoch = Epoch(number, loss, score, kept, member)
+        epoch = Epoch(number, loss, score, kept, cfg.epochs, member, members)
         best = max(best, score.mean)
         if rank() == 0:
             if epoch.best:

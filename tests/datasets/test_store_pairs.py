@@ -96,15 +96,17 @@ def test_a_store_without_categories_or_with_too_few_tiles_is_refused(place: Path
     [
         ([], "nothing to train on; give either"),
         (["set.json", "--store", "s"], "both set.json and --store s were given"),
-        (["--store", "s", "--images", "i"], "--images i belongs to an annotation file"),
+        (["--store", "{store}", "--images", "i"], "--images i belongs to an annotation file"),
     ],
 )
-def test_the_command_wants_exactly_one_source(args: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_wants_exactly_one_source(
+    place: Path, args: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from geocmer_cli.main import app
     from typer.testing import CliRunner
 
     monkeypatch.setattr("geocmer.models.backbone.Backbone.load", lambda *_: tiny_clip())
-    result = CliRunner().invoke(app, ["train", *args])
+    result = CliRunner().invoke(app, ["train", *(arg.format(store=place / "store") for arg in args)])
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
 

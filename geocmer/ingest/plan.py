@@ -1,0 +1,58 @@
+"""How scenes go into a store: how they are divided, the land cover under them, and the rules of their categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import InputError
+from ..landcover.categories import Rules, load_rules
+from ..landcover.layer import LandCover
+from .pipeline import TileOptions, check_inputs
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What is the same for all scenes that are added together; made once, as opening a land-cover layer takes time."""
+
+    options: TileOptions = field(default_factory=TileOptions)
+    land_cover: LandCover | None = None
+    rules: Rules = field(default_factory=load_rules)
+
+    @classmethod
+    def of(
+        cls, *, landcover: str | Path | LandCover | None = None, legend: str | Path | None = None,
+        class_column: str | None = None, layer: str | None = None, rules: str | Path | Rules | None = None,
+        **tiling: Any,
+    ) -> Self:  # fmt: skip
+        """Make a plan of values as people write them.
+
+        Args:
+            landcover: a raster or a vector file that tells the scene categories, or a layer that is open.
+            legend: name or file of its legend.
+            class_column: of a vector file: the column that holds the class.
+            layer: of a vector file with several.
+            rules: TOML file, from class shares to a category; the bundled rules if None.
+            **tiling: how a scene is read and divided, see `TileOptions.of`: size, stride, bands, gsd, min_valid,
+                nodata, gcps, datetime, stretch.
+
+        Raises:
+            GeocmerError: a value cannot be read, or the land cover cannot be used.
+        """
+        options = TileOptions.of(**tiling)
+        if landcover is not None and not isinstance(landcover, LandCover):
+            landcover = LandCover.open(landcover, legend, class_column=class_column, layer=layer)
+        elif legend or class_column or layer:
+            raise InputError(
+                "a legend, a class column or a layer belongs to a land-cover file; name it with --landcover"
+            )
+        return cls(options, landcover, rules if isinstance(rules, Rules) else load_rules(rules))
+
+    def check(self, scene: str | Path) -> None:
+        """Refuse what ingesting a scene would refuse, before a store is created or a model loaded.
+
+        Raises:
+            GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
+        """
+        check_inputs(scene, self.options, self.land_cover)
