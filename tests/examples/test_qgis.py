@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import shapely.ops
 from affine import Affine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,13 +89,13 @@ def tiles_in(command: Path, store: Path, *shapes: shapely.Geometry) -> set[str]:
     """The tiles that touch shapes of EPSG:32633, by shapely on footprints that pyproj put there."""
     import pyproj
 
-    there = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform
+    to_utm = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True)
     found = set()
     done = subprocess.run(
         [command, "export", "-o", "-", "--store", store], capture_output=True, text=True, check=True
     ).stdout
     for feature in json.loads(done)["features"]:
-        footprint = shapely.transform(shapely.geometry.shape(feature["geometry"]), there, interleaved=False)
+        footprint = shapely.ops.transform(to_utm.transform, shapely.geometry.shape(feature["geometry"]))
         if any(footprint.intersects(shape) for shape in shapes):
             found.add(feature["properties"]["id"])
     return found

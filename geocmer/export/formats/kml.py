@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 import shapely
+from shapely import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from ...search.results import Hit
@@ -82,7 +84,7 @@ class _Xml(XMLGenerator):
     @contextmanager
     def element(self, name: str, /, **attributes: str) -> Iterator[None]:
         """Write an element around what is written meanwhile."""
-        self.startElement(name, attributes)
+        self.startElement(name, AttributesImpl(attributes))
         yield
         self.endElement(name)
 
@@ -131,7 +133,7 @@ class _Xml(XMLGenerator):
 
     def geometry(self, shape: BaseGeometry) -> None:
         """Write a polygon, a line, or a collection of them."""
-        if shape.geom_type == "Polygon":
+        if isinstance(shape, Polygon):
             with self.element("Polygon"):
                 for place, ring in [
                     ("outerBoundaryIs", shape.exterior),
@@ -139,13 +141,13 @@ class _Xml(XMLGenerator):
                 ]:
                     with self.element(place), self.element("LinearRing"):
                         self.leaf("coordinates", _coordinates(ring))
-        elif shape.geom_type == "LineString":
+        elif isinstance(shape, LineString):
             with self.element("LineString"):
                 self.leaf("tessellate", "1")
                 self.leaf("coordinates", _coordinates(shape))
         else:
             with self.element("MultiGeometry"):
-                for part in shape.geoms:
+                for part in shapely.get_parts(shape):
                     self.geometry(part)
 
 
