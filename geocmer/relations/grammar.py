@@ -111,11 +111,19 @@ CAPTION = re.compile(
 """Words of a sentence about one picture; a query names kinds of places."""
 
 
+_OR = r"(?:and\s*/\s*)?or"
+
+
 JOIN = re.compile(
-    rf"(?:[,;]\s*)?(?:(?:{_any(_JOINS[:-1])}|&|\+)\s+(?:also\s+)?)?(?P<nor>nor\s+)?",
+    rf"(?:[,;]\s*)?(?:(?:(?P<or>{_OR}(?:\s+else)?)|{_any(_JOINS[:-1])}|&|\+)\s+(?:also\s+)?)?(?P<nor>nor\s+)?"
+    r"(?:either\s+)?",
     re.IGNORECASE,
 )
 """What may stand between two relations."""
+
+
+ALTERNATIVE = re.compile(rf"(?:^|\s*,\s*|\s+)(?P<or>{_OR})(?:\s+|$)|\s*,\s*", re.IGNORECASE)
+"""What may stand between concepts of which one is enough: "lakes, rivers or ponds"."""
 
 
 BENT = re.compile(rf"\b{_any((*_BENT, *_NEGATORS))}$", re.IGNORECASE)
@@ -205,7 +213,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
     said = (
         *(*_RELATIVE, *_AUXILIARIES, *_COPULAS, *_CONTRACTIONS, *_NEGATORS, *_FILLERS, *_ADVERBS, *_UPPER, *_LOWER),
         *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the"),
-        *("few", "couple", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
+        *("either", "few", "couple", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
     )
     return Grammar(
         directed=_compile(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -67,13 +69,16 @@ def relate(
     period = Filter(since=filter.since, until=filter.until)
     tiles = score_tiles(snapshot, period, concept_vectors.astype(np.float64) - background_vectors.mean(axis=0))
     calibration = Calibration.of(background_vectors, tiles.sample)
-    p = [probability(products / calibration.spread) for products in tiles.products]
+    every = iter([probability(products / calibration.spread) for products in tiles.products])
+    p = [reduce(np.maximum, islice(every, len(concepts))) for concepts in query.any_of]
     clauses = list(zip(query.clauses, p[1:], strict=True))
     hit_mask, unembedded = tiles.hit_mask(filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], RankedTiles]:
         ids = tiles.ids.__getitem__
-        found = join(tiles.extents, tiles.footprints, p[0], clauses, most, hit_mask, min_score or 0.0, ids)
+        found = join(
+            tiles.extents, tiles.footprints, p[0], clauses, most, hit_mask, min_score or 0.0, ids, query.one_clause
+        )
         return tiles.rowids[found.rows], found
 
     ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
@@ -91,12 +96,17 @@ def relate(
     )
 
     def partners(page: slice) -> list[tuple[Partner, ...]]:
-        columns = [
-            _partners(str(clause), rows[page], partner_rows[page, number], p_concept, tiles, snapshot)
-            for number, (clause, p_concept) in enumerate(clauses)
-            if not clause.negated
-        ]
-        return list(zip(*columns, strict=True)) if columns else [()] * len(rows[page])
+        found: list[tuple[Partner, ...]] = [()] * len(rows[page])
+        for number, (clause, p_concept) in enumerate(clauses):
+            others = partner_rows[page, number]
+            having = np.flatnonzero(others >= 0)
+            for n, one in zip(
+                having,
+                _partners(str(clause), rows[page][having], others[having], p_concept, tiles, snapshot),
+                strict=True,
+            ):
+                found[n] += (one,)
+        return found
 
     return Answer(plan, snapshot, tiles.rowids[rows], ranked.scores[kept], partners, pixel_reader(store))
 

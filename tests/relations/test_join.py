@@ -53,9 +53,9 @@ SHARED = shapely.area(shapely.intersection(EVEN[ONE], EVEN[TWO]))
 OVERLAPS = (SHARED / (shapely.area(EVEN)[ONE] + shapely.area(EVEN)[TWO] - SHARED)).reshape(N, N)
 
 
-def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) -> np.ndarray:
+def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]], one_clause: bool) -> np.ndarray:
     """Scores of all tiles from the matrix of all pairs."""
-    product = subject.copy()
+    factors = []
     for clause, p in clauses:
         if clause.kind is IN:
             w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0)
@@ -70,8 +70,10 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]]) 
                 w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind.name]) % 360 == 315)) * APART
                 w = w * (OVERLAPS < IOU_THRESHOLD)  # a place is not north of itself
             value = (w * p).max(axis=1)
-        product *= 1 - value if clause.negated else value
-    return product ** (1 / (1 + len(clauses)))
+        factors.append(1 - value if clause.negated else value)
+    if one_clause:
+        return np.sqrt(subject * np.max(factors, axis=0))
+    return (subject * np.prod(factors, axis=0)) ** (1 / (1 + len(clauses)))
 
 
 @st.composite
@@ -88,9 +90,10 @@ def clauses(draw: st.DrawFn) -> Clause:
     st.sampled_from([1, 5, N, None]),
     st.sampled_from([1, 16, FIRST_BLOCK_TILES]),
     st.sampled_from([0.0, 0.3]),
+    st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
-def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
+@settings(max_examples=80, deadline=None)
+def test_the_join_is_brute_force(asked, seed, k, block, min_score, one_clause) -> None:
     rng = np.random.default_rng(seed)
     subject = rng.integers(0, 5, N) / 4.0  # so that many tie
     scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
@@ -101,8 +104,8 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score) -> None:
         if block == 16:
             patch.setattr("geocmer.geometry.neighbors.MAX_PAIRS", 50)
             patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", 3)
-        ranked = join(EXTENTS, WORLD.take, subject, scored, k, hit_mask, min_score, names.__getitem__)
-    true = _brute_force(subject, scored) * hit_mask
+        ranked = join(EXTENTS, WORLD.take, subject, scored, k, hit_mask, min_score, names.__getitem__, one_clause)
+    true = _brute_force(subject, scored, one_clause) * hit_mask
     expected = np.sort(true[(true > 0) & (true >= min_score)])[::-1][:k]
     assert ranked.scores == pytest.approx(expected, rel=1e-9)
     assert true[ranked.rows] == pytest.approx(ranked.scores, rel=1e-9)

@@ -49,6 +49,36 @@ from geocmer.relations.query import Clause, Query
             ),
         ),
         ('"school next to church" near "a lake"', Query("school next to church", (Clause(NEAR, "a lake"),))),
+        ("lake or river near road", Query("lake", (Clause(NEAR, "road"),), ("river",))),
+        (
+            "a lake, a river or the pond near any road",
+            Query("lake", (Clause(NEAR, "road"),), ("river", "pond")),
+        ),
+        ("either lake, or river, near road", Query("lake", (Clause(NEAR, "road"),), ("river",))),
+        ("town near a river or a lake", Query("town", (Clause(NEAR, "river", alternatives=("lake",)),))),
+        ("town near river and/or lake", Query("town", (Clause(NEAR, "river", alternatives=("lake",)),))),
+        (
+            "town not near a river or lake and in forest",
+            Query("town", (Clause(NEAR, "river", None, True, ("lake",)), Clause(IN, "forest"))),
+        ),
+        (
+            "town near river or near lake",
+            Query("town", (Clause(NEAR, "river"), Clause(NEAR, "lake")), one_clause=True),
+        ),
+        (
+            "town either within 2 km of river or next to lake, or in forest",
+            Query("town", (Clause(WITHIN, "river", 2000.0), Clause(NEXT_TO, "lake"), Clause(IN, "forest")), (), True),
+        ),
+        (
+            "town more than 5 km from river or near lake",
+            Query("town", (Clause(NEAR, "lake"), Clause(WITHIN, "river", 5000.0, True)), one_clause=True),
+        ),
+        ('town near "river or lake"', Query("town", (Clause(NEAR, "river or lake"),))),
+        (
+            '"red or blue" roof or "dam, old" near "a or b"',
+            Query("red or blue roof", (Clause(NEAR, "a or b"),), ("dam, old",)),
+        ),
+        ("orchard near Oregon", Query("orchard", (Clause(NEAR, "Oregon"),))),
         ("black and white roof near lake", Query("black and white roof", (Clause(NEAR, "lake"),))),
     ],
 )
@@ -112,6 +142,9 @@ def test_what_is_refused(text: str, says: str) -> None:
 SAID = [
     *(kind.name for kind in KINDS),
     "not",
+    "or",
+    "either",
+    "and/or",
     "and",
     "but",
     ",",
@@ -144,6 +177,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 concepts = (st.text(min_size=1) | st.lists(st.sampled_from(SAID), min_size=1, max_size=5).map(" ".join)).map(str.strip)
 concepts = concepts.filter(bool)
+alternatives = st.lists(concepts, max_size=2).map(tuple)
 metres = st.floats(1e-6, MAX_METRES).map(lambda value: round(value, 6)) | st.integers(1, 20_000).map(
     lambda n: 1000.0 * n
 )
@@ -153,11 +187,20 @@ metres = st.floats(1e-6, MAX_METRES).map(lambda value: round(value, 6)) | st.int
 def clauses(draw: st.DrawFn) -> Clause:
     kind = draw(st.sampled_from(KINDS))
     if kind is WITHIN or (kind.azimuth is not None and draw(st.booleans())):
-        return Clause(kind, draw(concepts), draw(metres), draw(st.booleans()))
-    return Clause(kind, draw(concepts), None, draw(st.booleans()))
+        return Clause(kind, draw(concepts), draw(metres), draw(st.booleans()), draw(alternatives))
+    return Clause(kind, draw(concepts), None, draw(st.booleans()), draw(alternatives))
 
 
-@given(st.builds(Query, concepts, st.lists(clauses(), max_size=4).map(tuple)))
+@st.composite
+def queries(draw: st.DrawFn) -> Query:
+    asked = draw(st.lists(clauses(), max_size=4))
+    one_clause = len(asked) > 1 and draw(st.booleans())
+    if one_clause:
+        asked.sort(key=lambda clause: clause.negated)
+    return Query(draw(concepts), tuple(asked), draw(alternatives) if asked else (), one_clause)
+
+
+@given(queries())
 @settings(max_examples=300)
 def test_a_query_can_be_said_and_read_again(query: Query) -> None:
     assert parse(str(query)) == query

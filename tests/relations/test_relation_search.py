@@ -81,6 +81,12 @@ def _found(store: Store, text: str, **conditions: Any) -> list[tuple[int, list[i
         ("airport near forest and not near river", [(6, [7])]),
         ("airport within 5 km of river and near forest", [(6, [2, 7])]),
         ("river near airport", [(2, [0])]),
+        ("airport near river or forest", [(0, [2]), (6, [7])]),
+        ("airport near river or next to forest", [(0, [2]), (6, [7])]),
+        ("airport next to forest or north of river", [(6, [7])]),
+        ("river or forest near airport", [(2, [0]), (7, [6])]),
+        ("airport near forest or more than 2 km from river", [(6, [7])]),
+        ("airport more than 2 km from river or forest", []),
     ],
 )
 def test_relations_in_a_row_of_tiles(row: Store, text: str, expected: list[tuple[int, list[int]]]) -> None:
