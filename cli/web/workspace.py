@@ -116,7 +116,8 @@ class Workspace:
                 texts, arguments = form.arguments()
                 self._notes.clear()
                 hits = self.collection.search(*texts, **arguments)
-                asked = Asked(key, form, hits, tuple(dict.fromkeys(self._notes)))
+                notes = dict.fromkeys(note for note in self._notes if not note.startswith("model "))  # said elsewhere
+                asked = Asked(key, form, hits, tuple(notes))
                 self._answers.put(key, asked)
         return asked
 

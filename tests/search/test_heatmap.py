@@ -18,7 +18,7 @@ from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.models.adapter import Adapter
 from geocmer.models.adapter_config import AdapterConfig
 from geocmer.models.encoder import Encoder
-from geocmer.search.heatmap import draw_heatmap, focus_weights, write_heatmaps
+from geocmer.search.heatmap import draw_heatmap, focus_overlay, focus_weights, write_heatmaps
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import Store
 
@@ -84,3 +84,13 @@ def test_every_hit_has_its_picture(tmp_path: Path) -> None:
     assert [path.name for path in written] == [f"{hit.rank:03d}-{hit.id[:8]}.png" for hit in hits]
     assert sorted((tmp_path / "maps").iterdir()) == sorted(written)
     assert all(Image.open(path).size == (944, 564) for path in written)
+
+
+def test_an_overlay_is_clear_where_nothing_was_looked_at() -> None:
+    weights = np.zeros((4, 4))
+    weights[0, 0], weights[3, 3] = 8, 2
+    overlay = focus_overlay(weights, 4)
+    assert overlay.shape == (4, 4, 4)
+    assert np.array_equal(overlay[..., 3] > 0, weights > 0)
+    assert tuple(overlay[0, 0]) == (240, 249, 33, 255), "the strongest is yellow and opaque"
+    assert overlay[3, 3, 3] == int(255 * 3 * 2 / 8)

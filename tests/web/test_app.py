@@ -1,10 +1,17 @@
-"""The app in a browser: ask, look, refine, and that it asks nobody else."""
+"""The app in a browser: ask, filter, look, refine, save. It says what the library says, and asks nobody else."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import geopandas
+import pytest
 from served import EVIL, Served, Visit
 
 import geocmer
@@ -40,12 +47,227 @@ def test_an_address_says_all_and_back_goes_back(visit: Visits) -> None:
 
 
 def test_hostile_names_are_text(visit: Visits) -> None:
-    page = visit("/?q=" + EVIL.replace("#", "") + "&k=50")
-    cards: Any = page.page.locator("#grid .card")
-    assert cards.count() > 0
+    page = visit("/?k=50&q=" + quote(EVIL))
+    assert page.page.locator("#grid .card").count() > 0
     page.page.goto(page.page.url.split("?")[0] + "?q=dense+houses")
     page.page.wait_for_selector("html[data-ready]")
+    cards: Any = page.page.locator("#grid .card")
     assert any(EVIL in text for text in cards.all_inner_texts())
     cards.filter(has_text="pwned").first.click()
     assert EVIL in page.page.locator("#detail h2").inner_text()
+    page.page.click("#filters-toggle")
+    assert EVIL in page.page.locator("#filter-category").inner_text()
     assert page.page.evaluate("window.pwned") is None
+
+
+def test_filters_are_those_of_the_library(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake")
+    store = geocmer.open(served.store)
+    page.page.click("#filters-toggle")
+    page.page.select_option("#filter-category", "lake")
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search("lake", k=100, category="lake")]
+    page.page.fill("#filter-since", "2010-01-01")
+    page.page.press("#filter-since", "Tab")
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search("lake", k=100, category="lake", since="2010-01-01")]
+    page.page.get_by_text("Clear filters").click()
+    page.page.get_by_text("Add a class").click()
+    page.page.get_by_label("Class", exact=True).select_option("water")
+    page.page.get_by_label("Percent").fill("25")
+    page.page.get_by_label("Percent").press("Tab")
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search("lake", k=100, where="water >= 0.25")]
+    assert page.page.locator("#filter-count").inner_text() == "1"
+    page.page.get_by_label("Remove the condition on water").click()
+    page.settle()
+    plain = store.search("lake", k=100)
+    assert page.ids() == [hit.id for hit in plain]
+    page.page.get_by_label("Least score").first.fill("0.1")
+    page.page.get_by_label("Least score").first.press("Tab")
+    page.settle()
+    assert page.ids() == [hit.id for hit in plain if hit.score is not None and hit.score >= 0.1]
+
+
+def test_what_cannot_be_asked_is_said_in_a_line(visit: Visits) -> None:
+    page = visit("/?q=lake&where=nothing_like_it+>+0.5")
+    assert "nothing_like_it" in page.page.locator("#status.failed").inner_text()
+    page.complaints[:] = [line for line in page.complaints if "400" not in line]  # the browser notes a refused request
+    page.page.click("#filters-toggle")
+    page.page.get_by_text("Clear filters").click()
+    page.settle()
+    assert page.page.locator("#grid .card").count() > 0
+
+
+@pytest.mark.parametrize("shape", ["Box", "Polygon"])
+def test_what_is_drawn_on_the_map_is_the_area(visit: Visits, served: Served, shape: str) -> None:
+    page = visit("/?q=lake&keep=all")
+    page.page.get_by_role("button", name=shape, exact=True).click()
+    frame = page.page.locator("#map").bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    corners = [(x - 90, y - 90), (x + 60, y - 90), (x + 60, y + 80), (x - 90, y + 80)]
+    if shape == "Box":
+        page.page.mouse.move(*corners[0])
+        page.page.mouse.down()
+        page.page.mouse.move(x, y)
+        page.page.mouse.move(*corners[2])
+        page.page.mouse.up()
+    else:
+        for corner in corners[:3]:
+            page.page.mouse.click(*corner)
+        page.page.keyboard.press("Enter")
+    page.settle()
+    area = page.page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+    conditions = {"bbox": area["bbox"]} if shape == "Box" else {"region": area["region"]}
+    store = geocmer.open(served.store)
+    expected = [hit.id for hit in store.search("lake", k=100, keep="all", **conditions)]
+    assert 0 < len(expected) < len(store)
+    assert page.ids() == expected
+    assert "hit=" not in page.page.url, "the click that ends a drawing chooses no hit"
+
+
+def test_the_grid_and_the_map_are_linked(visit: Visits) -> None:
+    page = visit("/?q=lake&k=50")
+    outlines = page.page.locator(".leaflet-over-pane path, .leaflet-over-pane canvas")
+    page.page.locator("#grid .card").nth(1).hover()
+    assert outlines.count() > 0
+    # And back: the pointer over the first hit's place on the map marks its card.
+    place = page.page.evaluate(
+        """async () => {
+          const { answer } = await import('/static/js/answer.js'), { map } = await import('/static/js/map.js');
+          const [lon, lat] = answer.hits[0].centre, { x, y } = map.latLngToContainerPoint([lat, lon]);
+          const frame = map.getContainer().getBoundingClientRect();
+          return [frame.left + x, frame.top + y];
+        }"""
+    )
+    page.page.mouse.move(place[0] - 3, place[1])
+    page.page.mouse.move(*place)
+    page.page.wait_for_selector("#grid .card.hover")
+    page.page.mouse.click(*place)
+    page.page.wait_for_selector("#detail:not([hidden])")
+    assert page.page.locator("#grid .card[aria-current]").count() == 1
+
+
+def test_a_tile_shows_its_picture_classes_heat_map_and_other_dates(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake&keep=all&since=2010-01-01")
+    page.page.locator("#grid .card").first.click()
+    detail = page.page.locator("#detail")
+    assert detail.locator(".tile img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    hit = geocmer.open(served.store).search("lake", keep="all", since="2010-01-01", k=1)[0]
+    for name, share in hit.fractions.items():
+        if share >= 0.005:
+            assert f"{name}\n{share:.0%}".replace("%", " %") in detail.locator(".bars").inner_text()
+    detail.get_by_text("Where the model looked").click()
+    overlay = detail.get_by_alt_text("Heat map of the focus layers")
+    overlay.wait_for()
+    assert overlay.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    dates = detail.locator(".strip li")
+    dates.first.wait_for()
+    assert [text.split("\n")[0] for text in dates.all_inner_texts()] == ["2001-06-01", "2021-06-01"]
+    detail.get_by_role("button", name="Compare").click()
+    page.page.wait_for_selector("#swipe:not([hidden])")
+    page.page.wait_for_load_state("networkidle")
+    assert page.page.locator("#swipe .date").all_inner_texts() == ["2001-06-01", "2021-06-01"]
+    slider = page.page.get_by_label("Where the two dates meet")
+    before = page.page.locator("#swipe .edge").bounding_box()["x"]
+    slider.focus()
+    slider.press("ArrowLeft")
+    assert page.page.locator("#swipe .edge").bounding_box()["x"] < before
+    assert "swipe=" in page.page.url
+    page.page.get_by_text("End comparing").click()
+    assert not page.page.locator("#swipe").is_visible()
+
+
+def test_more_and_less_refine_the_question_and_are_kept(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake")
+    store = geocmer.open(served.store)
+    first = page.ids()
+    page.page.locator("#grid .card").nth(2).click()
+    page.page.get_by_text("More like this").click()
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search("lake", more=[first[2]], k=100)]
+    page.page.get_by_text("Less like this").click()
+    page.settle()
+    less = store.search("lake", less=[first[2]], k=100)
+    assert page.ids() == [hit.id for hit in less], "a tile is one or the other"
+    page.page.reload()
+    page.page.wait_for_selector("html[data-ready]")
+    assert page.ids() == [hit.id for hit in less]
+    page.page.get_by_label("Remove: less like").click()
+    page.settle()
+    assert page.ids() == first
+    page.page.get_by_text("Only like this").click()
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search(like=[first[2]], k=100)]
+
+
+def test_a_relation_shows_both_tiles_and_the_line_between(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake+near+forest&k=50")
+    hit = geocmer.open(served.store).search("lake near forest", k=50)[0]
+    card = page.page.locator("#grid .card").first
+    addresses = card.locator("img").evaluate_all("images => images.map((image) => image.getAttribute('src'))")
+    assert addresses == [f"/api/tiles/{one}/thumbnail" for one in (hit.id, hit.partners[0].id)]
+    assert "from a hit to its partner" in page.page.locator("#legend").inner_text()
+    card.click()
+    detail = page.page.locator("#detail")
+    assert detail.locator(".pair img").count() == 2
+    assert f"partner, score {hit.partners[0].score:.3f}" in detail.inner_text()
+
+
+def test_an_answer_is_saved_in_any_format(visit: Visits, served: Served, tmp_path: Path) -> None:
+    page = visit("/?q=lake&k=50")
+    page.page.click("#save")
+    offered = page.page.locator("#save-format option").evaluate_all("options => options.map((one) => one.value)")
+    assert {".geojson", ".gpkg", ".parquet", ".csv", ".html"} <= set(offered)
+    page.page.select_option("#save-format", ".gpkg")
+    with page.page.expect_download() as download:
+        page.page.locator("#save-dialog a.button").click()
+    assert download.value.suggested_filename == "lake.gpkg"
+    download.value.save_as(tmp_path / "lake.gpkg")
+    assert geopandas.read_file(tmp_path / "lake.gpkg")["id"].tolist() == page.ids()
+    page.page.click("#save")
+    page.page.select_option("#save-format", ".geojson")
+    page.page.check("#save-style")
+    with page.page.expect_download() as download:
+        page.page.locator("#save-dialog a.button").click()
+    download.value.save_as(tmp_path / "lake.zip")
+    assert sorted(zipfile.ZipFile(tmp_path / "lake.zip").namelist()) == ["lake.geojson", "lake.qml"]
+
+
+def test_the_command_line_gives_the_same_answer(visit: Visits, capsys: pytest.CaptureFixture[str]) -> None:
+    from geocmer_cli.main import app
+
+    page = visit("/?q=lake&k=50&where=water+>+0.1&since=2010-01-01&keep=all&minus=town&bbox=16.2,45,16.4,45.2")
+    page.page.click("#command-toggle")
+    words = shlex.split(page.page.locator("#command pre").inner_text())
+    assert words[0] == "geocmer"
+    capsys.readouterr()
+    app([*words[1:], "--json"], standalone_mode=False)
+    found = [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
+    assert found == page.ids()
+    assert found
+
+
+def test_the_keyboard_walks_through_the_hits(visit: Visits) -> None:
+    page = visit("/?q=lake&k=50&keep=all")
+    page.page.locator("#grid .card").first.focus()
+    for key, at in (("ArrowRight", 2), ("ArrowDown", 5), ("ArrowLeft", 4), ("ArrowUp", 1), ("End", 50), ("Home", 1)):
+        page.page.keyboard.press(key)
+        label = page.page.evaluate("document.activeElement.getAttribute('aria-label')")
+        assert label.startswith(f"{at}. "), (key, label)
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_selector("#detail:not([hidden])")
+    page.page.keyboard.press("Escape")
+    assert not page.page.locator("#detail").is_visible()
+    page.page.keyboard.press("/")
+    assert page.page.evaluate("document.activeElement.id") == "q"
+
+
+def test_a_phone_has_the_map_above_and_no_sideways_scroll(visit: Visits) -> None:
+    page = visit("/?q=lake", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    assert page.page.evaluate("document.documentElement.scrollWidth") == 390
+    view, grid = (page.page.locator(part).bounding_box() for part in ("#view", "#grid"))
+    assert view["y"] < grid["y"]
+    assert view["width"] == 390
+    page.page.locator("#grid .card").first.tap()
+    assert page.page.locator("#detail").bounding_box()["width"] == 390

@@ -3,7 +3,7 @@
 import { answer } from "./answer.js";
 import { ask, picture } from "./api.js";
 import { byId, make } from "./dom.js";
-import { showBox } from "./map.js";
+import { fitView, showBox } from "./map.js";
 import { refine } from "./search_box.js";
 import { change, state } from "./state.js";
 import { day, fileName, metres, percent, position, score, tileName, wind } from "./words.js";
@@ -27,12 +27,14 @@ export function showDetail() {
     const inside = panel.contains(document.activeElement);
     panel.hidden = true;
     panel.replaceChildren();
+    fitView();
     if (inside) opener?.focus?.();
     return;
   }
   if (!panel.contains(document.activeElement)) opener = document.activeElement;
   panel.hidden = false;
   panel.scrollTop = 0;
+  fitView(hit.centre);
   const close = make("button", { type: "button", className: "icon quiet", textContent: "✕", "aria-label": "Close the tile", onclick: () => change({ hit: "" }) });
   panel.replaceChildren(
     make("header", {}, make("h2", { textContent: `${hit.rank}. ${tileName(hit)}` }), step(hit, -1, "‹", "Previous hit"), step(hit, 1, "›", "Next hit"), close),

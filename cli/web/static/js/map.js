@@ -49,12 +49,15 @@ export function makeMap(store) {
   watch();
 }
 
+/** Let the map fill its place again, which the panel of a tile takes a part of; a point is kept in view. */
+export function fitView(point = null) {
+  map.invalidateSize({ pan: false });
+  if (point && !map.getBounds().contains(flip(point))) map.panTo(flip(point), { animate: false });
+}
+
 /** Bring a box [west, south, east, north] into view. */
 export function showBox([west, south, east, north], animate = true, maxZoom = 17) {
-  const wide = map.getSize().x > 700 && !document.getElementById("detail").hidden;
-  map.fitBounds([[south, west], [north, east]], {
-    paddingTopLeft: [40, 40], paddingBottomRight: [wide ? 412 : 40, 40], maxZoom, animate: animate && !calm,
-  });
+  map.fitBounds([[south, west], [north, east]], { padding: [40, 40], maxZoom, animate: animate && !calm });
 }
 
 /** Show the hits of an answer, and go there if they lie elsewhere. */

@@ -5,7 +5,7 @@ import { picture } from "./api.js";
 import { SHADES, step } from "./colours.js";
 import { byId, make } from "./dom.js";
 import { change, state } from "./state.js";
-import { day, metres, score, tileName } from "./words.js";
+import { day, fileName, metres, score, tileName } from "./words.js";
 
 const MIN_CARD_PX = 124;
 const WORDS_PX = 43;
@@ -68,7 +68,7 @@ function card(hit, at) {
   const dot = make("i", { className: "dot", style: { background: SHADES[step(hit.score, answer.low, answer.high)] } });
   const words = make("span", { className: "words" },
     make("span", { className: "line" }, make("span", { className: "score" }, dot, `${hit.rank}. ${score(hit.score)}`)),
-    make("span", { className: "line soft", textContent: near.join(" · ") || tileName(hit) }));
+    make("span", { className: "line soft", textContent: near.join(" · ") || hit.category || fileName(hit.scene) }));
   const label = [`${hit.rank}. ${tileName(hit)}`, `score ${score(hit.score)}`, ...near, day(hit.datetime)].filter(Boolean).join(", ");
   const button = make("button", { type: "button", className: "card", "aria-label": label, tabIndex: at === current ? 0 : -1, title: label },
     make("span", { className: "pictures" }, ...frames), words);

@@ -4,10 +4,11 @@ import { answer, on } from "./answer.js";
 import { RAMP } from "./colours.js";
 import { byId, draw, make } from "./dom.js";
 import { makeSave } from "./save.js";
-import { change } from "./state.js";
+import { change, state } from "./state.js";
 import { count, day, plural, score } from "./words.js";
 
 let store = null;
+const range = { low: null };
 
 export function makeSummary(found) {
   store = found;
@@ -49,7 +50,10 @@ function show(found) {
     return;
   }
   say(found.count ? plural(found.count, "hit") : "No tile matches; widen the area or the filters");
-  if (found.hidden) byId("status").append(make("span", { className: "soft", textContent: ` · ${count(found.hidden)} of the same places hidden` }));
+  if (found.hidden) {
+    const all = make("button", { type: "button", className: "link", textContent: `${count(found.hidden)} hidden`, title: "Hits that show the same places are hidden: show all of them", onclick: () => change({ keep: "all" }) });
+    byId("status").append(make("span", { className: "soft", textContent: " · " }), all);
+  }
   byId("notes").replaceChildren(...found.notes.map((note) => make("li", { textContent: note })));
   byId("notes").hidden = !found.notes.length;
   command(found.command, found.plan);
@@ -57,13 +61,14 @@ function show(found) {
 }
 
 function command(line, plan) {
+  const parts = line.split(/(?<= )(?=--?[a-z])/).map((part) => make("span", { textContent: part })); // an option keeps its line
   const copy = make("button", { type: "button", textContent: "Copy" });
   copy.onclick = async () => {
     await navigator.clipboard.writeText(line);
     copy.textContent = "Copied";
     setTimeout(() => { copy.textContent = "Copy"; }, 1500);
   };
-  byId("command").replaceChildren(make("pre", { textContent: line, tabIndex: 0, "aria-label": "Command line that gives the same answer", role: "region" }), copy,
+  byId("command").replaceChildren(make("pre", { tabIndex: 0, "aria-label": "Command line that gives the same answer", role: "region" }, ...parts), copy,
     make("p", { className: "soft small", textContent: `Found by: ${plan.join("; ")}` }));
 }
 
@@ -75,7 +80,19 @@ function legend() {
     const line = (dash) => draw("svg", { width: 30, height: 8, "aria-hidden": "true" }, draw("line", { x1: 0, y1: 4, x2: 30, y2: 4, stroke: "var(--pair)", "stroke-width": 2, "stroke-dasharray": dash }));
     parts.push(make("div", { className: "lines" }, make("span", {}, line("6 4"), "from a hit to its partner"), make("span", {}, line("2 3"), "the partner")));
   }
-  byId("legend").replaceChildren(...parts);
+  byId("legend").replaceChildren(parts[0], least(), ...parts.slice(1));
+}
+
+/** A slider for the least score; the range stays that of the answer without one. */
+function least() {
+  const from = state.min_score === "" ? answer.low : Math.min(Number(state.min_score), range.low ?? (answer.relations ? 0 : -0.2));
+  if (state.min_score === "") range.low = answer.low;
+  const value = state.min_score === "" ? from : Number(state.min_score);
+  const output = make("output", { textContent: score(value) });
+  const slider = make("input", { type: "range", min: from, max: answer.high, step: "any", value, "aria-label": "Least score" });
+  slider.oninput = () => { output.textContent = score(Number(slider.value)); };
+  slider.onchange = () => change({ min_score: Number(slider.value) <= from ? "" : Number(slider.value).toFixed(3), hit: "" });
+  return make("label", { className: "least" }, "at least", slider, output);
 }
 
 /** What the store holds, and questions that it can answer. */

@@ -88,5 +88,5 @@ function panel() {
   return make("div", { className: "layers", hidden: true },
     check("Imagery", state.imagery !== "0", showImagery), check("Outlines of the scenes", true, showOutlines),
     check("Hits", true, (shown) => { for (const name of ["hits", "over"]) map.getPane(name).hidden = !shown; }),
-    ...(scenes.length > 1 ? [make("h3", { textContent: "Compare two scenes" }), left, right, compare] : []));
+    ...(scenes.length > 1 ? [make("h2", { textContent: "Compare two scenes" }), left, right, compare] : []));
 }
