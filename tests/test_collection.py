@@ -155,6 +155,18 @@ def test_a_notebook_shows_pictures_and_a_map_and_runs_nothing(tiles: geocmer.Col
     assert "0 hits" in Page(tiles.search("lake", min_score=2)._repr_html_()).text
 
 
+def test_a_notebook_explores_the_page_that_is_saved_apart_from_itself(
+    tiles: geocmer.Collection, tmp_path: Path
+) -> None:
+    hits = tiles.search(EVIL, literal=True, k=6)
+    ((name, attributes),) = Page(hits.explore(height=333)._repr_html_()).elements
+    hits.save(tmp_path / "hits.html")
+    assert name == "iframe"
+    assert attributes["srcdoc"] == (tmp_path / "hits.html").read_text()
+    assert attributes["sandbox"] == "allow-scripts"  # and no more: it is of another origin than the notebook
+    assert "height:333px" in (attributes["style"] or "")
+
+
 def test_a_scene_is_added_and_its_tiles_are_cut_again(tmp_path: Path) -> None:
     pixels = noise(3, 64, 96)
     tiles = geocmer.open(tmp_path / "store", encoder=Encoder())

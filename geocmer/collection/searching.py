@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._files import is_file
+from ..errors import InputError
 from ..store.filter import Filter
 from .opening import Opening
 
 if TYPE_CHECKING:
     from ..export.hits import Hits
+    from ..export.label_widget import LabelWidget
     from ..search.results import Hit
 
 Keep = Literal["best", "newest", "all"]
@@ -73,6 +75,29 @@ class Searching(Opening):
             category_prior=category_prior, approximate=approximate, notify=self._notify,
         )  # fmt: skip
         return Hits.of(answer, question.title)
+
+    def label(self, *texts: str, k: int = 24, **options: Any) -> LabelWidget:
+        """Search in a notebook, mark by clicks what is meant and what is not, and search again with the marks.
+
+        Args:
+            *texts: what to look for.
+            k: how many tiles are shown.
+            **options: of `search`.
+
+        Raises:
+            InputError: `geocmer[notebook]` is not installed, or as `search`.
+        """
+        try:
+            from ..export.label_widget import LabelWidget
+        except ModuleNotFoundError as error:
+            if error.name not in ("anywidget", "traitlets"):
+                raise
+            raise InputError(f"marking needs {error.name}; install it with: pip install 'geocmer[notebook]'") from error
+
+        def search(more: Sequence[str] = (), less: Sequence[str] = ()) -> Hits:
+            return self.search(*texts, k=k, more=more, less=less, **options)
+
+        return LabelWidget(search(), search)
 
     def explain(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
         """Draw where the focus layers looked, a heat map for each hit, into a folder; return the files.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ..search.results import Answer
-from .notebook import html_summary
+from .notebook import MapFrame, html_summary
 from .record import COLUMNS, flat_attributes
 from .writer import write
 
@@ -45,6 +46,20 @@ class Hits(Answer):
         hits = self.hits
         records = {name: [] for name in COLUMNS} if not hits else [flat_attributes(hit) for hit in hits]
         return geopandas.GeoDataFrame(records, geometry=[hit.geometry for hit in hits], crs="EPSG:4326")
+
+    def explore(self, height: int = 600) -> MapFrame:
+        """Show the hits on a map in a notebook, to pan, click and filter: the page that `save("hits.html")` writes.
+
+        Args:
+            height: of the map, pixels.
+
+        Raises:
+            InputError: there are more hits than a page can hold.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "hits.html"
+            self.save(page)
+            return MapFrame(page.read_text(encoding="utf-8"), height)
 
     def _repr_html_(self) -> str:
         return html_summary(self, self.title)

@@ -33,6 +33,19 @@ def html_summary(answer: Answer, title: str = "") -> str:
     )
 
 
+class MapFrame:
+    """The map page of hits in a notebook's output: it fetches nothing, and sees nothing of the notebook."""
+
+    def __init__(self, page: str, height: int) -> None:
+        self._page, self._height = page, height
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self._page)}" sandbox="allow-scripts" title="map of the hits"'
+            f' style="width:100%;height:{self._height}px;border:1px solid #8a8f98"></iframe>'
+        )
+
+
 def _figure(hit: Hit) -> str:
     picture = data_url(hit.thumbnail)
     image = f'<img src="{html.escape(picture)}" style="width:96px;height:96px" alt="">' if picture else ""
