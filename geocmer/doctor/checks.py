@@ -31,10 +31,12 @@ class Subject:
 
     Attributes:
         store: the store.
+        quick: do not read what takes long to read.
         notes: what a check could not look at; checks add to it.
     """
 
     store: Store
+    quick: bool = False
     notes: list[str] = field(default_factory=list)
 
     @cached_property
@@ -77,6 +79,15 @@ def torn_files(subject: Subject) -> Iterator[Finding]:
             "whole, put the store back from a backup, or tile them into a new store: their tiles are the same"
         )
         yield Finding("torn", what, len(torn), torn[0], remedy)
+
+
+def damaged_files(subject: Subject) -> Iterator[Finding]:
+    """Find files of the newest version that are whole and yet not what was written, as where a disk wears out."""
+    damaged = [] if subject.quick else subject.store.damaged_files()
+    if damaged:
+        what = "files are not what was written: their checksums differ"
+        remedy = f"{subject.fix}, which takes out the rows they hold, then tile the scenes again; and check the disk"
+        yield Finding("damaged", what, len(damaged), damaged[0], remedy)
 
 
 def duplicates(subject: Subject) -> Iterator[Finding]:
@@ -223,6 +234,7 @@ def maintenance(subject: Subject) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     torn_files,
+    damaged_files,
     duplicates,
     invalid_vectors,
     unembedded_tiles,

@@ -33,6 +33,12 @@ def step_back(store: Store, _: Finding) -> None:
         store.recover()
 
 
+def take_out_damage(store: Store, _: Finding) -> None:
+    """Step back to what is as it was written; where nothing is, the finding stays."""
+    with suppress(StoreError):
+        store.recover(read_all=True)
+
+
 def remove_vectors(store: Store, finding: Finding) -> None:
     """Take the vectors of a finding's tiles out, so that the next embedding makes them anew."""
     info = store.encoder
@@ -42,6 +48,7 @@ def remove_vectors(store: Store, finding: Finding) -> None:
 
 REPAIRS: dict[str, Callable[[Store, Finding], None]] = {
     "torn": step_back,
+    "damaged": take_out_damage,
     "dead vectors": lambda store, _: store.upkeep(),
     "duplicate": lambda store, finding: store.remove_duplicates(finding.rows),
     "vector": remove_vectors,

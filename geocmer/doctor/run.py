@@ -29,12 +29,14 @@ def examine(store: Store, fix: bool = False, quick: bool = False, progress: Prog
     Raises:
         StoreError: it cannot be written.
     """
-    subject = Subject(store)
+    subject = Subject(store, quick)
     found = list(_findings(subject))
     scenes = list(scene_files(subject, quick, progress))
     notes = list(subject.notes)
     if quick:
-        notes.append("whether scenes have changed was not checked: it takes reading them; leave --quick out")
+        notes.append(
+            "whether scenes have changed or files are damaged was not checked: it takes reading them; leave --quick out"
+        )
     if not fix:
         return Report((*found, *scenes), tuple(notes))
     for kind, repair in REPAIRS.items():
@@ -42,7 +44,7 @@ def examine(store: Store, fix: bool = False, quick: bool = False, progress: Prog
             if finding.kind == kind:
                 repair(store, finding)
     repair_caches(store)  # last: they are copies of the rows as they are now
-    remaining = list(_findings(Subject(store)))
+    remaining = list(_findings(Subject(store, quick)))
     kinds = {finding.kind for finding in remaining}
     fixed = [replace(finding, fixed=True) for finding in found if finding.kind not in kinds]
     return Report((*fixed, *remaining, *scenes), tuple(notes))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
+from .checksums import damaged_fragments
 
 DAMAGED = ".damaged"
 """Suffix that takes a manifest that cannot be read out of the way; nothing is deleted."""
@@ -67,31 +68,37 @@ def torn_files(table: Any, folder: Path, whole: set[str] | None = None) -> list[
 
 
 def torn_fragments(table: Any, folder: Path) -> list[int]:
-    """List the fragments of a version that have a torn data file."""
-    return [
-        fragment.fragment_id
-        for fragment in table.get_fragments()
-        if any(_size(folder / "data" / file.path) != file.file_size_bytes for file in fragment.metadata.files)
-    ]
+    """List the fragments of a version that have a torn file."""
+    found = []
+    for fragment in table.get_fragments():
+        metadata = fragment.metadata
+        torn = any(_size(folder / "data" / file.path) != file.file_size_bytes for file in metadata.files)
+        deletion = metadata.deletion_file
+        if torn or (deletion is not None and not _size(folder / deletion.path(fragment.fragment_id))):
+            found.append(fragment.fragment_id)
+    return found
 
 
-def step_back(address: str, folder: Path) -> str:
-    """Make the newest whole version of a table its newest one; what is damaged stays on the disk, out of the way.
+def step_back(address: str, folder: Path, read_all: bool = False) -> str:
+    """Make a whole version of a table its newest one: an earlier one, or the newest without what is damaged of it.
+
+    Whichever of the two holds more rows is taken. What is damaged stays on the disk, out of the way.
 
     Args:
         address: of the table, as pylance opens it.
         folder: the same as a path.
+        read_all: compare checksums too, for which every file is read.
 
     Returns:
         What was done, in words; "" if the newest version is whole.
 
     Raises:
-        StoreError: no version that holds a row is whole.
+        StoreError: no row of it is whole.
     """
     import lance
 
     unreadable: list[Path] = []
-    why = ""
+    why, newest = "", None
     for number, manifest in _manifests(folder):
         try:
             table = lance.dataset(address, version=number)
@@ -100,22 +107,60 @@ def step_back(address: str, folder: Path) -> str:
             unreadable.append(manifest)
             why = why or f"its manifest cannot be read ({str(error).splitlines()[0][:80]})"
             continue
+        if not torn and read_all:
+            torn = [f"{file.name} is not what was written" for file in damaged_fragments(table, folder).values()]
+        newest = newest or table
         if torn:
             why = why or torn[0]
             continue
-        if why and not table.count_rows():  # a step back to nothing would take the loss for a repair
-            break
-        for file in unreadable:
-            file.replace(file.with_name(file.name + DAMAGED))
-        if lance.dataset(address).version != number:
-            table.restore()  # type: ignore[no-untyped-call]  # pylance gives it no types
+        if not why:
+            return ""
+        break
+    else:
+        number, table = 0, None
+    rows = table.count_rows() if table is not None else 0
+    bad = _bad_fragments(newest, folder, read_all) if newest is not None else set()
+    if newest is not None and _rows_beside(newest, bad) > rows:
+        _set_aside(unreadable)
+        operation = lance.LanceOperation.Delete([], sorted(bad), "damaged")
+        lance.LanceDataset.commit(address, operation, read_version=newest.version)
         return (
-            f"the newest version of {folder.name} was damaged ({why}); stepped back to version {number}" if why else ""
+            f"the newest version of {folder.name} was damaged ({why}); stepped back to version {newest.version} "
+            "without the rows of the damaged files"
         )
-    raise StoreError(
-        f"no version of {folder} can be read whole ({why}); put the store back from a backup, or tile the scenes again "
-        "into a new store: their tiles are the same"
-    )
+    if table is None or not (
+        rows or _is_empty(newest, folder)
+    ):  # a step back to nothing would take the loss for a repair
+        raise StoreError(
+            f"no version of {folder} can be read whole ({why}); put the store back from a backup, or tile the scenes "
+            "again into a new store: their tiles are the same"
+        )
+    _set_aside(unreadable)
+    if lance.dataset(address).version != number:
+        table.restore()  # type: ignore[no-untyped-call]  # pylance gives it no types
+    return f"the newest version of {folder.name} was damaged ({why}); stepped back to version {number}"
+
+
+def _bad_fragments(table: Any, folder: Path, read_all: bool) -> set[int]:
+    damaged = set(damaged_fragments(table, folder)) if read_all else set()
+    return damaged | set(torn_fragments(table, folder))
+
+
+def _rows_beside(table: Any, bad: set[int]) -> int:
+    """Count the rows of the fragments that are not bad, by what the manifest says of them."""
+    fragments = [fragment.metadata for fragment in table.get_fragments() if fragment.fragment_id not in bad]
+    return sum(fragment.physical_rows - fragment.num_deletions for fragment in fragments)
+
+
+def _set_aside(manifests: list[Path]) -> None:
+    for file in manifests:
+        file.replace(file.with_name(file.name + DAMAGED))
+
+
+def _is_empty(newest: Any, folder: Path) -> bool:
+    """Whether no row was ever written to a table, by its newest version that can be read and its folder."""
+    data = folder / "data"
+    return not newest.get_fragments() and not (data.is_dir() and any(data.iterdir()))
 
 
 def has_version(folder: Path) -> bool:

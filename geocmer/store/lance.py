@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from . import checksums
 from .durability import has_version, step_back, sync, torn_files, torn_fragments
 from .scene_row import scenes_schema
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, tiles_schema
@@ -92,10 +93,14 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
-def recover(path: str) -> list[str]:
-    """Step each table back to its newest whole version, and return what was done, in words; nothing if all is well.
+def recover(path: str, read_all: bool = False) -> list[str]:
+    """Step each table back to a whole version, and return what was done, in words; nothing if all is well.
 
     Scenes whose tiles are lost by it are no longer complete: tiling them again adds what is lacking.
+
+    Args:
+        path: of the store.
+        read_all: compare checksums too, for which every file is read.
 
     Raises:
         StoreError: a table has no whole version.
@@ -103,7 +108,7 @@ def recover(path: str) -> list[str]:
     if not is_local(path) or not _existing_tables(path) >= set(TABLES):
         return []
     with translate_errors(path, "recover"):
-        done = {name: step_back(_address(path, name), Path(path) / f"{name}.lance") for name in TABLES}
+        done = {name: step_back(_address(path, name), Path(path) / f"{name}.lance", read_all) for name in TABLES}
         if done["tiles"]:
             _forget_incomplete_scenes(path)
     return [note for note in done.values() if note]
@@ -145,6 +150,8 @@ def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool
         newest = open_dataset(path, name)
         torn = torn_files(newest, folder, whole)
         if not torn:
+            with suppress(OSError):  # who may write rows may not be able to add one more file: nothing is wrong yet
+                checksums.record(newest, folder)
             return
         if rows_were_moved:
             step_back(_address(path, name), folder)
@@ -169,6 +176,7 @@ def sync_tables(path: str, since: float) -> None:
         with translate_errors(path, "sync"):
             for name in TABLES:
                 sync(Path(path) / f"{name}.lance", since)
+            sync(Path(path) / checksums.FOLDER, since)
 
 
 def set_metadata(path: str, name: str, values: dict[str, str | None]) -> None:

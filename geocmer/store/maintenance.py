@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from . import versions
+from . import checksums, versions
 from .durability import sync
 from .lance import is_local, open_dataset, translate_errors, undo_if_torn
+from .leases import leased_versions
 
 LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))
 """(least rows, most rows, fragments of that size which upkeep leaves): more are merged. In two levels, so that a row is
@@ -38,7 +39,10 @@ def compact(path: str, name: str) -> None:
         open_dataset(path, name).optimize.optimize_indices()
         if is_local(path):  # what is merged must be on the disk before what it was merged from goes
             sync(Path(path) / f"{name}.lance", began)
-        versions.clear_versions(open_dataset(path, name), _folder(path, name))
+        folder = _folder(path, name)
+        versions.clear_versions(open_dataset(path, name), folder)
+        if folder is not None:
+            checksums.forget(folder)
 
 
 def levels_to_compact(table: Any) -> list[int]:
@@ -73,6 +77,7 @@ def pending_maintenance(path: str, name: str) -> PendingMaintenance:
     table, folder = open_dataset(path, name), _folder(path, name)
     found, now = versions.list_versions(table), datetime.now(UTC)
     old = {*versions.superseded(found, now), *versions.versions_over_budget(table, found, folder, now)}
+    old -= leased_versions(folder) if folder is not None else set()
     orphans: list[Path] = []
     if folder is not None:
         held = versions.data_files(table, found)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import StoreError
 from . import lance, maintenance, versions
 from .address import store_address
+from .checksums import damaged_fragments
 from .durability import torn_files
+from .leases import take_lease
 from .scene_row import SceneRow, scene_row
 from .snapshot import Snapshot
 from .vectors import EncoderInfo
@@ -88,6 +90,8 @@ class Reader:
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
                     self.as_of is not None,
                 )
+                if lance.is_local(self.path):
+                    take_lease(snapshot, Path(self.path) / "tiles.lance", snapshot.version)
                 self._snapshot = (*versions, snapshot)
         return self._snapshot[2]
 
@@ -206,6 +210,13 @@ class Reader:
             return []
         tables = [(self._dataset(name), Path(self.path) / f"{name}.lance") for name in lance.TABLES]
         return [file for table, folder in tables for file in torn_files(table, folder)]
+
+    def damaged_files(self) -> list[str]:
+        """List files of the newest version that are not what was written, by their checksums; all of them are read."""
+        if not lance.is_local(self.path):
+            return []
+        tables = [(self._dataset(name), Path(self.path) / f"{name}.lance") for name in lance.TABLES]
+        return [str(file) for table, folder in tables for file in damaged_fragments(table, folder).values()]
 
     def pending_maintenance(self) -> dict[str, maintenance.PendingMaintenance]:
         """Return what `upkeep` and `clean_orphans` would do to each table."""

@@ -139,14 +139,17 @@ class Store(VectorWriter):
         if row.id in self.unfinished_uris():
             lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + row.id: None})
 
-    def recover(self) -> None:
-        """Step back to the newest whole version, if the newest one was damaged; `notes` says so.
+    def recover(self, read_all: bool = False) -> None:
+        """Step back to a whole version, if the newest one was damaged; `notes` says so.
+
+        Args:
+            read_all: compare checksums too, for which every file is read.
 
         Raises:
             StoreError: no version is whole.
         """
         self._require_newest()
-        self.notes += lance.recover(self.path)
+        self.notes += lance.recover(self.path, read_all)
         self._datasets, self._tables, self._snapshot = lance.open_tables(self.path), {}, None
 
     def begin_scene(self, scene_id: str, uri: str) -> None:
@@ -180,6 +183,7 @@ class Store(VectorWriter):
 
         self._require_newest()
         self._drop_dead_vectors()
+        self._snapshot = None  # and with it the lease of a version that is read by nobody else
         for name in lance.TABLES:
             maintenance.compact(self.path, name)
         for name, behind in self.unindexed().items():

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, StoreError
+from .leases import leased_versions
 
 GRACE = dt.timedelta(minutes=10)
-"""A version is kept for so long after it was replaced, as somebody may still read it; and one that was the newest for
-less is a step of a run."""
+"""A version is kept for so long after it was replaced, as somebody may still read it without a lease; and one that was
+the newest for less is a step of a run."""
 MIN_AGE = dt.timedelta(minutes=1)
-"""The same where space is short: a search is over by then."""
+"""The same where space is short: whoever opened it has taken its lease by then."""
 RETENTION = dt.timedelta(days=30)
 """The store can be read as it was at any moment of these, steps of a run left out, if versions is space."""
 MAX_VERSIONS = 100
@@ -142,6 +143,8 @@ def superseded(versions: Sequence[Version], now: dt.datetime) -> list[int]:
 def clear_versions(table: Any, folder: Path | None, now: dt.datetime | None = None) -> None:
     """Clear the versions that nobody reads any more, and the oldest others if their files take too much space.
 
+    One that somebody holds a lease of stays, whatever its age.
+
     Args:
         table: as pylance has it.
         folder: of the table, to measure its files; None where it is no local folder, and then space is not limited.
@@ -149,7 +152,7 @@ def clear_versions(table: Any, folder: Path | None, now: dt.datetime | None = No
     """
     now = now or dt.datetime.now(dt.UTC)
     for choose in (superseded, lambda versions, now: versions_over_budget(table, versions, folder, now)):
-        numbers = choose(list_versions(table), now)
+        numbers = sorted(set(choose(list_versions(table), now)) - (leased_versions(folder) if folder else set()))
         if numbers:
             table.cleanup_old_versions(versions=numbers)
 

@@ -312,18 +312,22 @@ def test_an_interrupt_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatc
     assert err.splitlines()[-1] == "interrupted; run the same command again to go on where it stopped"
 
 
-def test_a_killed_run_is_completed_by_the_same_command(run: Run, tmp_path: Path) -> None:
-    """SIGKILL once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_run_that_was_ended_is_completed_by_the_same_command(run: Run, tmp_path: Path, kind: signal.Signals) -> None:
+    """A signal once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
     scene = raster(tmp_path / "a.tif", noise(3, 400, 400))
     args = ["tile", str(scene), "--size", "16", "--no-embed", "--store"]
     (point,) = entry_points(group="console_scripts", name="geocmer")
     code = f"from {point.module} import {point.attr} as main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.PIPE)
     data = tmp_path / "killed" / "tiles.lance" / "data"
     while process.poll() is None and not (data.is_dir() and any(data.iterdir())):
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(kind)
+    said = process.communicate()[1].decode()
+    if kind == signal.SIGINT:
+        assert process.returncode == 130
+        assert said == "interrupted; run the same command again to go on where it stopped\n"
     for place in ("killed", "whole"):
         assert run(*args, tmp_path / place)[0] == 0
     killed, whole = (Store.open(tmp_path / place) for place in ("killed", "whole"))

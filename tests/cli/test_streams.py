@@ -67,7 +67,7 @@ def test_hits_go_to_stdout_as_geojson(store: str) -> None:
     assert len(json.loads(done.stdout)["features"]) == 2, done.stderr.decode()
 
 
-def terminal(*args: str, columns: int, encoding: str = "utf-8") -> str:
+def terminal(*args: str, columns: int, encoding: str = "utf-8", code: int | None = 0) -> str:
     """What a terminal shows."""
     parent, child = pty.openpty()
     environment = {
@@ -86,7 +86,7 @@ def terminal(*args: str, columns: int, encoding: str = "utf-8") -> str:
         except OSError:
             break
     os.close(parent)
-    assert process.wait() == 0, shown.decode()
+    assert process.wait() == code or code is None, shown.decode()
     return shown.decode(errors="replace")
 
 
@@ -95,6 +95,20 @@ def test_names_in_brackets_are_shown_as_they_are(store: str, columns: int) -> No
     shown = terminal("search", "a lake", "--store", store, columns=columns)
     for name in HOSTILE:
         assert name in shown
+
+
+@pytest.mark.parametrize("command", ["info", "doctor", "search"])
+def test_no_name_of_a_store_steers_the_terminal(tmp_path: Path, command: str) -> None:
+    store = Store.create(tmp_path / "store")
+    store.add_encoder(EncoderInfo(expected_fingerprint() or "", "bundled", "", 384))
+    store.add_tiles([tile(1, category="lake\x1b]0;taken over\x07\x9b31m")], unit(1, 384))
+    shown = terminal(
+        command, *(["a lake"] if command == "search" else []), "--store", store.path, columns=200, code=None
+    )
+    assert "\x1b]0;" not in shown
+    assert "\x9b" not in shown
+    assert "\x07" not in shown
+    assert "taken over" in shown or command == "doctor"
 
 
 def test_a_terminal_of_another_encoding_shows_what_it_can(tmp_path: Path) -> None:

@@ -291,6 +291,9 @@ def test_category_words_may_differ_from_labels(tmp_path: Path) -> None:
         ("a.json", "{}"),
         ("a.json", "3"),
         ("a.json", '{"classes": [{"label": "water"}]}'),
+        ("a.json", "[" * 100_000),
+        ("a.json", '[{"code": 1e999, "label": "water"}]'),
+        ("a.csv", "code,label\n1," + "x" * 200_000),
     ],
 )
 def test_what_is_no_legend_is_refused_in_one_line(tmp_path: Path, name: str, text: str) -> None:

@@ -76,6 +76,25 @@ def test_other_towers_are_refused(tmp_path: Path) -> None:
         NumpyTextEncoder(tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut off", "noise", "list", "latin-1", "heads", "deep", "huge"])
+def test_a_damaged_adapter_is_one_line(tmp_path: Path, damage: str) -> None:
+    """The search by words reads the folder by itself, so what `Adapter.load` says must be said here too."""
+    weights = (default_adapter() / "model.safetensors").read_bytes()
+    text = (default_adapter() / "config.json").read_text()
+    config = {"list": b"[]", "latin-1": b'{"backbone": "\xe9"}', "deep": b"[" * 100_000}.get(damage, text.encode())
+    if damage in ("heads", "huge"):
+        change = {"heads": 7} if damage == "heads" else {"width": 10**12}
+        config = json.dumps({**json.loads(text), **change}).encode()
+    changed = {"empty": b"", "cut off": weights[:100_000], "noise": bytes(range(256)) * 8}.get(damage, weights)
+    (tmp_path / "config.json").write_bytes(config)
+    if damage != "gone":
+        (tmp_path / "model.safetensors").write_bytes(changed)
+    with pytest.raises(ModelError) as caught:
+        NumpyTextEncoder(tmp_path).encode_texts(["a lake"])
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
 def test_a_search_by_words_imports_no_torch() -> None:
     code = (
         "import sys; from geocmer.models.text_encoder import NumpyTextEncoder;"

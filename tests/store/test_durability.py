@@ -17,7 +17,7 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.vector_search import nearest_tiles
-from geocmer.store import Store, versions
+from geocmer.store import Store, reader, versions
 from geocmer.store.reader import ENCODER_KEY
 from geocmer.store.store import TileKey
 
@@ -175,6 +175,33 @@ def test_after_a_power_cut_the_last_whole_version_answers_and_a_rerun_completes_
     assert not {"torn", "unreadable", "unfinished", "duplicate"} & {f.kind for f in examine(again, quick=True).findings}
 
 
+def test_whole_rows_are_kept_where_every_version_has_a_torn_file(tmp_path: Path) -> None:
+    files = [raster(tmp_path / f"{n}.tif", noise(3, 64, 64, seed=n)) for n in range(3)]
+
+    def run() -> Store:
+        store = Store.open_or_create(tmp_path / "store")
+        for file in files:
+            ingest(file, store, None, TileOptions(size=32))
+        return store
+
+    expected = contents(run())
+    oldest = min((tmp_path / "store" / "tiles.lance" / "data").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    os.truncate(oldest, 100)
+    again = Store.open_or_create(tmp_path / "store")
+    assert "without the rows of the damaged files" in again.notes[0]
+    assert again.count() == 8
+    assert len(again.scenes()) == 2
+    assert contents(run()) == expected
+
+
+def test_a_store_without_any_whole_row_is_no_empty_store(tmp_path: Path) -> None:
+    filled(tmp_path / "store", [tile(n) for n in range(4)], unit(4))
+    for file in (tmp_path / "store" / "tiles.lance" / "data").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(StoreError, match="put the store back from a backup"):
+        Store.open_or_create(tmp_path / "store")
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names the files of handles")
 def test_the_files_of_a_scene_are_synced_before_it_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(tmp_path / "store", [tile(1)], unit(1))
@@ -247,9 +274,10 @@ def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: P
 # -- readers -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_whose_version_is_cleared_is_told_to_run_again(
+def test_a_reader_without_a_lease_whose_version_is_cleared_is_told_to_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reader, "take_lease", lambda *_: None)  # as of one who cannot write to the store
     monkeypatch.setattr(versions, "MIN_AGE", versions.MIN_AGE * 0)
     monkeypatch.setattr(versions, "MAX_EXTRA_SHARE", 0.0)
     store = filled(tmp_path / "store", [tile(n) for n in range(40)], unit(40))

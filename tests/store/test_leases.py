@@ -1,0 +1,92 @@
+"""A version stays for as long as somebody reads it, and not longer."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from synthetic import contents, filled, tile, unit
+
+from geocmer.store import Store, versions
+from geocmer.store.leases import FOLDER, leased_versions, take_lease
+
+SPACE_IS_SHORT = ("MIN_AGE", "MAX_EXTRA_SHARE", "GRACE")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store whose upkeep clears every version that is replaced, at once."""
+    for name in SPACE_IS_SHORT:
+        monkeypatch.setattr(versions, name, getattr(versions, name) * 0)
+    return filled(tmp_path / "store", [tile(n) for n in range(40)], unit(40))
+
+
+def replace_all(store: Store, word: str) -> None:
+    ids = [tile(n).id for n in range(40)]
+    store.set_categories(ids, [word] * 40, [None] * 40, [None] * 40)
+    store.upkeep()
+
+
+def test_what_is_read_across_upkeep_is_all_there(store: Store) -> None:
+    before = contents(store)
+    reader = Store.open(store.path)
+    snapshot = reader.snapshot()
+    number = snapshot.version
+    for word in ("a", "b", "c"):
+        replace_all(store, word)
+        assert number in [version.number for version in store.versions()]
+        assert sorted(record["id"] for record in snapshot.dataset.to_table(["id"]).to_pylist()) == [
+            record["id"] for record in before
+        ]
+        assert snapshot.dataset.to_table(["category"])["category"].null_count == 40
+    del snapshot, reader
+    gc.collect()
+    replace_all(store, "d")
+    assert number not in [version.number for version in store.versions()]
+    assert list((Path(store.path) / FOLDER).iterdir()) == []
+
+
+def test_a_killed_reader_keeps_nothing(store: Store) -> None:
+    code = (
+        "import sys, os, signal; from geocmer.store import Store; s = Store.open(sys.argv[1]).snapshot();"
+        "print(s.version, flush=True); sys.stdin.readline(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, store.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    number = int(process.stdout.readline())
+    replace_all(store, "a")
+    assert number in [version.number for version in store.versions()], "another process reads it"
+    process.communicate("\n")
+    replace_all(store, "b")
+    assert number not in [version.number for version in store.versions()]
+    assert list((Path(store.path) / FOLDER).iterdir()) == []
+
+
+def test_who_cannot_write_reads_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert Store.open(store.path).snapshot().count() == 40
+
+
+def test_a_name_that_is_no_lease_is_none(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "tiles-x").write_text("")
+
+    class Holder:
+        """Holds a version."""
+
+    holder = Holder()
+    take_lease(holder, tmp_path / "tiles.lance", 7)
+    take_lease(holder, tmp_path / "scenes.lance", 8)
+    assert leased_versions(tmp_path / "tiles.lance") == {7}
+    del holder
+    gc.collect()
+    assert leased_versions(tmp_path / "tiles.lance") == set()
