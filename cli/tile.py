@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from geocmer.errors import GeocmerError, InputError, ModelError, StoreError
 from geocmer.landcover.bundled_legends import legend_names
 
 from .console import progress, say
@@ -23,7 +21,13 @@ def command() -> Callable[..., None]:
 
 
 def tile(
-    scenes: Annotated[list[Path], typer.Argument(help="GeoTIFF or COG files.")],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            help="Scenes: GeoTIFF files, folders, globs, @LIST.txt, COGs at https://, s3://, gs:// or az://, STAC "
+            "items, collections or searches, GeoParquet tables of scenes."
+        ),
+    ],
     store: StoreDir = STORE,
     size: Annotated[int, typer.Option("--size", min=1, help="Side of a tile, pixels.")] = 224,
     stride: Annotated[
@@ -58,6 +62,16 @@ def tile(
     class_column: Annotated[str | None, typer.Option("--class-column", help="Class column of a vector file.")] = None,
     layer: Annotated[str | None, typer.Option("--layer", help="Layer of a vector file that has several.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="TOML rules from class shares to a category.")] = None,
+    asset: Annotated[
+        str | None, typer.Option("--asset", help="Asset of STAC items [visual, or the only image].")
+    ] = None,
+    max_cloud: Annotated[
+        float | None, typer.Option("--max-cloud", min=0, max=100, help="Leave out scenes with more clouds, percent.")
+    ] = None,
+    trust_sources: Annotated[
+        bool,
+        typer.Option("--trust-sources", help="Let VRTs and lists from servers read files here and on other servers."),
+    ] = False,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Store the tiles without vectors.")] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first scene that cannot be used; else it is left out.")
@@ -72,29 +86,33 @@ def tile(
     The contrast stretch is computed once per scene. The last row and column shift inward, so that no pixel is left
     out. Run it again after an interrupt and it goes on; run it again when done and it does nothing.
 
+    Scenes on servers are read in parts. Credentials are those of GDAL and AWS: AWS_ACCESS_KEY_ID, AWS_PROFILE,
+    AWS_NO_SIGN_REQUEST=YES, AWS_ENDPOINT_URL, GDAL_HTTP_BEARER and so on.
+
     A scene that cannot be used is named and left out, and the exit code is then 1; --fail-fast stops at it.
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
+
+    Example: geocmer tile 's3://bucket/2024/*.tif' items.json --asset visual --max-cloud 20
     """
+    from geocmer.imagery.scene_list import ListOptions, find_scenes
     from geocmer.ingest.plan import IngestPlan
+    from geocmer.ingest.scenes import SceneFailure
 
     plan = IngestPlan.of(
         size=size, stride=stride, bands=bands, gsd=gsd, min_valid=min_valid, nodata=nodata, gcps=gcps,
         datetime=acquired, stretch=stretch, landcover=landcover, legend=legend, class_column=class_column, layer=layer,
-        rules=rules,
+        rules=rules, trust_sources=trust_sources,
     )  # fmt: skip
-    bad: list[Path] = []
-    for path in scenes:
-        with _left_out(path, bad, fail_fast or len(scenes) == 1):
-            plan.check(path)
-    if len(bad) == len(scenes):
-        raise InputError(f"none of the {len(scenes)} scenes can be used, for the reasons above")
+    sources = find_scenes(scenes, ListOptions(asset, max_cloud, trust_sources))
     collection = open_collection(store, model=model, adapter=adapter, device=device, must_exist=False)
-    for path in [path for path in scenes if path not in bad]:
-        result = None
-        with _left_out(path, bad, fail_fast or len(scenes) == 1), progress(path.name) as bar:
-            result = collection.add(path, plan=plan, embed=not no_embed, progress=bar)
-        if result is None:
+    bad: list[str] = []
+    for result in collection.add_all(
+        sources, plan=plan, embed=not no_embed, fail_fast=fail_fast, on_scene=progress
+    ):  # fmt: skip
+        if isinstance(result, SceneFailure):
+            bad.append(result.scene)
+            say(f"error: {result.scene}: {result.reason}")
             continue
         for line in result.lines():
             say(line)
@@ -102,20 +120,6 @@ def tile(
             print(json.dumps(result.to_json()))
     say(f"store {store}: {len(collection)} tiles, scenes: {len(collection.store.scenes())}")
     if bad:
-        names = ", ".join(str(path) for path in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-        say(f"error: {len(bad)} of {len(scenes)} scenes were left out, for the reasons above: {names}")
+        names = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        say(f"error: {len(bad)} of {len(sources)} scenes were left out, for the reasons above: {names}")
         raise typer.Exit(1)
-
-
-@contextmanager
-def _left_out(path: Path, bad: list[Path], stop: bool) -> Iterator[None]:
-    """Name a scene that cannot be used and go on, unless asked to stop; a fault of the store or the model stops all."""
-    try:
-        yield
-    except (StoreError, ModelError):
-        raise
-    except GeocmerError as error:
-        if stop:
-            raise
-        bad.append(path)
-        say(f"error: {path}: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geocmer.errors import InputError
@@ -62,16 +61,19 @@ class SceneTiles:
             return map_tile(opened.scene, opened.row.stretch, GRIDS[grid], z, x, y)
 
     def _opened(self, scene_id: str) -> OpenScene:
-        from geocmer.imagery.scene import Scene, SceneOptions
+        from geocmer.imagery.address import SceneAddress
+        from geocmer.imagery.scene import Scene
+        from geocmer.imagery.scene_options import SceneOptions
 
         with self._opening:
             found = self._open.get(scene_id)
             if found is None:
                 row = self._row(scene_id)
-                if not Path(row.uri).is_file():
+                address = SceneAddress.of(row.uri)
+                if not address.remote and not address.path.is_file():
                     raise InputError(f"scene {row.uri} is gone; put it back")
                 options = SceneOptions(row.bands, row.grid.nodata, row.grid.gcps)
-                scene = Scene.open(row.uri, options=options)
+                scene = Scene.open(address, options=options, of_store=True)
                 if scene.content_hash != row.content_hash:
                     scene.close()
                     raise InputError(f"scene {row.uri} has changed since it was tiled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,23 @@ from .opening import Opening
 
 if TYPE_CHECKING:
     from ..doctor.report import Report
+    from ..imagery.scene_source import SceneSource
     from ..ingest.pipeline import IngestReport
     from ..ingest.plan import IngestPlan
+    from ..ingest.scenes import SceneFailure, SceneProgress
 
 
 class Keeping(Opening):
     """How a `Collection` is filled and looked after."""
 
     def add(
-        self, scene: str | Path, *, plan: IngestPlan | None = None, embed: bool = True,
+        self, scene: str | Path | SceneSource, *, plan: IngestPlan | None = None, embed: bool = True,
         progress: Progress | None = None, **settings: Any,
     ) -> IngestReport:  # fmt: skip
         """Cut a scene into tiles, categorise, embed and store them; what is there already is left alone.
 
         Args:
-            scene: a GeoTIFF or COG.
+            scene: a GeoTIFF or COG, also on a server, or as `find_scenes` finds it.
             plan: all settings at once, made once for many scenes.
             embed: make the vectors too, which searching needs.
             progress: called with (done, total) windows.
@@ -48,6 +51,33 @@ class Keeping(Opening):
         return ingest(
             scene, store, encoder, plan.options, land_cover=plan.land_cover, rules=plan.rules, on_window=progress
         )
+
+    def add_all(
+        self, scenes: Sequence[SceneSource], *, plan: IngestPlan | None = None, embed: bool = True,
+        fail_fast: bool = False, on_scene: SceneProgress | None = None, **settings: Any,
+    ) -> Iterator[IngestReport | SceneFailure]:  # fmt: skip
+        """Add scenes one after the other, and yield what became of each; a bad one leaves the others alone.
+
+        Args:
+            scenes: as `find_scenes` finds them: folders, lists, STAC items and so on.
+            plan: see `add`.
+            embed: see `add`.
+            fail_fast: raise for the first scene that cannot be used; all are looked at before the first is tiled.
+            on_scene: called with a label before each scene; gives a context with its progress.
+            **settings: see `add`.
+
+        Raises:
+            GeocmerError: the store or the model cannot be used, no scene can, or, with `fail_fast`, one cannot.
+        """
+        from ..ingest.scenes import each_scene
+
+        plan = self._plan(plan, settings)
+        for scene in scenes if fail_fast else ():
+            plan.check(scene)
+        return each_scene(
+            scenes, lambda scene, progress: self.add(scene, plan=plan, embed=embed, progress=progress), fail_fast,
+            on_scene,
+        )  # fmt: skip
 
     def embed(
         self, *, model: str | None = None, adapter: str | Path | None = None, progress: Progress | None = None

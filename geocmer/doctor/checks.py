@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Progress
-from ..errors import ModelError
+from ..errors import InputError, ModelError
+from ..imagery.address import SceneAddress
 from ..imagery.identity import hash_scene
+from ..imagery.origins import unknown_origins
 from ..models.encoder import expected_fingerprint
 from ..models.trust import is_known
 from ..store import mmap_cache
@@ -253,15 +255,21 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
     """Find scenes whose file is gone or has changed. Several grids over one file count once."""
     rows = {scene.uri: scene for scene in subject.store.scenes()}
     hashes = {uri: scene.content_hash for uri, scene in rows.items()}
-    gone = [uri for uri in hashes if not Path(uri).is_file()]
+    addresses = {uri: SceneAddress.of(uri) for uri in hashes}
+    gone = [uri for uri, address in addresses.items() if not address.remote and not address.path.is_file()]
+    unasked = unknown_origins({address.origin for address in addresses.values() if address.remote})
+    if unasked:
+        subject.notes.append(f"scenes on {', '.join(unasked[:3])} were not looked at: no scene of it was tiled here")
     changed: list[str] = []
     unread: list[str] = []
     for done, uri in enumerate([] if quick else hashes, 1):
         try:
-            if uri not in gone and hash_scene(Path(uri)) != hashes[uri]:
+            if uri not in gone and addresses[uri].origin not in unasked and hash_scene(uri) != hashes[uri]:
                 changed.append(uri)
         except OSError as error:
             unread.append(f"{uri} ({error.strerror})")
+        except InputError as error:
+            unread.append(str(error))
         if progress:
             progress(done, len(hashes))
     again = f"geocmer tile NEW_PLACE{tile_options(rows[gone[0]])}{subject.option}" if gone else ""
@@ -269,7 +277,7 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
         ("missing scene", "scenes are no longer where they were", gone, f"put it back, or say where it is: {again}"),
         ("changed scene", "scenes are not what they were", changed,
          "put the old file back (its tiles still answer), or tile the new one into a new store"),
-        ("unreadable scene", "scenes cannot be read", unread, "check the disk and the permissions"),
+        ("unreadable scene", "scenes cannot be read", unread, "check the disk, the network and the permissions"),
     ):  # fmt: skip
         if uris:
             yield Finding(kind, what, len(uris), uris[0], remedy)

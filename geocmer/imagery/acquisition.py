@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .address import SceneAddress
 from .sensor import time_in_name
 
 _ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet
@@ -40,21 +41,24 @@ class Acquisition:
     source: str
 
 
-def find_acquisition(path: Path, dataset: Any, given: datetime | None = None) -> Acquisition:
+def find_acquisition(
+    path: SceneAddress, dataset: Any, given: datetime | None = None, given_by: str = "as given"
+) -> Acquisition:
     """Find when an open raster was taken: the most trustworthy source wins, and is named.
 
     Args:
         path: the raster.
         dataset: open with rasterio.
-        given: the user's own word.
+        given: the user's own word, or that of the list that names the scene.
+        given_by: whose word.
     """
     if given is not None:
-        return Acquisition(given, "as given")
+        return Acquisition(given, given_by)
     tags = {_plain(key): str(value) for space in (None, "IMAGERY") for key, value in dataset.tags(ns=space).items()}
     named = time_in_name(path.name)
     for time, source in _tagged(tags):
         return Acquisition(time, source)
-    item = _stac_time(path)
+    item = None if path.remote else _stac_time(path.path)
     if item is not None:
         return item
     if named is not None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from rasterio.enums import ColorInterp
 
 from ..errors import InputError
+from .address import SceneAddress
 from .sensor import sensor_of
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -57,7 +57,7 @@ class BandChoice:
     note: str
 
 
-def choose_bands(path: Path, dataset: Any, requested: tuple[int, ...] | None = None) -> BandChoice:
+def choose_bands(path: SceneAddress, dataset: Any, requested: tuple[int, ...] | None = None) -> BandChoice:
     """Choose the bands of an open raster: those requested, else by its colours, names, sensor or order.
 
     Args:
@@ -112,7 +112,7 @@ def parse_bands(text: str) -> tuple[int, ...]:
     return numbers * 3 if len(numbers) == 1 else numbers
 
 
-def _automatic(path: Path, dataset: Any, visible: Sequence[int]) -> tuple[tuple[int, ...], str]:
+def _automatic(path: SceneAddress, dataset: Any, visible: Sequence[int]) -> tuple[tuple[int, ...], str]:
     colours = {colour: i + 1 for i, colour in reversed(list(enumerate(dataset.colorinterp)))}
     for wanted, how in ((_RGB, "by colour interpretation"), (_YCBCR, "by colour interpretation")):
         if all(colour in colours for colour in wanted):
@@ -166,7 +166,7 @@ def bands_by_name(names: Mapping[int, str], sensor: str = "") -> tuple[int, int,
     return tuple(codes[c] for c in order) if all(c in codes for c in order) else None  # type: ignore[return-value]
 
 
-def _rendering(path: Path, dataset: Any, bands: tuple[int, ...]) -> Rendering:
+def _rendering(path: SceneAddress, dataset: Any, bands: tuple[int, ...]) -> Rendering:
     colours = [dataset.colorinterp[band - 1] for band in bands]
     if colours == list(_CMYK[:3]) and ColorInterp.black in dataset.colorinterp:
         return Rendering.CMYK
@@ -184,7 +184,7 @@ def _rendering(path: Path, dataset: Any, bands: tuple[int, ...]) -> Rendering:
     return Rendering.LINEAR
 
 
-def _refuse_elevation(path: Path, dataset: Any, band: int) -> None:
+def _refuse_elevation(path: SceneAddress, dataset: Any, band: int) -> None:
     """Heights shown as gray look like no image that a model has seen."""
     index = band - 1
     unit = (dataset.units[index] or "").strip().lower()

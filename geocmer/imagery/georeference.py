@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError
 from ..geometry.footprint import footprint, to_wgs84
+from .address import SceneAddress
 
 MAX_GCP_RESIDUAL_PIXELS = 5.0
 """Ground control points that a straight grid misses by more need a real warp."""
@@ -48,7 +48,7 @@ class Georeference:
     note: str = ""
 
     @classmethod
-    def of(cls, path: Path, dataset: Any, use_gcps: bool = False) -> Self:
+    def of(cls, path: SceneAddress, dataset: Any, use_gcps: bool = False) -> Self:
         """Read the georeference of an open raster.
 
         Args:
@@ -140,7 +140,7 @@ class Georeference:
         pixel = abs(transform.determinant) ** 0.5
         return bool((np.hypot(x - points[:, 0], y - points[:, 1]) <= pixel).all())  # infinite compares as false
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: SceneAddress) -> None:
         """Refuse coordinates that no place on the Earth has."""
         at = f"scene {path} in {self.crs.name!r}"
         if self.crs.is_geographic:
@@ -205,7 +205,7 @@ def _method(crs: CRS) -> str:
     return operation.method_name if operation is not None else ""
 
 
-def _no_transform(path: Path, dataset: Any, gcps: int) -> str:
+def _no_transform(path: SceneAddress, dataset: Any, gcps: int) -> str:
     if gcps:
         return (
             f"scene {path} has no geotransform, only {gcps} ground control points (GCPs); "
@@ -238,7 +238,7 @@ def _gcp_residual(points: Any) -> float:
     return float(max(np.hypot(*np.subtract(back @ (p.x, p.y), (p.col, p.row))) for p in points))
 
 
-def _fit_gcps(path: Path, points: Any) -> Affine:
+def _fit_gcps(path: SceneAddress, points: Any) -> Affine:
     """Fit a straight grid to ground control points."""
     residual = _gcp_residual(points)
     if not np.isfinite(residual):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.session import DummySession
 
 from .._files import hash_file
+from .address import SceneAddress
+from .origins import trusts_sources
+from .remote_raster import inspect_raster, remote_hash
 
 _MAX_DEPTH = 5
 """Of VRT files that name VRT files."""
@@ -22,7 +27,8 @@ def content_hash(path: Path, dataset: Any) -> str:
     """Hash a raster's content: blake2b-128 as 32 hex digits, equal for equal contents, wherever they lie.
 
     A raster of one file has the hash of that file. Others have the hash of the hashes of all: sidecars with their
-    suffix, as they belong to a name, and the sources of a VRT in their order. Overviews and statistics, which programs
+    suffix, as they belong to a name, and the sources of a VRT in their order; of those on servers, what the server says
+    of them. Overviews and statistics, which programs
     write beside a raster that they only look at, do not count.
 
     Args:
@@ -32,24 +38,47 @@ def content_hash(path: Path, dataset: Any) -> str:
     own = hash_file(path)
     others = [(_role(path, file), _hash(file)) for file in _files(path, dataset) if file != path]
     others = [(role, value) for role, value in others if value]
+    others += [("", remote_hash(address)) for address in _remote_files(dataset)]
     if not others:
         return own
     return hashlib.blake2b(repr((own, others)).encode(), digest_size=16).hexdigest()
 
 
-def hash_scene(path: Path) -> str:
+def hash_scene(path: Path | str) -> str:
     """Hash the content of a raster that is not open; one that GDAL cannot open any more has the hash of its file.
+
+    Of a scene on a server only what the server says of it is asked.
 
     Raises:
         OSError: the file cannot be read.
+        InputError: the server does not give it.
     """
+    address = SceneAddress.of(path)
+    source = inspect_raster(address, trusts_sources(address))
+    if source.hash is not None:
+        return source.hash
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **source.options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
-                return content_hash(path, dataset)
+            with rasterio.open(address.path) as dataset:
+                return content_hash(address.path, dataset)
     except RasterioError:
-        return hash_file(path)
+        return hash_file(address.path)
+
+
+def stamp(dataset: Any) -> tuple[tuple[str, int, int], ...]:
+    """Note size and time of change of all files of an open raster on the disk, to see whether they are written to."""
+    found = []
+    for name in dataset.files:
+        with suppress(OSError):
+            status = Path(name).stat()
+            found.append((name, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _remote_files(dataset: Any) -> list[SceneAddress]:
+    """List what GDAL reads a raster from that is on servers."""
+    return [address for address in map(SceneAddress.of, dataset.files) if address.remote]
 
 
 def _files(path: Path, dataset: Any, depth: int = 0) -> Iterator[Path]:

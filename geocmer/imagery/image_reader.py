@@ -98,13 +98,14 @@ def _read_bands(path: Path, dataset: Any) -> tuple[NDArray[Any], NDArray[np.bool
     from rasterio.enums import Resampling
     from rasterio.windows import Window
 
+    from .address import SceneAddress
     from .bands import Rendering, choose_bands
     from .colors import palette_of, to_rgb
     from .validity import Validity
 
     if dataset.count == 0:
         raise InputError(f"{path} has no bands of its own; give one of its parts")
-    choice = choose_bands(path, dataset)
+    choice = choose_bands(SceneAddress.of(path), dataset)
     dtype = np.result_type(*(dataset.dtypes[band - 1] for band in choice.read))
     if dtype.kind == "c":
         raise InputError(f"{path} has complex values ({dtype}); convert it to amplitude first")

@@ -6,9 +6,8 @@ Where it lies, which bands it shows, when it was taken and what makes it this sc
 
 from __future__ import annotations
 
-import datetime as dt
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,41 +18,28 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NodataShadowWarning, RasterioError
+from rasterio.session import DummySession
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from ..errors import InputError
 from .acquisition import find_acquisition
+from .address import SceneAddress
 from .bands import BandChoice, Rendering, choose_bands
 from .colors import palette_of, to_rgb
 from .fill import find_fill
 from .georeference import Georeference
-from .identity import content_hash
+from .identity import content_hash, stamp
+from .raster_opening import first_line, open_raster
+from .raster_size import check_size
+from .remote_raster import RasterSource, inspect_raster
+from .scene_options import SceneOptions
 from .stretch import PERCENTILE, SAMPLE_SIDE_PIXELS, Stretch, StretchRule
 from .validity import Validity
 
 BLOCK_CACHE_BYTES = 256 * 2**20
 """Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class SceneOptions:
-    """How a scene is read, where the file does not say it, or says it wrongly.
-
-    Attributes:
-        bands: red, green and blue, counted from 1.
-        nodata: a value that means no data, in every band, besides the file's own.
-        gcps: place the scene by its ground control points, if it has no geotransform.
-        datetime: when it was taken, UTC.
-        stretch: how its contrast is stretched.
-    """
-
-    bands: tuple[int, ...] | None = None
-    nodata: float | None = None
-    gcps: bool = False
-    datetime: dt.datetime | None = None
-    stretch: StretchRule = PERCENTILE
 
 
 class Scene:
@@ -68,9 +54,12 @@ class Scene:
         notes: what the user should know: bands, place, time, and, once the stretch is computed, fill.
     """
 
-    def __init__(self, path: Path, dataset: Any, options: SceneOptions) -> None:
-        self.path, self._dataset, self.options = path, dataset, options
+    def __init__(self, source: RasterSource, dataset: Any, options: SceneOptions) -> None:
+        self.address = path = source.address
+        self._source, self._dataset, self.options = source, dataset, options
+        self._stamp: object = None
         self.width, self.height, self.count = dataset.width, dataset.height, dataset.count
+        check_size(path, dataset)
         self.georeference = Georeference.of(path, dataset, options.gcps)
         self.crs, self.transform = self.georeference.crs, self.georeference.transform
         self._choice: BandChoice = choose_bands(path, dataset, options.bands)
@@ -84,7 +73,7 @@ class Scene:
         self._palette = (
             palette_of(dataset.colormap(self._choice.read[0])) if self._choice.rendering == Rendering.PALETTE else None
         )
-        acquired = find_acquisition(path, dataset, options.datetime)
+        acquired = find_acquisition(path, dataset, options.datetime, options.datetime_source)
         self.datetime, self.datetime_source = acquired.datetime, acquired.source
         self.gsd = self.georeference.gsd(*self.georeference.reference_pixel)
         told = (
@@ -94,39 +83,31 @@ class Scene:
         self.notes = [note for note in (self.bands_note, self.georeference.note, time_note) if note]
 
     @classmethod
-    def open(cls, path: str | Path, bands: tuple[int, ...] | None = None, options: SceneOptions | None = None) -> Self:
-        """Open a raster file.
+    def open(
+        cls, path: str | Path | SceneAddress, bands: tuple[int, ...] | None = None,
+        options: SceneOptions | None = None, *, of_store: bool = False,
+    ) -> Self:  # fmt: skip
+        """Open a raster.
 
         Args:
-            path: GeoTIFF, COG, or whatever GDAL reads.
+            path: GeoTIFF, COG, or whatever GDAL reads; also on a server, see `SceneAddress`.
             bands: red, green and blue, counted from 1; by default as the file declares or names them, else 1, 2, 3.
             options: more of how it is read; `bands` here counts before `options.bands`.
+            of_store: a store names it, not the user: servers that were not named here before are not asked.
 
         Raises:
             InputError: it is missing, empty, unreadable, has complex values, or lacks a band.
             CRSError: it has no place on the Earth.
         """
-        path, options = Path(path), options or SceneOptions()
+        address, options = SceneAddress.of(path), options or SceneOptions()
         if bands is not None:
             options = replace(options, bands=bands)
-        if not path.exists():
-            raise InputError(f"scene {path} does not exist; give a GeoTIFF")
-        if path.is_dir() or path.stat().st_size == 0:
-            raise InputError(f"scene {path} is {'a folder' if path.is_dir() else 'an empty file'}; give a GeoTIFF")
+        source, dataset = open_raster(address, options.trust_sources, of_store)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                dataset = rasterio.open(path)
-        except RasterioError as error:
-            raise InputError(
-                f"scene {path} is not a raster that GDAL can read ({_first_line(error)}); give a GeoTIFF"
-            ) from error
-        try:
-            if dataset.count == 0:
-                raise InputError(f"scene {path} has no bands of its own; give one of its parts: {_parts(dataset)}")
-            scene = cls(path, dataset, options)
+            scene = cls(source, dataset, options)
+            columns = 1 if address.remote else scene.width  # a block or a row of them, which would be a long download
             for row in (0, scene.height // 2, scene.height - 1):  # a truncated file opens, and fails when read
-                scene.read(Window(0, row, scene.width, 1))
+                scene.read(Window(scene.width - columns, row, columns, 1))
         except Exception:
             dataset.close()
             raise
@@ -155,7 +136,29 @@ class Scene:
     @cached_property
     def content_hash(self) -> str:
         """Hash the content of all of the scene's files: 32 hex digits; see `identity`."""
-        return content_hash(self.path, self._dataset)
+        if self._source.hash is not None:
+            return self._source.hash
+        self._stamp = stamp(self._dataset)
+        with rasterio.Env(session=DummySession(), **self._source.options):
+            return content_hash(self.address.path, self._dataset)
+
+    def require_unchanged(self) -> None:
+        """Refuse a scene whose files are not those that `content_hash` was of, as another program writes them.
+
+        Raises:
+            InputError: one of them changed.
+        """
+        if self._source.hash is None:
+            changed = stamp(self._dataset) != self._stamp
+        else:
+            changed = inspect_raster(self.address, True).hash != self._source.hash
+        if changed:
+            raise InputError(f"scene {self.address} changed while it was read; run it again once it is written")
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The servers and buckets that it is read from."""
+        return self._source.origins
 
     @property
     def view(self) -> tuple[object, ...]:
@@ -188,7 +191,7 @@ class Scene:
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         bands = list(self._choice.read)
         try:
-            with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
+            with warnings.catch_warnings(), self._env():
                 warnings.simplefilter("ignore", NodataShadowWarning)
                 if self._mixed:
                     data = np.stack([source.read(band, **options).astype(self.dtype) for band in bands])
@@ -197,7 +200,7 @@ class Scene:
                 valid = self._validity.read(data, window, shape, resampling)
         except RasterioError as error:
             raise InputError(
-                f"scene {self.path} cannot be read at {window} ({_first_line(error)}); the file is damaged"
+                f"scene {self.address} cannot be read at {window} ({first_line(error)}); the file is damaged"
             ) from error
         return self._as_rgb(data, valid)
 
@@ -226,12 +229,12 @@ class Scene:
         elif not alpha:
             vrt["add_alpha"], alpha = True, (self.count + 1,)
         try:
-            with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES), WarpedVRT(self._dataset, **vrt) as grid:
+            with self._env(), WarpedVRT(self._dataset, **vrt) as grid:
                 data = grid.read(bands).astype(self.dtype, copy=False)
                 valid = Validity(grid, bands, alpha, self.options.nodata).read(data, None, None, Resampling.nearest)
         except RasterioError as error:
             raise InputError(
-                f"scene {self.path} cannot be read at {transform} ({_first_line(error)}); the file is damaged"
+                f"scene {self.address} cannot be read at {transform} ({first_line(error)}); the file is damaged"
             ) from error
         return self._as_rgb(data, valid)
 
@@ -260,7 +263,7 @@ class Scene:
         shape = (max(1, round(self.height * share)), max(1, round(self.width * share)))
         array, valid = self.read(Window(0, 0, self.width, self.height), shape, Resampling.nearest)
         if not valid.any():
-            raise InputError(f"scene {self.path} has no valid pixel (nodata {self.nodata}); check its nodata value")
+            raise InputError(f"scene {self.address} has no valid pixel (nodata {self.nodata}); check its nodata value")
         if not self._validity.declared and self._palette is None:
             fill = find_fill(array, valid)
             if fill is not None:
@@ -275,6 +278,10 @@ class Scene:
         if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
             rule = StretchRule("minmax")
         return rule.stretch(array[:, valid], array.dtype, scales, offsets)
+
+    def _env(self) -> rasterio.Env:
+        """The settings that it is read under. rasterio's own session would look for credentials at every read."""
+        return rasterio.Env(session=DummySession(), GDAL_CACHEMAX=BLOCK_CACHE_BYTES, **self._source.options)
 
     @cached_property
     def _white(self) -> float:
@@ -291,11 +298,3 @@ class Scene:
             self._dataset, crs=self._dataset.crs, transform=self._dataset.transform, width=self.width,
             height=self.height, src_nodata=value, nodata=value,
         )  # fmt: skip
-
-
-def _parts(dataset: Any) -> str:
-    return ", ".join(dataset.subdatasets[:5]) or "none"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from .._types import Progress
 from ..errors import InputError
 from ..imagery.acquisition import parse_datetime
+from ..imagery.address import SceneAddress
 from ..imagery.bands import parse_bands
 from ..imagery.grid import Grid, scene_id, tile_id
-from ..imagery.scene import Scene, SceneOptions
+from ..imagery.origins import remember_origins, trusts_sources
+from ..imagery.remote_raster import inspect_raster
+from ..imagery.scene import Scene
+from ..imagery.scene_options import SceneOptions
+from ..imagery.scene_source import SceneSource
 from ..imagery.stretch import PERCENTILE, StretchRule
 from ..imagery.tiling import TileReader, TilingReport
 from ..landcover.categories import Rules, load_rules
@@ -40,6 +45,7 @@ class TileOptions:
     gcps: bool = False
     datetime: dt.datetime | None = None
     stretch: StretchRule = PERCENTILE
+    trust_sources: bool = False
 
     @classmethod
     def of(
@@ -56,10 +62,12 @@ class TileOptions:
         rule = StretchRule.parse(stretch) if isinstance(stretch, str) else stretch
         return cls(bands=None if numbers is None else tuple(numbers), datetime=time, stretch=rule, **others)
 
-    @property
-    def scene(self) -> SceneOptions:
-        """How scenes are read."""
-        return SceneOptions(self.bands, self.nodata, self.gcps, self.datetime, self.stretch)
+    def of_scene(self, source: SceneSource) -> SceneOptions:
+        """Say how a scene is read: the user's own time counts before that of what names the scene."""
+        time, teller = self.datetime, "as given"
+        if time is None and source.item is not None:
+            time, teller = source.datetime, source.item.name
+        return SceneOptions(self.bands, self.nodata, self.gcps, time, teller, self.stretch, self.trust_sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +95,28 @@ class IngestReport:
         return {"scene": self.scene, "added": self.added, "tiling": self.tiling.to_json(), "notes": list(self.notes)}
 
 
-def check_inputs(path: str | Path, options: TileOptions, land_cover: LandCover | None = None) -> None:
+def scene_source(name: str | Path | SceneAddress | SceneSource) -> SceneSource:
+    """Take a scene by its name, its address, or as `find_scenes` found it."""
+    return name if isinstance(name, SceneSource) else SceneSource(SceneAddress.of(name))
+
+
+def check_inputs(
+    path: str | Path | SceneSource, options: TileOptions, land_cover: LandCover | None = None
+) -> None:  # fmt: skip
     """Refuse what `ingest` would refuse, before a store is created or a model loaded.
 
     Raises:
         GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
     """
-    with Scene.open(path, options=options.scene) as scene:
+    source = scene_source(path)
+    with Scene.open(source.address, options=options.of_scene(source)) as scene:
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         if land_cover is not None:
             land_cover.fit(grid)
 
 
 def ingest(
-    path: str | Path,
+    path: str | Path | SceneSource,
     store: Store,
     encoder: Encoder | None = None,
     options: TileOptions | None = None,
@@ -112,7 +128,7 @@ def ingest(
     """Tile a scene, categorise and embed its tiles, store them.
 
     Each batch of tiles is one commit, and the scene's own row comes last: after an interrupt the same call goes on, and
-    after success it does nothing.
+    after success it does nothing; of a scene on a server only its first bytes are asked for then.
 
     Args:
         path: the scene.
@@ -126,25 +142,34 @@ def ingest(
     Raises:
         GeocmerError: the scene, the land cover or the store cannot be used, or the store has another encoder.
     """
-    options = options or TileOptions()
+    source, options = scene_source(path), options or TileOptions()
+    address = source.address
     if encoder is not None:
         store.claim_encoder(encoder_info(encoder))
-    with Scene.open(path, options=options.scene) as scene:
+    settings = TilingSettings(land_cover.hash if land_cover else None, repr(rules), options.min_valid)
+    if address.remote:
+        finished = _find_finished(source, store, options, settings, land_cover)
+        if finished is not None:
+            remember_origins([address.origin])
+            return IngestReport(
+                str(address), finished.report, _embed_missing(store, encoder, finished.id), ("not changed",)
+            )
+    with Scene.open(address, options=options.of_scene(source)) as scene:
+        remember_origins(scene.origins, address if options.trust_sources and address.remote else None)
         grid = Grid.over(scene, options.size, options.stride, options.gsd)
         scene_key = scene_id(scene.content_hash, scene.view, grid)
         stored = store.scene(scene_key)
-        settings = TilingSettings(land_cover.hash if land_cover else None, repr(rules), options.min_valid)
         if stored is not None and options.datetime is not None and stored.datetime != options.datetime:
             raise InputError(
-                f"scene {path} is stored as taken {stored.datetime}, not {options.datetime}; tile it into a new store"
+                f"scene {address} is stored as taken {stored.datetime}, not {options.datetime}; tile it into a new "
+                "store"
             )
         if stored is not None and same_settings(stored, settings, land_cover):
-            if not Path(
-                stored.uri
-            ).is_file():  # it was moved: the tiles are the same, and are read from here from now on
-                store.add_scene(replace(stored, uri=str(Path(path).resolve())))
+            old = SceneAddress.of(stored.uri)
+            if not old.remote and not old.path.is_file():  # moved: its tiles are read from here from now on
+                store.add_scene(replace(stored, uri=address.absolute))
             return IngestReport(
-                str(path),
+                str(address),
                 stored.report,
                 _embed_missing(store, encoder, scene_key),
                 (scene.bands_note,),
@@ -158,22 +183,52 @@ def ingest(
         skip = known_ids.__contains__ if land_cover is None else None
         reader = TileReader(scene, grid, stretch, options.min_valid, skip, on_window)
         writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known_ids)
-        store.begin_scene(scene_key, str(Path(path).resolve()))
+        store.begin_scene(scene_key, address.absolute)
         for tile in reader:
             writer.add(tile)
         writer.flush()
+        _require_unchanged(scene, store, None if stored else scene_key)
         store.add_scene(
             SceneRow(
-                id=scene_key, uri=str(Path(path).resolve()), content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
+                id=scene_key, uri=address.absolute, content_hash=scene.content_hash, crs=scene.crs.to_wkt(),
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
                 bands=scene.bands, stretch=stretch, grid=_grid_record(grid, options),
                 report=reader.report, datetime=scene.datetime, settings=settings,
-                created_at=dt.datetime.now(dt.UTC),
+                created_at=dt.datetime.now(dt.UTC), item=source.item,
             )
         )  # fmt: skip
         store.upkeep()
-    notes = (*scene.notes, *writer.notes(), *(land_cover.notes if land_cover else ()))
-    return IngestReport(str(path), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
+    clouds = source.item.note if source.item else ""
+    notes = (*scene.notes, *filter(None, (clouds,)), *writer.notes(), *(land_cover.notes if land_cover else ()))
+    return IngestReport(str(address), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
+
+
+def _find_finished(
+    source: SceneSource, store: Store, options: TileOptions, settings: TilingSettings, land_cover: LandCover | None
+) -> SceneRow | None:
+    """Find a scene on a server that was tiled in this way, by what the server says of it alone."""
+    rows = [row for row in store.scenes_of(source.address.absolute) if same_settings(row, settings, land_cover)]
+    asked = (options.size, options.stride or options.size, options.gsd, options.nodata, options.gcps, options.bands)
+    rule = None if options.stretch == PERCENTILE else options.stretch.text
+    for row in rows:
+        grid = row.grid
+        was = (grid.size, grid.stride, grid.requested_gsd, grid.nodata, grid.gcps, grid.requested_bands)
+        taken = options.datetime in (None, row.datetime)
+        if (*asked, rule) == (*was, grid.stretch_rule) and taken:
+            trusted = options.trust_sources or trusts_sources(source.address)
+            if inspect_raster(source.address, trusted).hash == row.content_hash:
+                return row
+    return None
+
+
+def _require_unchanged(scene: Scene, store: Store, unfinished: str | None) -> None:
+    """Keep no tiles of a scene that was written to while it was read: they show now the one, now the other."""
+    try:
+        scene.require_unchanged()
+    except InputError:
+        if unfinished is not None:
+            store.remove_scene(unfinished)
+        raise
 
 
 def _grid_record(grid: Grid, options: TileOptions) -> GridRecord:
@@ -181,7 +236,7 @@ def _grid_record(grid: Grid, options: TileOptions) -> GridRecord:
     return GridRecord(
         size=grid.size, stride=grid.stride, transform=tuple(grid.transform[:6]), width=grid.width, height=grid.height,
         scale=grid.scale_x, gsd=grid.gsd, requested_gsd=grid.requested_gsd, nodata=options.nodata, gcps=options.gcps,
-        stretch_rule=None if options.stretch == PERCENTILE else options.stretch.text,
+        stretch_rule=None if options.stretch == PERCENTILE else options.stretch.text, requested_bands=options.bands,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import InputError
+from ..imagery.scene_source import SceneSource
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
 from .pipeline import TileOptions, check_inputs
@@ -49,7 +50,7 @@ class IngestPlan:
             )
         return cls(options, landcover, rules if isinstance(rules, Rules) else load_rules(rules))
 
-    def check(self, scene: str | Path) -> None:
+    def check(self, scene: str | Path | SceneSource) -> None:
         """Refuse what ingesting a scene would refuse, before a store is created or a model loaded.
 
         Raises:

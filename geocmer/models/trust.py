@@ -8,6 +8,7 @@ with `--model` or `--adapter`, or to `Encoder.load`, on this computer.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,19 +18,13 @@ from ..errors import ModelError
 
 def remember(model: str, adapter: str = "") -> None:
     """Note that a user named a model, and an adapter; nothing is said where the note cannot be kept."""
-    known = _known()
-    new = known | set(_keys(model, adapter))
-    if new != known:
-        with suppress(OSError):
-            file = _file()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, json.dumps(sorted(new), indent=1))
+    remember_names(_keys(model, adapter))
 
 
 def is_known(model: str, adapter: str = "") -> bool:
     """Return whether a model and an adapter are bundled, or were named here before."""
     keys = _keys(model, adapter)
-    return not keys or _known().issuperset(keys)
+    return not keys or known_names().issuperset(keys)
 
 
 def require_known(model: str, adapter: str, source: str) -> None:
@@ -58,7 +53,19 @@ def _keys(model: str, adapter: str) -> list[str]:
     return [*keys, f"adapter {Path(adapter).resolve()}"] if adapter else keys
 
 
-def _known() -> set[str]:
+def remember_names(names: Iterable[str]) -> None:
+    """Note what a user named, beside the models; nothing is said where the note cannot be kept."""
+    known = known_names()
+    new = known | set(names)
+    if new != known:
+        with suppress(OSError):
+            file = _file()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, json.dumps(sorted(new), indent=1))
+
+
+def known_names() -> set[str]:
+    """Return what a user named on this computer."""
     try:
         return {str(key) for key in json.loads(_file().read_text("utf-8"))}
     except (OSError, ValueError, TypeError, RecursionError):  # none yet, or not ours any more: nothing is known

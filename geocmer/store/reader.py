@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StoreError
+from ..imagery.address import SceneAddress
 from . import lance, maintenance, versions
 from .address import store_address
 from .checksums import damaged_fragments
@@ -146,6 +147,12 @@ class Reader:
         records = self._read("scenes", None, field("id") == scene_id).to_pylist()
         return scene_row(records[0]) if records else None
 
+    def scenes_of(self, uri: str) -> list[SceneRow]:
+        """Return the complete scenes that were read from an address: one for each grid."""
+        from pyarrow.compute import field
+
+        return [scene_row(record) for record in self._read("scenes", None, field("uri") == uri).to_pylist()]
+
     def scenes(self) -> list[SceneRow]:
         """Return every complete scene, in the order of completion."""
         rows = [scene_row(record) for record in self._read("scenes").to_pylist()]
@@ -164,7 +171,7 @@ class Reader:
             StoreError: none is meant.
         """
         uris = self.unfinished_uris() | self.snapshot().uris
-        path = str(Path(name).resolve())
+        path = SceneAddress.of(name).absolute
         ids = set(self._read("tiles", ["scene_id"])["scene_id"].unique().to_pylist()) | set(uris)
         found = [scene for scene, uri in uris.items() if uri in (name, path)]
         if not found and len(name) >= MIN_ID_DIGITS:

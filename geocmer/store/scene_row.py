@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from ..imagery.scene_source import ItemRecord
 from ..imagery.stretch import Stretch
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field, utc
 
@@ -34,6 +35,7 @@ class GridRecord:
         nodata: the value that was given for pixels without data.
         gcps: whether ground control points place the scene.
         stretch_rule: that was asked for, as `--stretch` reads it; None for the default.
+        requested_bands: that were asked for; None for those that the scene declares.
     """
 
     size: int
@@ -47,13 +49,16 @@ class GridRecord:
     nodata: float | None = None
     gcps: bool = False
     stretch_rule: str | None = None
+    requested_bands: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> GridRecord:
         """Read what the store keeps; one made before `requested_gsd` was kept has the scale and the resolution."""
         if record.get("scale", 1) != 1:
             record = {"requested_gsd": record.get("gsd"), **record}
-        return cls(**{**record, "transform": tuple(record.get("transform", ()))})
+        bands = record.get("requested_bands")
+        tuples = {"transform": tuple(record.get("transform", ())), "requested_bands": bands and tuple(bands)}
+        return cls(**{**record, **tuples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class SceneRow:
         datetime: acquisition time with a time zone, if known.
         settings: that it was tiled with.
         created_at: when it was completed.
+        item: what the STAC item or the table says that named it, if one did.
     """
 
     id: str
@@ -108,6 +114,7 @@ class SceneRow:
     datetime: dt.datetime | None
     settings: TilingSettings
     created_at: dt.datetime
+    item: ItemRecord | None = None
 
 
 def _tiling_report(text: str) -> TilingReport:
@@ -125,6 +132,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "settings": lambda value: json.dumps(asdict(value)),
     "datetime": utc,
     "created_at": utc,
+    "item": lambda value: value and json.dumps(asdict(value)),
 }
 _READERS: dict[str, Callable[[Any], Any]] = {
     "stretch": Stretch.from_json,
@@ -133,6 +141,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "settings": lambda text: TilingSettings(**json.loads(text or "{}")),
     "transform": tuple,
     "bands": tuple,
+    "item": lambda text: ItemRecord(**json.loads(text)) if text else None,
 }
 
 
@@ -176,6 +185,7 @@ def scene_row(record: dict[str, Any]) -> SceneRow:
         StoreError: it is damaged, or somebody else wrote it.
     """
     try:
+        record = {"item": None, **record}  # a store made before has no such column
         values = {field.name: record[COLUMNS.get(field.name, field.name)] for field in fields(SceneRow)}
         return SceneRow(**{name: _READERS.get(name, lambda value: value)(value) for name, value in values.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

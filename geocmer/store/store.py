@@ -134,6 +134,11 @@ class Store(VectorWriter):
         """
         self._sync()
         table = scenes_table([row])
+        scenes = self._table("scenes")
+        lacking = [field for field in table.schema if field.name not in scenes.schema.names]
+        if lacking:  # the store was made before there were these columns
+            with lance.translate_errors(self.path, "write"):
+                scenes.add_columns(lacking)
         lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
         self._sync()
         if row.id in self.unfinished_uris():

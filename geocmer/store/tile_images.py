@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..imagery.address import SceneAddress
 from ..imagery.grid import Grid
 from ..imagery.images import resize_to_square
-from ..imagery.scene import Scene, SceneOptions
+from ..imagery.scene import Scene
+from ..imagery.scene_options import SceneOptions
 from ..imagery.tiling import TileReader
 from ..models.hole_fill import fill_holes
 from .scene_row import SceneRow
@@ -74,13 +75,14 @@ class TileImageReader:
                 f"{file} is not tiled to its end; run `geocmer tile` on it again, or `geocmer remove {name[:8]}`"
             )
         scene = self._scenes[name]
-        if not Path(scene.uri).is_file():
+        address = SceneAddress.of(scene.uri)
+        if not address.remote and not address.path.is_file():
             raise InputError(
                 f"scene {scene.uri} is gone; put it back, tile it from its new place, or `geocmer remove {name[:8]}`"
             )
         record = scene.grid
         options = SceneOptions(scene.bands, record.nodata, record.gcps)
-        opened = Scene.open(scene.uri, options=options)
+        opened = Scene.open(address, options=options, of_store=True)
         if opened.content_hash != scene.content_hash:
             opened.close()
             raise InputError(

@@ -105,8 +105,9 @@ def test_a_bad_scene_exits_1_with_one_line_and_leaves_the_store_alone(run: Run, 
     )
     text.write_text("hello\nworld")
     empty.touch()
+    (tmp_path / "a folder").mkdir()
     before = bytes_of(store)
-    for path in (text, empty, bare, tmp_path / "missing.tif", tmp_path):
+    for path in (text, empty, bare, tmp_path / "missing.tif", tmp_path / "a folder"):
         for place in (store, tmp_path / "new"):
             for more in ([path], [scene, path, "--fail-fast"]):
                 code, out, err = run("tile", *more, "--size", 16, "--no-embed", "--store", place)

@@ -15,7 +15,8 @@ from synthetic import noise, raster
 from geocmer.errors import InputError
 from geocmer.imagery.bands import Rendering, bands_by_name
 from geocmer.imagery.colors import palette_of, to_rgb
-from geocmer.imagery.scene import Scene, SceneOptions
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.scene_options import SceneOptions
 from geocmer.imagery.stretch import StretchRule
 
 WHOLE = Window(0, 0, 40, 30)

@@ -17,7 +17,8 @@ from synthetic import UTM, noise, raster
 
 from geocmer.errors import CRSError
 from geocmer.imagery.grid import Grid
-from geocmer.imagery.scene import Scene, SceneOptions
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.scene_options import SceneOptions
 from geocmer.imagery.tiling import TileReader
 
 UNIT = 'UNIT["metre",1,AUTHORITY["EPSG","9001"]]'

@@ -14,7 +14,8 @@ from synthetic import noise, raster
 from geocmer.errors import InputError
 from geocmer.imagery.acquisition import parse_datetime, parse_time
 from geocmer.imagery.identity import hash_scene
-from geocmer.imagery.scene import Scene, SceneOptions
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.scene_options import SceneOptions
 
 JUNE = datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC)
 VRT = (

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from looker import Looker, look
 from PIL import Image
 from synthetic import contents, noise, raster
 
@@ -26,26 +25,6 @@ from geocmer.store.store import Store
 
 SMALL = TileOptions(size=16)
 LABELS = ["water; DROP TABLE tiles", "x' OR '1'='1", 'Wald "Ü" 水']
-
-
-@dataclass
-class Looker:
-    """An encoder whose vectors tell the mean colour of a picture, so that a test knows them."""
-
-    fingerprint: str = "ab" * 16
-    adapter_name: str = ""
-    dim: int = 4
-    seen: int = 0
-    backbone: Any = field(default_factory=lambda: SimpleNamespace(spec="looker"))
-
-    def encode_images(self, pixels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
-        self.seen += len(pixels)
-        return look(pixels)
-
-
-def look(pixels: np.ndarray) -> np.ndarray:
-    vectors = np.column_stack([pixels.mean((1, 2)), np.full(len(pixels), 50.0)])
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture

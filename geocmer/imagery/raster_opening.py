@@ -1,0 +1,57 @@
+"""Opening a raster with GDAL, from the disk or a server, after a look at what it is."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.session import DummySession
+
+from ..errors import InputError
+from .address import SceneAddress
+from .origins import require_known_origins, trusts_sources
+from .remote_raster import RasterSource, inspect_raster
+
+
+def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> tuple[RasterSource, Any]:
+    """Open a raster with rasterio.
+
+    Args:
+        address: of the raster.
+        trust_sources: see `SceneOptions`.
+        of_store: a store names it, not the user: servers that were not named here before are not asked.
+
+    Raises:
+        InputError: it is missing, empty or unreadable, has no bands, or is on a server that only a store names.
+    """
+    if not address.remote:
+        file = address.path
+        if not file.exists():
+            raise InputError(f"scene {file} does not exist; give a GeoTIFF")
+        if file.is_dir() or file.stat().st_size == 0:
+            raise InputError(f"scene {file} is {'a folder' if file.is_dir() else 'an empty file'}; give a GeoTIFF")
+    if of_store:
+        require_known_origins(address, {address.origin} - {""})
+    source = inspect_raster(address, trust_sources or trusts_sources(address))
+    if of_store:
+        require_known_origins(address, source.origins)
+    try:
+        # rasterio's own session would look for credentials, which GDAL does by itself
+        with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **source.options):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(address.gdal_name, driver=source.driver)
+    except RasterioError as error:
+        reason = first_line(error).replace(address.gdal_name, address.name)
+        raise InputError(f"scene {address} is not a raster that GDAL can read ({reason}); give a GeoTIFF") from error
+    if dataset.count == 0:
+        parts = ", ".join(dataset.subdatasets[:5]) or "none"
+        dataset.close()
+        raise InputError(f"scene {address} has no bands of its own; give one of its parts: {parts}")
+    return source, dataset
+
+
+def first_line(error: Exception) -> str:
+    """Take the first line of an error's text."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
