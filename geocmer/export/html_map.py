@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
-from shapely.geometry.base import BaseGeometry
 
 from .._files import bundled_file
 from ..errors import InputError
 from ..search.results import Hit
+from ..search.tile_lookup import find_tiles
+from ..store.snapshot import Snapshot
 from .options import ExportOptions
-from .record import attributes, data_url, partner_lines
+from .outline import Ring, outlines, unwrapped
+from .record import attributes, data_url
 from .stream import HitStream
 
 MAX_PAGE_HITS = 10_000
@@ -45,12 +48,15 @@ def write_page(stream: HitStream, path: Path, options: ExportOptions) -> None:
                 f"{options.path.name}: a map page holds at most {MAX_PAGE_HITS} hits; ask for fewer with -k or a"
                 " filter, or write .gpkg"
             )
+    hits = [hit for hit, _ in found]
     bounds = stream.bbox() if found else None
     crosses_180 = bounds is not None and bounds[0] > bounds[2]
     if bounds is not None and crosses_180:
         bounds[2] += 360
+    rings = outlines(np.array([shape for _, shape in found], dtype=object), beyond_180=crosses_180)
     content = {
-        "hits": [_hit_json(hit, shape, crosses_180) for hit, shape in found],
+        "hits": [_hit_json(hit, ring, crosses_180) for hit, ring in zip(hits, rings, strict=True)],
+        "partners": _partners(hits, options.source, crosses_180),
         "bounds": bounds,
         "low": round(float(stream.min_score), 6) if stream.scored else None,
         "high": round(float(stream.max_score), 6) if stream.scored else None,
@@ -71,11 +77,8 @@ def write_page(stream: HitStream, path: Path, options: ExportOptions) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _hit_json(hit: Hit, shape: Polygon | MultiPolygon, crosses_180: bool) -> dict[str, Any]:
-    """Describe a hit for the page. Outlines are simplified to a five-hundredth of the tile: no eye sees that."""
-    whole = shapely.union_all([Polygon(_unwrapped(part.exterior, crosses_180)) for part in shapely.get_parts(shape)])
-    simple = shapely.get_parts(shapely.simplify(whole, np.sqrt(whole.area) / 500))
-    rings = [shapely.get_coordinates(part.exterior).tolist() for part in simple]
+def _hit_json(hit: Hit, rings: list[Ring], crosses_180: bool) -> dict[str, Any]:
+    """Describe a hit for the page."""
     middle = shapely.total_bounds([shapely.LinearRing(ring) for ring in rings])
     return {
         **attributes(hit),
@@ -84,18 +87,32 @@ def _hit_json(hit: Hit, shape: Polygon | MultiPolygon, crosses_180: bool) -> dic
         "picture": data_url(hit.thumbnail),
         "corners": _corners(hit, crosses_180),
         "partners": [
-            {**values, "line": [_unwrapped(part, crosses_180) for part in shapely.get_parts(line)]}
-            for line, values in partner_lines(hit)
+            {
+                **partner.attributes(),
+                "line": [unwrapped(part, crosses_180) for part in shapely.get_parts(partner.line)]
+                if partner.line
+                else [],
+            }
+            for partner in hit.partners
         ],
     }
 
 
-def _unwrapped(line: BaseGeometry, crosses_180: bool) -> list[list[float]]:
-    """Points; those west of the antimeridian's far side go on beyond 180 where the hits lie about it."""
-    points = shapely.get_coordinates(line).round(6)
-    if crosses_180 and points[:, 0].min() < 0:
-        points[:, 0] += 360
-    return [[float(x), float(y)] for x, y in points]
+def _partners(hits: Sequence[Hit], source: Snapshot | None, crosses_180: bool) -> dict[str, Any]:
+    """Describe the partners of all hits by id, each once: its outline, and its picture if the store is at hand."""
+    partners = {partner.id: partner for hit in hits for partner in hit.partners}
+    tiles = find_tiles(source, partners) if source and partners else {}
+    rings = outlines(
+        np.array([partner.geometry for partner in partners.values()], dtype=object), beyond_180=crosses_180
+    )
+    return {
+        name: {
+            "rings": ring,
+            "picture": data_url(tiles[name].thumbnail) if name in tiles else None,
+            "corners": _corners(tiles[name], crosses_180) if name in tiles else None,
+        }
+        for name, ring in zip(partners, rings, strict=True)
+    }
 
 
 def _corners(hit: Hit, crosses_180: bool) -> list[list[float]] | None:
@@ -114,7 +131,7 @@ def _corners(hit: Hit, crosses_180: bool) -> list[list[float]] | None:
     middle = (top + across) / 2
     if not (top[0] < middle[0] < beside[0] and below[1] < middle[1] < top[1]):
         return None
-    return [_unwrapped(shapely.Point(point), crosses_180)[0] for point in (top, beside, below)]
+    return [unwrapped(shapely.Point(point), crosses_180)[0] for point in (top, beside, below)]
 
 
 @cache

@@ -104,7 +104,9 @@ def round_geometries(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
 
 def media_type(picture: bytes) -> str:
     """Tell the media type of an encoded picture by its first bytes."""
-    return "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
+    if picture.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP" else "image/jpeg"
 
 
 def data_url(picture: bytes | None) -> str | None:

@@ -102,19 +102,25 @@ class TileWriter:
             category = scene_category(category_shares, found.coverage, self._rules)
             captions = tile_captions(category, category_shares, int(tile.id, 16))
             self._uncategorised += category is None
+        rows, columns = tile.covered
         return TileRow(
             id=tile.id, scene_id=tile.scene_id, row=tile.row, col=tile.col, size=tile.size, geometry=tile.footprint,
             gsd=tile.gsd, valid_share=tile.valid_share, datetime=self._acquired, category=category, fractions=shares,
-            captions=captions, thumbnail=jpeg_thumbnail(tile.pixels[: tile.covered[0], : tile.covered[1]]),
+            captions=captions, thumbnail=encode_thumbnail(tile.pixels[:rows, :columns], tile.valid[:rows, :columns]),
         )  # fmt: skip
 
 
-def jpeg_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a small JPEG of the pixels (height, width, 3) of a tile that lie in its scene."""
+def encode_thumbnail(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bytes:
+    """Encode a small picture of the pixels (height, width, 3) of a tile that lie in its scene.
+
+    A JPEG where all are valid (height, width); else a WebP file, which is as small and clear where they are not, so
+    that no viewer takes fill for black ground.
+    """
     from PIL import Image
 
-    image = Image.fromarray(pixels)
+    whole = bool(valid.all())
+    image = Image.fromarray(pixels if whole else np.dstack([pixels, np.where(valid, np.uint8(255), np.uint8(0))]))
     image.thumbnail((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
+    image.save(buffer, "JPEG" if whole else "WEBP", quality=80)
     return buffer.getvalue()

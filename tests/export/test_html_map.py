@@ -18,12 +18,13 @@ from affine import Affine
 from hits import HITS, hit
 from PIL import Image
 from pyproj import Transformer
-from synthetic import footprint
+from synthetic import filled, footprint, tile, unit
 
 from geocmer.errors import InputError
 from geocmer.export import write
 from geocmer.export.html_map import MAX_PAGE_HITS
 from geocmer.geometry.footprint import footprint as ground
+from geocmer.search.results import Partner
 
 EVIL = '</script><img src=x onerror="document.title=1"><script>document.title=2</script>{{hits}}'
 
@@ -73,7 +74,7 @@ def test_the_page_holds_the_same_hits(tmp_path: Path) -> None:
         elif page["bounds"][2] > 180 and outline.bounds[0] > 180:
             outline = shapely.transform(outline, lambda xy: xy - [360, 0])
         assert shapely.hausdorff_distance(outline, expected) <= np.sqrt(expected.area) / 400
-    assert [len(one["partners"]) for one in page["hits"]] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert [len(one["partners"]) for one in page["hits"]] == [1, 2, 0, 0, 0, 0, 0, 0]
     assert page["hits"][0]["partners"][0]["line"] == [[[1.05, 50.05], [1.25, 50.05]]]
 
 
@@ -164,6 +165,7 @@ def test_a_browser_shows_the_hits_without_a_network(tmp_path: Path, browser: Any
     screen = visit.colours()[:, 380:]
     assert _has(screen, (253, 231, 37)), "the best is yellow"
     assert _has(screen, (68, 1, 84)), "the least is violet"
+    visit.page.keyboard.press("Tab")  # the slider of the least score
     visit.page.keyboard.press("Tab")
     visit.page.keyboard.press("Enter")
     popup = visit.page.locator(".leaflet-popup-content")
@@ -195,6 +197,71 @@ def test_a_browser_shows_nothing_one_thousands_and_a_pole(tmp_path: Path, browse
         visit.page.screenshot()
         assert visit.silent(), (name, visit.complaints, visit.requests)
         visit.page.close()
+
+
+def test_the_first_view_fits_small_hits(tmp_path: Path, browser: Any) -> None:
+    """Four tiles of 75 m fill the map, with room about them."""
+    corners = [(500_000 + x, 5_000_000 + y) for x in (0, 75) for y in (0, 75)]
+    tiles = [ground(Affine(1, 0, x, 0, -1, y), 75, 75, "EPSG:32633") for x, y in corners]
+    write([hit(n, geometry=one, score=n / 9) for n, one in enumerate(tiles, 1)], tmp_path / "hits.html")
+    visit = Visit(browser, tmp_path / "hits.html")
+    screen = visit.colours()[:, 362:]
+    drawn = np.abs(screen - screen[5, -5]).max(axis=-1) > 40
+    rows, columns = np.flatnonzero(drawn[20:-20].any(axis=1)), np.flatnonzero(drawn[20:-20, :].any(axis=0))
+    assert np.ptp(rows) > 0.5 * len(screen)
+    assert np.ptp(columns) > 0.5 * len(screen), "of the height: the tiles are as wide as high"
+    assert visit.silent()
+
+
+def test_a_pair_shows_both_pictures_and_the_line_has_a_legend(tmp_path: Path, browser: Any) -> None:
+    store = filled(tmp_path / "store", [tile(1, west=1), tile(2, west=1.3, thumbnail=picture())], unit(2))
+    found = hit(1, geometry=footprint(1, 50, 0.1, 0.1), thumbnail=picture())
+    line = shapely.LineString([(1.05, 50.05), (1.35, 50.05)])
+    beside = [Partner("near river", f"{n:032x}", 0.5, 100.0, 90.0, footprint(1.3, 50, 0.1, 0.1), line) for n in (2, 3)]
+    hits = [replace(found, partners=tuple(beside[:1])), replace(found, id="f" * 32, rank=2, partners=tuple(beside[1:]))]
+    write(hits, tmp_path / "hits.html", source=store.snapshot())
+    page = content(tmp_path / "hits.html")
+    assert {name: one["picture"] is not None for name, one in page["partners"].items()} == {
+        beside[0].id: True,
+        beside[1].id: False,
+    }
+    visit = Visit(browser, tmp_path / "hits.html")
+    assert [item.locator("img").count() for item in visit.page.locator("#list li").all()] == [2, 1]
+    assert "from a hit to its partner" in visit.page.locator("#legend").inner_text()
+    visit.page.locator("#list button").first.click()
+    shown = visit.page.locator(".leaflet-popup-content figure")
+    assert shown.all_inner_texts() == ["the hit", "near river"]
+    assert visit.silent()
+
+
+def test_a_slider_hides_hits_below_a_score(tmp_path: Path, browser: Any) -> None:
+    write([hit(n, score=n / 10, category=f"c{n}") for n in range(1, 6)], tmp_path / "hits.html")
+    visit = Visit(browser, tmp_path / "hits.html")
+    assert visit.page.locator("#list li:visible").count() == 5
+    slider = visit.page.get_by_label("Least score")
+    slider.fill("0.35")
+    assert visit.page.locator("#list li:visible .name").all_inner_texts() == ["4. c4", "5. c5"]
+    assert visit.page.locator("#count").inner_text() == "2 of 5 hits"
+    screen = visit.colours()[:, 380:]
+    assert _has(screen, (253, 231, 37)), "the best is still there"
+    assert not _has(screen, (68, 1, 84)), "the least is not"
+    slider.fill("0.1")
+    assert visit.page.locator("#list li:visible").count() == 5
+    assert visit.silent()
+
+
+def test_pixels_without_data_are_chequered(tmp_path: Path, browser: Any) -> None:
+    from geocmer.ingest.writer import encode_thumbnail
+
+    valid = np.ones((96, 96), bool)
+    valid[:, 48:] = False
+    clear = encode_thumbnail(np.full((96, 96, 3), 90, np.uint8), valid)
+    write([hit(1, thumbnail=clear)], tmp_path / "hits.html")
+    visit = Visit(browser, tmp_path / "hits.html")
+    shot = visit.page.locator("#list img").screenshot()
+    half = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)[10:-10, 34:-8]
+    assert {tuple(colour) for colour in half.reshape(-1, 3).tolist()} >= {(195, 202, 209), (255, 255, 255)}
+    assert visit.silent()
 
 
 def test_a_basemap_is_asked_for_by_a_click_only(tmp_path: Path, browser: Any) -> None:

@@ -1,8 +1,10 @@
 "use strict";
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const { hits, bounds, low, high, polar } = read("hits");
+  const { hits, partners, bounds, low, high, polar } = read("hits");
   const scored = low !== null;
+  let least = -Infinity;
+  const visible = (hit) => hit.score === null || hit.score >= least;
 
   // -- Colours: viridis for scores, as the QGIS style has it; ten that are told apart for categories ------------------
   const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
@@ -32,14 +34,20 @@
     return `${Math.abs(hit.centre[1]).toFixed(4)}° ${hit.centre[1] < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(4)}° ${lon < 0 ? "W" : "E"}`;
   };
 
-  document.getElementById("count").textContent =
-    hits.length === 0 ? "Nothing was found" : `${hits.length.toLocaleString("en")} ${scored ? "hit" : "tile"}${hits.length === 1 ? "" : "s"}`;
+  const count = () => {
+    const shown = hits.filter(visible).length;
+    const of = shown < hits.length ? `${shown.toLocaleString("en")} of ` : "";
+    document.getElementById("count").textContent =
+      hits.length === 0 ? "Nothing was found" : `${of}${hits.length.toLocaleString("en")} ${scored ? "hit" : "tile"}${hits.length === 1 ? "" : "s"}`;
+  };
+  count();
 
   const legend = document.getElementById("legend");
   if (scored) {
     const bar = make("div", { className: "bar" });
     bar.style.background = `linear-gradient(90deg, ${VIRIDIS.map((c) => `rgb(${c})`).join(",")})`;
     legend.append(make("div", { className: "scale" }, `score ${low.toFixed(3)}`, bar, high.toFixed(3)));
+    if (high > low && hits.length > 1) legend.append(leastScore());
   } else if (categories.some(Boolean)) {
     const keys = categories.map((name, i) => {
       const key = make("i");
@@ -49,10 +57,28 @@
     legend.append(make("div", { className: "keys" }, ...keys));
   }
 
+  if (hits.some((hit) => hit.partners.length)) {
+    legend.append(make("div", { className: "keys" },
+      make("span", {}, make("i", { className: "line" }), "from a hit to its partner"), make("span", {}, make("i", { className: "partner" }), "partner")));
+  }
+
+  /** A slider that hides the hits below a score, in the list and on the map. */
+  function leastScore() {
+    const output = make("output", { textContent: low.toFixed(3) });
+    const slider = make("input", { type: "range", min: low, max: high, step: "any", value: low });
+    slider.setAttribute("aria-label", "Least score");
+    slider.oninput = () => {
+      output.textContent = Number(slider.value).toFixed(3);
+      least = Number(slider.value) <= low ? -Infinity : Number(slider.value);
+      filter();
+    };
+    return make("label", { className: "scale" }, "at least", slider, output);
+  }
+
   // -- The map. Web mercator ends at 85 degrees: hits nearer to a pole are drawn in plain degrees --------------------
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const map = L.map("map", {
-    crs: polar ? L.CRS.EPSG4326 : L.CRS.EPSG3857, preferCanvas: true, zoomSnap: 0.5, maxZoom: 20, worldCopyJump: false,
+    crs: polar ? L.CRS.EPSG4326 : L.CRS.EPSG3857, preferCanvas: true, zoomSnap: 0.5, maxZoom: 22, worldCopyJump: false,
     zoomAnimation: !calm, fadeAnimation: !calm,
   });
   map.attributionControl.setPrefix("geocmer");
@@ -61,7 +87,7 @@
     map.createPane(name).style.zIndex = z;
     if (name !== "base") map.getPane(name).style.pointerEvents = "none";
   }
-  map.fitBounds(bounds ? [[bounds[1], bounds[0]], [bounds[3], bounds[2]]] : [[-60, -170], [75, 170]], { padding: [50, 50], maxZoom: 16 });
+  map.fitBounds(bounds ? [[bounds[1], bounds[0]], [bounds[3], bounds[2]]] : [[-60, -170], [75, 170]], { padding: [50, 50], maxZoom: 21 });
 
   const still = { interactive: false, pane: "land" };
   const land = L.polygon(
@@ -103,7 +129,7 @@
   const Picture = L.ImageOverlay.extend({
     initialize(address, corners) {
       this._corners = corners;
-      L.ImageOverlay.prototype.initialize.call(this, address, L.latLngBounds(corners), { pane: "pictures", alt: "" });
+      L.ImageOverlay.prototype.initialize.call(this, address, L.latLngBounds(corners), { pane: "pictures", alt: "", className: "checker" });
     },
     _place(toPoint) {
       const [a, b, c] = this._corners.map(toPoint);
@@ -117,7 +143,7 @@
   const pictures = () => {
     const view = map.getBounds().pad(0.1);
     const wanted = new Set();
-    for (const hit of hits) {
+    for (const hit of [...hits.filter(visible), ...beside()]) {
       if (!hit.corners || wanted.size >= 400 || !view.intersects(hit.box)) continue;
       const wide = map.latLngToLayerPoint(hit.corners[0]).distanceTo(map.latLngToLayerPoint(hit.corners[1]));
       if (wide >= 12) wanted.add(hit);
@@ -129,6 +155,21 @@
   // -- Footprints: the best are drawn last, so on top ------------------------------------------------------------------
   const flip = (ring) => ring.map(([x, y]) => [y, x]);
   const partnerLines = L.layerGroup().addTo(map);
+  const PAIR = { color: "#b3261e", weight: 2, interactive: false, fill: false };
+  for (const partner of Object.values(partners)) {
+    partner.layer = L.polygon(partner.rings.map((ring) => [flip(ring)]), { ...PAIR, dashArray: "2 4" });
+    partner.box = partner.layer.getBounds();
+    if (partner.corners) partner.corners = partner.corners.map(([x, y]) => L.latLng(y, x));
+  }
+  /** The partners of the hits that are shown. */
+  const beside = () => [...new Set(hits.filter(visible).flatMap((hit) => hit.partners.map((partner) => partners[partner.id])))];
+  const pairs = () => {
+    partnerLines.clearLayers();
+    for (const hit of hits.filter(visible)) {
+      for (const { line } of hit.partners) L.polyline(line.map(flip), { ...PAIR, weight: 2.5, dashArray: "6 5" }).addTo(partnerLines);
+    }
+    for (const partner of beside()) partner.layer.addTo(partnerLines);
+  };
   for (const hit of [...hits].reverse()) {
     hit.colour = colour(hit);
     hit.layer = L.polygon(hit.rings.map((ring) => [flip(ring)]), { color: hit.colour, weight: 2, fillColor: hit.colour, fillOpacity: hit.corners ? 0.18 : 0.45 });
@@ -137,19 +178,25 @@
     // A tile that is smaller than a dot on the screen still has to be seen.
     hit.dot = L.circleMarker(hit.box.getCenter(), { radius: 5, color: "#fff", weight: 1, fillColor: hit.colour, fillOpacity: 0.95 });
     for (const layer of [hit.layer, hit.dot]) layer.on("click", () => choose(hit, false));
-    for (const { line } of hit.partners) {
-      L.polyline(line.map(flip), { color: "#b3261e", weight: 2.5, dashArray: "6 5", interactive: false }).addTo(partnerLines);
-    }
   }
   const dots = L.layerGroup(), shapes = L.layerGroup();
   const outlines = () => {
     const size = hits.length ? Math.max(...hits.slice(0, 50).map((hit) => map.latLngToLayerPoint(hit.box.getNorthWest()).distanceTo(map.latLngToLayerPoint(hit.box.getSouthEast())))) : 0;
     const [on, off] = size < 10 ? [dots, shapes] : [shapes, dots];
     off.remove();
-    if (!map.hasLayer(on)) {
-      for (const hit of [...hits].reverse()) on.addLayer(on === dots ? hit.dot : hit.layer);
+    if (!map.hasLayer(on) || on.least !== least) {
+      on.clearLayers();
+      for (const hit of hits.filter(visible).reverse()) on.addLayer(on === dots ? hit.dot : hit.layer);
+      on.least = least;
       on.addTo(map);
     }
+  };
+  const filter = () => {
+    for (const hit of hits) hit.button.parentElement.hidden = !visible(hit);
+    count();
+    pairs();
+    outlines();
+    pictures();
   };
 
   const card = (hit) => {
@@ -158,12 +205,16 @@
       ["taken", hit.datetime?.slice(0, 10)], ["pixel", hit.gsd ? `${Number(hit.gsd.toPrecision(3))} m` : null], ["place", position(hit)],
       ["scene", file(hit.scene)], ["window", `row ${hit.row}, column ${hit.col}, ${hit.size} px`],
       ...Object.entries(hit.fractions).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([name, share]) => [name, percent(share)]),
-      ...hit.partners.map((partner) => [partner.relation, `${metres(partner.distance_m)} away`]), ["id", hit.id],
+      ...hit.partners.map((partner) => [partner.relation, `${metres(partner.distance_m)} away, score ${partner.score.toFixed(3)}`]), ["id", hit.id],
     ];
     const list = make("dl");
     for (const [name, value] of rows) if (value !== null && value !== undefined && value !== "") list.append(make("dt", { textContent: name }), make("dd", { textContent: value }));
-    const picture = hit.picture ? [make("img", { src: hit.picture, alt: `Picture of ${label(hit)}` })] : [];
-    return make("div", {}, ...picture, make("h2", { textContent: label(hit) }), list);
+    const figure = (picture, name, words) => make("figure", {}, make("img", { src: picture, alt: `Picture of ${name}`, className: "checker" }), make("figcaption", { textContent: words }));
+    const pictures = hit.picture ? [figure(hit.picture, label(hit), hit.partners.length ? "the hit" : "")] : [];
+    for (const partner of hit.partners) {
+      if (partners[partner.id].picture && partner.id !== hit.id) pictures.push(figure(partners[partner.id].picture, "the partner", partner.relation));
+    }
+    return make("div", {}, make("div", { className: "pictures" }, ...pictures), make("h2", { textContent: label(hit) }), list);
   };
 
   let current = null;
@@ -182,24 +233,27 @@
     map.off("moveend", arrived);
     arrived = () => popup.openOn(map);
     map.once("moveend", arrived);
-    const zoom = Math.min(map.getBoundsZoom(hit.box.pad(1.5)), 17);
-    if (calm) map.setView(hit.box.getCenter(), zoom, { animate: false });
-    else map.flyTo(hit.box.getCenter(), zoom, { duration: 0.8 });
+    const pair = hit.partners.reduce((box, partner) => box.extend(partners[partner.id].box), L.latLngBounds(hit.box.getSouthWest(), hit.box.getNorthEast()));
+    const zoom = Math.min(map.getBoundsZoom(pair.pad(hit.partners.length ? 0.3 : 1)), 21);
+    if (calm) map.setView(pair.getCenter(), zoom, { animate: false });
+    else map.flyTo(pair.getCenter(), zoom, { duration: 0.8 });
   };
 
   const list = document.getElementById("list");
   const entries = document.createDocumentFragment();
   for (const hit of hits) {
-    const picture = hit.picture ? make("img", { src: hit.picture, alt: "", loading: "lazy", decoding: "async" }) : make("div", { className: "swatch" });
+    const thumbnail = (picture) => make("img", { src: picture, alt: "", loading: "lazy", decoding: "async", className: "checker" });
+    const picture = hit.picture ? thumbnail(hit.picture) : make("div", { className: "swatch" });
     if (hit.picture) picture.style.borderColor = hit.colour;
     else picture.style.background = hit.colour;
+    const beside = hit.partners.filter((partner) => partner.id !== hit.id).slice(0, 2).map((partner) => partners[partner.id].picture).filter(Boolean);
     const near = hit.partners.map((partner) => `${partner.relation}, ${metres(partner.distance_m)}`);
     const lines = [
       make("span", { className: "name", textContent: `${hit.rank}. ${label(hit)}` }),
       make("span", { className: "more", textContent: [hit.score === null ? "" : hit.score.toFixed(3), ...near, hit.datetime?.slice(0, 10)].filter(Boolean).join(" · ") }),
       make("span", { className: "more", textContent: file(hit.scene), title: hit.scene ?? "" }),
     ];
-    hit.button = make("button", { type: "button", onclick: () => choose(hit, true) }, picture, make("div", { className: "words" }, ...lines));
+    hit.button = make("button", { type: "button", onclick: () => choose(hit, true) }, make("span", { className: "pair" }, picture, ...beside.map(thumbnail)), make("span", { className: "words" }, ...lines));
     entries.append(make("li", {}, hit.button));
   }
   list.append(entries);
@@ -207,7 +261,7 @@
   // -- A basemap is asked for by a click: opening the page tells nobody where you look ---------------------------------
   if (!polar) {
     const base = L.tileLayer("https://tiles.maps.eox.at/wmts/1.0.0/s2cloudless_3857/default/g/{z}/{y}/{x}.jpg", {
-      pane: "base", maxNativeZoom: 14, maxZoom: 20,
+      pane: "base", maxNativeZoom: 14, maxZoom: 22,
       attribution: '<a href="https://s2maps.eu">Sentinel-2 cloudless</a> by EOX IT Services GmbH (contains modified Copernicus Sentinel data 2016 &amp; 2017), CC BY 4.0',
     });
     const button = make("button", { type: "button", className: "control leaflet-bar", textContent: "Basemap", title: "Satellite picture from the internet" });
@@ -225,6 +279,7 @@
 
   const redraw = () => { coast(); lattice(); outlines(); pictures(); };
   map.on("moveend", redraw);
+  pairs();
   redraw();
   document.documentElement.dataset.ready = "true";
 })();
