@@ -1,0 +1,46 @@
+"""The notebooks of the docs: kept as they were run, and they still run, on the scene they speak of."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
+
+
+def code_cells(book: nbformat.NotebookNode) -> list[Any]:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_with_what_it_showed(path: Path) -> None:
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    cells = code_cells(book)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run docs/run_notebooks.py"
+    assert sum(bool(cell.outputs) for cell in cells) > len(cells) / 2
+    text = path.read_text()
+    assert not re.search(r"/(home|root|work|tmp|Users)/", text), "a path of one machine"
+    assert len(text) < 1_000_000
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_the_same_kinds_of_things(path: Path, tmp_path: Path, shared_data: Path) -> None:
+    scene = shared_data / "geo" / "nc_raleigh"
+    (tmp_path / "landsat_multiband.tif").symlink_to(scene / "lsat7_2002.tif")
+    (tmp_path / "strata.tif").symlink_to(scene / "landclass96.tif")
+    spec = importlib.util.spec_from_file_location("run_notebooks", DOCS / "run_notebooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    again = module.run(path, tmp_path)
+    for old, new in zip(code_cells(nbformat.read(path, as_version=4)), code_cells(again), strict=True):
+        kinds = [[sorted(output.get("data", output.get("name", ()))) for output in cell.outputs] for cell in (old, new)]
+        assert kinds[0] == kinds[1], old.source
