@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +11,11 @@ import shapely
 from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
-from ..search.dot import exact_dots, quantize_queries
-from ..search.vector_search import NUMBA_MIN_ROWS
+from ..search.dot import exact_dots_at, quantize_queries
 from ..store.filter import Filter
-from ..store.mmap_cache import MmapCache, cache_for
-from ..store.scan import matches
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
-from ..store.vectors import EncoderInfo, to_numpy
+from ..store.tile_source import TileBatch, TileSource, choose_source
 
 SAMPLE_TILES = 8192
 """Tiles that a sample holds, or a few more or less; all of them where there are no more."""
@@ -37,7 +34,7 @@ class TileScores:
         products: (c, n) with the queries, exact.
         sample: (m, dim) vectors of tiles drawn by their ids, so that the same tiles give the same sample.
         read: tiles of the period, embedded or not.
-        method: how they were read.
+        period: a filter by dates alone, or by nothing.
     """
 
     rowids: NDArray[np.uint64] = field(repr=False)
@@ -46,10 +43,15 @@ class TileScores:
     products: Float64s = field(repr=False)
     sample: NDArray[np.float16] = field(repr=False)
     read: int
-    method: str
-    _read_shapes: Callable[[Rows], NDArray[np.object_]] = field(repr=False)
-    _select: Callable[[Filter], tuple[NDArray[np.bool_], int]] = field(repr=False)
+    period: Filter
+    _source: TileSource = field(repr=False)
+    _positions: NDArray[np.integer] = field(repr=False)
     _shapes: dict[int, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def method(self) -> str:
+        """How they were read."""
+        return self._source.method
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
         """Read outlines of these tiles, their corners in shapely's normal order; those asked for last are kept."""
@@ -57,7 +59,7 @@ class TileScores:
             self._shapes.clear()
         missing = np.array(sorted(set(rows.tolist()) - self._shapes.keys()), np.intp)
         if len(missing):
-            shapes = shapely.normalize(self._read_shapes(missing))
+            shapes = shapely.normalize(self._source.footprints(self._positions[missing]))
             self._shapes.update(zip(missing.tolist(), shapes, strict=True))
         found = np.empty(len(rows), object)
         found[:] = [self._shapes[row] for row in rows.tolist()]
@@ -69,7 +71,9 @@ class TileScores:
         Args:
             filter: no wider than the period.
         """
-        return self._select(filter)
+        if filter == self.period:
+            return np.ones(len(self.rowids), bool), self.read - len(self.rowids)
+        return self._source.hit_mask(filter, self._positions)
 
 
 def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileScores:
@@ -83,95 +87,50 @@ def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileSc
     Raises:
         StoreError: there are no vectors yet.
     """
-    copy = cache_for(snapshot, period)
-    if copy is not None:
-        return _from_cache(copy, period, quantize_queries(queries))
-    return _from_lance(snapshot, snapshot.require_encoder(), period, quantize_queries(queries))
-
-
-def _from_cache(copy: MmapCache, period: Filter, queries: Float64s) -> TileScores:
-    found, _ = copy.select(period)
-    rows = found[copy.embedded[found]]
-    whole = len(rows) == len(copy.ids)  # then nothing needs copying
-    ids, extents = (copy.ids, copy.extents) if whole else (copy.ids[rows], copy.extents[rows])
-    keys = _sample_keys(ids)
-    chosen = np.flatnonzero(keys <= _sample_threshold(len(found)))
-    products = [np.empty((len(queries), 0))]
-    drawn = [np.empty((0, queries.shape[1]), np.float16)]
-    start = 0
-    for some in copy.pieces(rows):
-        if len(rows) >= NUMBA_MIN_ROWS:
-            from ..search.dot_numba import exact_row_dots
-
-            products.append(exact_row_dots(copy.vectors, some, queries))
-        else:
-            products.append(exact_dots(copy.vectors[some], queries))
-        within = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(some))]
-        drawn.append(copy.vectors[rows[within]])
-        start += len(some)
-
-    def select(filter: Filter) -> tuple[NDArray[np.bool_], int]:
-        matching, _ = copy.select(filter)
-        mask = np.zeros(len(copy.ids), bool)
-        mask[matching] = True
-        return mask[rows], int((~copy.embedded[matching]).sum())
-
+    queries = quantize_queries(queries)
+    source = choose_source(snapshot, period)
+    read = source.count(period)
+    parts = [_score_batch(batch, queries, _sample_threshold(read)) for batch in source.batches(period, EXTENT)]
+    parts = parts or [_no_tiles(queries)]
+    positions, rowids, ids, extents, products, drawn, keys = zip(*parts, strict=True)
     return TileScores(
-        rowids=copy.rowids if whole else copy.rowids[rows],
-        ids=ids,
-        extents=extents,
-        products=np.concatenate(products, axis=1),
-        sample=np.concatenate(drawn)[np.argsort(keys[chosen], kind="stable")],
-        read=len(found),
-        method="memory-mapped cache",
-        _read_shapes=lambda some: copy.footprints(rows[some]),
-        _select=select,
-    )
-
-
-def _from_lance(snapshot: Snapshot, info: EncoderInfo, period: Filter, queries: Float64s) -> TileScores:
-    where = period.prefilter(lambda: snapshot.max_tile_extent)
-    read = snapshot.count(where)
-    rowids, ids = [np.empty(0, np.uint64)], [np.empty(0, "S32")]
-    extents, products = [np.empty((0, 4))], [np.empty((len(queries), 0))]
-    drawn, keys = [np.empty((0, info.dim), np.float16)], [np.empty(0, np.uint64)]
-    for batch in snapshot.scan(["id", *EXTENT, info.column], where):
-        vectors, embedded = to_numpy(batch[info.column])
-        if not embedded.all():
-            vectors, batch = vectors[embedded], batch.filter(embedded)  # noqa: PLW2901
-        rowids.append(batch["_rowid"].to_numpy().copy())  # a view would keep the whole batch
-        ids.append(np.array(batch["id"].to_pylist(), "S32"))
-        extents.append(np.column_stack([batch[name].to_numpy() for name in EXTENT]))
-        products.append(exact_dots(vectors, queries))
-        key = _sample_keys(ids[-1])
-        some = key <= _sample_threshold(read)
-        drawn.append(vectors[some])
-        keys.append(key[some])
-    every = np.concatenate(rowids)
-
-    def footprints(rows: Rows) -> NDArray[np.object_]:
-        shapes: NDArray[np.object_] = shapely.from_wkb(snapshot.take(every[rows], ["geometry"])["geometry"].to_numpy())
-        return shapes
-
-    def select(filter: Filter) -> tuple[NDArray[np.bool_], int]:
-        if filter == period:
-            return np.ones(len(every), bool), read - len(every)
-        found = [batch["_rowid"].to_numpy().copy() for _, batch in matches(snapshot, filter, ("id",))]
-        matching = np.concatenate([np.empty(0, np.uint64), *found])
-        mask = np.isin(every, matching)
-        return mask, len(matching) - int(mask.sum())
-
-    return TileScores(
-        rowids=every,
-        ids=np.concatenate(ids),
-        extents=np.concatenate(extents),
-        products=np.concatenate(products, axis=1),
-        sample=np.concatenate(drawn)[np.argsort(np.concatenate(keys), kind="stable")],
+        rowids=_joined(rowids),
+        ids=_joined(ids),
+        extents=_joined(extents),
+        products=_joined(products, axis=1),
+        sample=_joined(drawn)[np.argsort(_joined(keys), kind="stable")],
         read=read,
-        method="LanceDB scan",
-        _read_shapes=footprints,
-        _select=select,
+        period=period,
+        _source=source,
+        _positions=_joined(positions),
     )
+
+
+def _score_batch(batch: TileBatch, queries: Float64s, threshold: np.uint64) -> tuple[NDArray[Any], ...]:
+    """Return positions, `_rowid`s, ids, extents and products of a batch, and the vectors and keys that it draws."""
+    ids = batch.ids()
+    keys = _sample_keys(ids)
+    drawn = np.flatnonzero(keys <= threshold)
+    products = [np.empty((len(queries), 0))]
+    vectors = [np.empty((0, queries.shape[1]), np.float16)]
+    for piece in batch.pieces():
+        products.append(exact_dots_at(*batch.locate(piece), queries))
+        first, end = np.searchsorted(drawn, (piece.start, piece.stop))
+        vectors.append(batch.vectors(drawn[first:end]))
+    joined = np.concatenate(products, axis=1), np.concatenate(vectors)
+    return batch.positions, batch.rowids(), ids, batch.extents, *joined, keys[drawn]
+
+
+def _no_tiles(queries: Float64s) -> tuple[NDArray[Any], ...]:
+    """Return what `_score_batch` returns of a batch of no tiles."""
+    rowids, ids = np.empty(0, np.uint64), np.empty(0, "S32")
+    products, vectors = np.empty((len(queries), 0)), np.empty((0, queries.shape[1]), np.float16)
+    return rowids, rowids, ids, np.empty((0, 4)), products, vectors, rowids
+
+
+def _joined(parts: Sequence[NDArray[Any]], axis: int = 0) -> NDArray[Any]:
+    """Join arrays; a single one, which may be mapped from a file, is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
 
 
 def _sample_keys(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:

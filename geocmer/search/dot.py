@@ -17,12 +17,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._types import Float64s, Rows
+
 QUERY_QUANTUM = 2.0**-26
 """What the numbers of a query are rounded to; float16, in which the tiles lie, is coarser by far."""
 FLOAT16_SCALE = 2.0**112
 """What a float32 made from the shifted bits of a float16 has to be multiplied by."""
 BLOCK_ROWS = 1024
 """Vectors widened at once: about a megabyte, so that the second and third pass over them stay in the cache."""
+
+NUMBA_MIN_ROWS = 16_384
+"""With this many rows and more numba's product is faster than numpy's, and worth the import of numba."""
+
+
+def dots_at(vectors: NDArray[np.float16], rows: Rows | None, query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply these rows of (m, dim), or all of them, with a query (dim,) as `dots` does, by the quicker way."""
+    if rows is None:
+        return dots(vectors, query)
+    if len(rows) < NUMBA_MIN_ROWS:
+        return dots(vectors[rows], query)
+    from .dot_numba import row_dots
+
+    return row_dots(vectors, rows, query)
+
+
+def exact_dots_at(vectors: NDArray[np.float16], rows: Rows | None, queries: Float64s) -> Float64s:
+    """Multiply these rows of (m, dim), or all of them, with queries (c, dim) as `exact_dots` does: (c, n)."""
+    if rows is None:
+        return exact_dots(vectors, queries)
+    if len(rows) < NUMBA_MIN_ROWS:
+        return exact_dots(vectors[rows], queries)
+    from .dot_numba import exact_row_dots
+
+    return exact_row_dots(vectors, rows, queries)
 
 
 def dots(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray[np.float32]:

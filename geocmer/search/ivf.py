@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..store.scan import Source
+from ..store.scan import RowReader
 from ..store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class IvfIndex:
         indexed = any(index.field_names == [found.column] for index in snapshot.dataset.describe_indices())
         return found if indexed else None
 
-    def source(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, exhaustive: bool) -> Source:
-        """Make a source of the `limit` rows that seem nearest to a query among those that a filter lets through.
+    def reader(self, snapshot: Snapshot, query: NDArray[np.float64], limit: int, exhaustive: bool) -> RowReader:
+        """Make a reader of the `limit` rows that seem nearest to a query among those that a filter lets through.
 
         Args:
             snapshot: the version read.

@@ -5,30 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._types import Rows
 from ..errors import InputError
 from ..store.filter import EVERY_TILE, Filter
-from ..store.mmap_cache import MmapCache, cache_for
-from ..store.scan import Source, matches
+from ..store.lance_source import LanceSource
+from ..store.scan import matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from ..store.vectors import EncoderInfo, to_numpy
-from .dot import dots
+from ..store.tile_source import TileBatch, TileSource, choose_source
+from ..store.vectors import EncoderInfo
+from .dot import dots_at
 from .ivf import IvfIndex
 from .nms import suppress_overlaps
 from .results import HIT_COLUMNS, Answer, Hit, Plan, hit_from_record, pixel_reader
 from .topk import TopK
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-NUMBA_MIN_ROWS = 16_384
-"""With this many rows and more numba's product is faster than numpy's, and worth the import of numba."""
 Offsets: TypeAlias = Mapping[str | None, float] | None
 """Category -> what is added to the score of its tiles."""
 
@@ -74,16 +70,14 @@ def nearest_tiles(
     query, k = _unit_query(vector, snapshot.require_encoder(fingerprint)), _check_k(k)
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
-    cache = None if index else cache_for(snapshot, filter)
+    source = None if index else choose_source(snapshot, filter)
 
     def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
         topk = TopK(query, limit, min_score)
         if index is not None and limit is not None:
             plan = _rank_indexed(snapshot, filter, category_offsets, topk, index, limit)
-        elif cache is not None:
-            plan = _rank_cached(cache, filter, category_offsets, topk)
         else:
-            plan = _rank_scanned(snapshot, filter, category_offsets, topk)
+            plan = _rank(source or LanceSource(snapshot), snapshot, filter, category_offsets, topk)
         rowids, scores = topk.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
@@ -99,8 +93,8 @@ def _rank_indexed(snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: To
     limit = k * index.candidates
     exhaustive = filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
-        source = index.source(snapshot, topk.query, limit, exhaustive)
-        plan = _rank_scanned(snapshot, filter, offsets, topk, source)
+        source = LanceSource(snapshot, index.reader(snapshot, topk.query, limit, exhaustive))
+        plan = _rank(source, snapshot, filter, offsets, topk)
         if plan.matched >= k or (exhaustive and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
@@ -108,51 +102,34 @@ def _rank_indexed(snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: To
         topk.clear()
 
 
-def _rank_scanned(
-    snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, source: Source | None = None
-) -> Plan:
-    """Rank the rows that LanceDB lets through."""
-    column = snapshot.encoder.column if snapshot.encoder else ""
+def _rank(source: TileSource, snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK) -> Plan:
+    """Rank the tiles of a source that pass a filter."""
     scanned = matched = unembedded = 0
-    for read, batch in matches(snapshot, filter, ("id", column, *(("category",) if offsets else ())), source):
-        vectors, embedded = to_numpy(batch[column])
-        scanned += read
-        matched += int(embedded.sum())
-        unembedded += int((~embedded).sum())
-        rows = batch
-        if not embedded.all():
-            vectors, rows = vectors[embedded], batch.filter(embedded)
-        row_offsets = _row_offsets(rows["category"], offsets) if offsets else None
-        topk.push(vectors, rows["_rowid"].to_numpy(), partial(_ids, rows["id"]), row_offsets)
-    return Plan("LanceDB scan", True, snapshot.count(), scanned, matched, unembedded)
+    for batch in source.batches(filter, ("category",) if offsets else ()):
+        scanned += batch.read
+        matched += len(batch.positions)
+        unembedded += batch.unembedded
+        _push_batch(batch, offsets, topk)
+    return Plan(source.method, True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _rank_cached(cache: MmapCache, filter: Filter, offsets: Offsets, topk: TopK) -> Plan:
-    """Rank the rows of the memory-mapped cache."""
-    matching, scanned = cache.select(filter)
-    embedded = matching[cache.embedded[matching]]
-    for rows in cache.pieces(embedded) if topk.keeps_all else [embedded]:
-        _push_rows(cache, rows, offsets, topk)
-    return Plan("memory-mapped cache", True, len(cache.ids), scanned, len(embedded), len(matching) - len(embedded))
-
-
-def _push_rows(cache: MmapCache, rows: NDArray[np.intp], offsets: Offsets, topk: TopK) -> None:
-    if len(rows) >= NUMBA_MIN_ROWS:
-        from .dot_numba import row_dots
-
-        products = row_dots(cache.vectors, rows, topk.query_f32)
-    else:
-        products = dots(cache.vectors[rows], topk.query_f32)
+def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK) -> None:
     row_offsets = None
     if offsets:
-        row_offsets = np.array([offsets.get(name, 0.0) for name in cache.names])[cache.categories[rows]]
-    topk.push_scored(
-        products,
-        lambda some: cache.vectors[rows[some]],
-        lambda some: cache.rowids[rows[some]],
-        lambda some: cache.ids[rows[some]],
-        row_offsets,
-    )
+        names, codes = batch.categories()
+        row_offsets = np.array([offsets.get(name, 0.0) for name in names])[codes]
+    for piece in batch.pieces() if topk.keeps_all else [slice(0, len(batch.positions))]:
+
+        def within(rows: Rows, start: int = piece.start) -> Rows:
+            return rows + start
+
+        topk.push_scored(
+            dots_at(*batch.locate(piece), topk.query_f32),
+            lambda some, within=within: batch.vectors(within(some)),
+            lambda some, within=within: batch.rowids(within(some)),
+            lambda some, within=within: batch.ids(within(some)),
+            None if row_offsets is None else row_offsets[piece],
+        )
 
 
 def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
@@ -192,15 +169,3 @@ def _require_finite(offsets: Mapping[str | None, float]) -> None:
     for category, offset in offsets.items():
         if not math.isfinite(offset):
             raise InputError(f"the offset of category {category!r} is {offset}; give a finite number")
-
-
-def _row_offsets(categories: pa.Array, offsets: Mapping[str | None, float]) -> NDArray[np.float64]:
-    """Look up the offset of each row's category, (n,)."""
-    encoded = categories.dictionary_encode()
-    values = np.array([offsets.get(name, 0.0) for name in (*encoded.dictionary.to_pylist(), None)])
-    found: NDArray[np.float64] = values[encoded.indices.fill_null(len(values) - 1).to_numpy()]
-    return found
-
-
-def _ids(column: pa.Array, rows: NDArray[np.intp]) -> NDArray[np.bytes_]:
-    return np.array(column.take(rows).to_pylist(), dtype="S32")

@@ -7,11 +7,9 @@ a cache of other rows is not found, and it gets that name only once it is whole.
 from __future__ import annotations
 
 import json
-import mmap
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,8 +35,6 @@ BLOCK_ROWS = 512
 """Rows whose extents are bounded together: a region is compared with blocks first. Stored rows lie scene by scene."""
 MAX_DRAFT_SECONDS = 3600.0
 """A draft that was begun so long ago is not being made any more."""
-MAPPED_ROWS = 65_536
-"""Rows whose vectors are mapped at once, 50 MB at 384 numbers, where all are kept that are read."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +112,6 @@ class MmapCache:
             table = self.snapshot.take(self.rowids[rows[~plain]], ["geometry"])
             found[~plain] = shapely.from_wkb(table["geometry"].to_numpy())
         return found
-
-    def pieces(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        """Yield the rows some at a time; behind each piece the vectors are unmapped, so that memory stays flat.
-
-        The system would take back what is mapped only when it must, and count it as the process's until then.
-        """
-        advise = getattr(getattr(self.vectors.base, "_mmap", None), "madvise", None)
-        for start in range(0, len(rows), MAPPED_ROWS):
-            yield rows[start : start + MAPPED_ROWS]
-            if advise is not None and hasattr(mmap, "MADV_DONTNEED"):  # not so on Windows
-                advise(mmap.MADV_DONTNEED)
 
     @cached_property
     def _blocks(self) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-Source: TypeAlias = "Callable[[list[str], pc.Expression | None], Iterator[pa.RecordBatch]]"
+RowReader: TypeAlias = "Callable[[list[str], pc.Expression | None], Iterator[pa.RecordBatch]]"
 """Columns and a coarse filter -> rows."""
 
 
@@ -26,7 +26,7 @@ def matches(
     snapshot: Snapshot,
     filter: Filter,
     columns: Sequence[str],
-    source: Source | None = None,
+    reader: RowReader | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows that truly match, with their `_rowid`; before each batch, how many rows were read for it.
 
@@ -34,14 +34,14 @@ def matches(
         snapshot: the version read.
         filter: what must hold.
         columns: to read.
-        source: of the rows; by default all of the snapshot.
+        reader: of the rows; by default all of the snapshot.
 
     Raises:
         InputError: the filter names a land-cover class that no tile has.
     """
     names = dict.fromkeys(columns) | dict.fromkeys(_needed(filter))
     labels = snapshot.labels if filter.shares is not None else frozenset()
-    for batch in (source or snapshot.scan)(list(names), filter.prefilter(lambda: snapshot.max_tile_extent)):
+    for batch in (reader or snapshot.scan)(list(names), filter.prefilter(lambda: snapshot.max_tile_extent)):
         rows = filter.passing(BatchColumns(batch, labels), np.arange(batch.num_rows))
         yield batch.num_rows, batch if len(rows) == batch.num_rows else batch.take(rows)
 

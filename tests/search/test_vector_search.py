@@ -90,8 +90,8 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store.open(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.store.mmap_cache.BLOCK_ROWS", 7)
-        patch.setattr("geocmer.store.mmap_cache.MAPPED_ROWS", 80)
-        patch.setattr("geocmer.search.vector_search.NUMBA_MIN_ROWS", 50)
+        patch.setattr("geocmer.store.mmap_source.MAPPED_ROWS", 80)
+        patch.setattr("geocmer.search.dot.NUMBA_MIN_ROWS", 50)
         assert mmap_cache.build_cache(store.snapshot()) is not None
         yield store
 
