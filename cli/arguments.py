@@ -11,6 +11,9 @@ from typer.core import TyperCommand
 _NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
 
 
+_RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
+
+
 class Command(TyperCommand):
     """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all."""
 
@@ -28,7 +31,7 @@ class Command(TyperCommand):
                 raise InputError(f"{shown!r} is not UTF-8; set the terminal to UTF-8 and write it again")
         for name in self._empty(ctx, args):
             raise InputError(f"{name} is empty, as an unset variable would be; give a value, or leave the option out")
-        return super().parse_args(ctx, list(_joined_boxes(args)))
+        return super().parse_args(ctx, list(_addressed_ray(list(_joined_boxes(args)))))
 
     def _empty(self, ctx: Any, args: list[str]) -> Iterator[str]:
         valued = {
@@ -43,6 +46,14 @@ class Command(TyperCommand):
             name, mark, value = text.partition("=")
             if (mark and name in valued and not value.strip()) or (before in valued and not text.strip()):
                 yield name if mark else before
+
+
+def _addressed_ray(args: list[str]) -> Iterator[str]:
+    """Give `--ray` its address, `local` where none follows: the next word is a scene then."""
+    for text, following in zip(args, [*args[1:], ""], strict=True):
+        yield text
+        if text == "--ray" and not _RAY_ADDRESS.fullmatch(following):
+            yield "local"
 
 
 def _joined_boxes(args: list[str]) -> Iterator[str]:

@@ -76,6 +76,9 @@ def tile(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first scene that cannot be used; else it is left out.")
     ] = False,
+    ray: Annotated[
+        str | None, typer.Option("--ray", metavar="[ADDRESS]", help="Tile on a Ray cluster: local, auto or HOST:PORT.")
+    ] = None,
     model: Model = None,
     adapter: AdapterDir = None,
     device: Device = "auto",
@@ -108,7 +111,7 @@ def tile(
     collection = open_collection(store, model=model, adapter=adapter, device=device, must_exist=False)
     bad: list[str] = []
     for result in collection.add_all(
-        sources, plan=plan, embed=not no_embed, fail_fast=fail_fast, on_scene=progress
+        sources, plan=plan, embed=not no_embed, fail_fast=fail_fast, on_scene=progress, ray=ray
     ):  # fmt: skip
         if isinstance(result, SceneFailure):
             bad.append(result.scene)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._types import Progress
 from ..errors import InputError, StoreError
+from ..models.trust import require_known
 from ..store.facts import describe
 from ..store.store import Store
 from .opening import Opening
@@ -54,7 +55,7 @@ class Keeping(Opening):
 
     def add_all(
         self, scenes: Sequence[SceneSource], *, plan: IngestPlan | None = None, embed: bool = True,
-        fail_fast: bool = False, on_scene: SceneProgress | None = None, **settings: Any,
+        fail_fast: bool = False, on_scene: SceneProgress | None = None, ray: str | None = None, **settings: Any,
     ) -> Iterator[IngestReport | SceneFailure]:  # fmt: skip
         """Add scenes one after the other, and yield what became of each; a bad one leaves the others alone.
 
@@ -64,6 +65,7 @@ class Keeping(Opening):
             embed: see `add`.
             fail_fast: raise for the first scene that cannot be used; all are looked at before the first is tiled.
             on_scene: called with a label before each scene; gives a context with its progress.
+            ray: address of a Ray cluster that does it, or `local`; see `ingest.ray_cluster`.
             **settings: see `add`.
 
         Raises:
@@ -74,10 +76,30 @@ class Keeping(Opening):
         plan = self._plan(plan, settings)
         for scene in scenes if fail_fast else ():
             plan.check(scene)
+        if ray is not None:
+            return self._add_on_ray(scenes, plan, ray, embed=embed, fail_fast=fail_fast, on_scene=on_scene)
         return each_scene(
             scenes, lambda scene, progress: self.add(scene, plan=plan, embed=embed, progress=progress), fail_fast,
             on_scene,
         )  # fmt: skip
+
+    def _add_on_ray(
+        self, scenes: Sequence[SceneSource], plan: IngestPlan, address: str, *, embed: bool, **options: Any
+    ) -> Iterator[IngestReport | SceneFailure]:
+        """Add scenes with the workers of a cluster; which model they load is settled here, where it was named."""
+        from ..ingest.ray_cluster import EncoderChoice, ingest_on_ray
+        from ..models.choose import choose_model
+
+        choice = None
+        if embed:
+            built = self._built_with()
+            adapter = self._adapter or (built[1] if built and self._model is None else None)
+            choice = EncoderChoice(
+                choose_model(built, self._model, self._adapter), str(adapter) if adapter else None, self._device
+            )
+            if built is not None and self._model is None and self._adapter is None:
+                require_known(*built, "the store")
+        return ingest_on_ray(scenes, self._open_to_write(), plan, choice, address, **options)
 
     def embed(
         self, *, model: str | None = None, adapter: str | Path | None = None, progress: Progress | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,11 +16,16 @@ from .pipeline import TileOptions, check_inputs
 
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
-    """What is the same for all scenes that are added together; made once, as opening a land-cover layer takes time."""
+    """What is the same for all scenes that are added together; made once, as opening a land-cover layer takes time.
+
+    It may be pickled if `of` made it of names: an open layer cannot be sent to another machine, which opens its own.
+    """
 
     options: TileOptions = field(default_factory=TileOptions)
     land_cover: LandCover | None = None
     rules: Rules = field(default_factory=load_rules)
+    made_of: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The arguments of `of` that made it."""
 
     @classmethod
     def of(
@@ -41,6 +47,10 @@ class IngestPlan:
         Raises:
             GeocmerError: a value cannot be read, or the land cover cannot be used.
         """
+        made_of = {
+            "landcover": landcover, "legend": legend, "class_column": class_column, "layer": layer, "rules": rules,
+            **tiling,
+        }  # fmt: skip
         options = TileOptions.of(**tiling)
         if landcover is not None and not isinstance(landcover, LandCover):
             landcover = LandCover.open(landcover, legend, class_column=class_column, layer=layer)
@@ -48,7 +58,12 @@ class IngestPlan:
             raise InputError(
                 "a legend, a class column or a layer belongs to a land-cover file; name it with --landcover"
             )
-        return cls(options, landcover, rules if isinstance(rules, Rules) else load_rules(rules))
+        return cls(options, landcover, rules if isinstance(rules, Rules) else load_rules(rules), made_of)
+
+    def __reduce__(self) -> tuple[Callable[..., IngestPlan], tuple[Any, ...]]:
+        if self.made_of is not None:
+            return _plan_of, (dict(self.made_of),)
+        return IngestPlan, (self.options, self.land_cover, self.rules)
 
     def check(self, scene: str | Path | SceneSource) -> None:
         """Refuse what ingesting a scene would refuse, before a store is created or a model loaded.
@@ -57,3 +72,7 @@ class IngestPlan:
             GeocmerError: the scene cannot be used, or the land cover lies elsewhere.
         """
         check_inputs(scene, self.options, self.land_cover)
+
+
+def _plan_of(settings: dict[str, Any]) -> IngestPlan:
+    return IngestPlan.of(**settings)

@@ -128,12 +128,16 @@ class Store(VectorWriter):
         lance.upsert(self.path, self._table("tiles"), table, self._whole["tiles"], update=True)
 
     def add_scene(self, row: SceneRow) -> None:
-        """Record a scene, to be called after its last tile; a scene of the same id is replaced.
+        """Record a scene; see `add_scenes`."""
+        self.add_scenes([row])
 
-        Its tiles are on the disk before it is recorded, and it is when this returns.
+    def add_scenes(self, rows: Sequence[SceneRow]) -> None:
+        """Record scenes in one commit, to be called after their last tiles; one of the same id is replaced.
+
+        Their tiles are on the disk before they are recorded, and they are when this returns.
         """
         self._sync()
-        table = scenes_table([row])
+        table = scenes_table(rows)
         scenes = self._table("scenes")
         lacking = [field for field in table.schema if field.name not in scenes.schema.names]
         if lacking:  # the store was made before there were these columns
@@ -141,8 +145,10 @@ class Store(VectorWriter):
                 scenes.add_columns(lacking)
         lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
         self._sync()
-        if row.id in self.unfinished_uris():
-            lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + row.id: None})
+        begun = self.unfinished_uris()
+        ended: dict[str, str | None] = {UNFINISHED_KEY + row.id: None for row in rows if row.id in begun}
+        if ended:
+            lance.set_metadata(self.path, "scenes", ended)
 
     def recover(self, read_all: bool = False) -> None:
         """Step back to a whole version, if the newest one was damaged; `notes` says so.

@@ -77,3 +77,21 @@ def test_bytes_that_are_no_utf8_are_refused(store: Path) -> None:
     result = CliRunner().invoke(app, ["search", "caf\udce9", "--store", str(store)])
     assert isinstance(result.exception, InputError)
     assert "UTF-8" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["--ray", "a.tif"], ["--ray", "local", "a.tif"]),
+        (["a.tif", "--ray"], ["a.tif", "--ray", "local"]),
+        (["--ray", "--size", "8"], ["--ray", "local", "--size", "8"]),
+        (["--ray", "auto", "a.tif"], ["--ray", "auto", "a.tif"]),
+        (["--ray", "ray://head:10001", "a.tif"], ["--ray", "ray://head:10001", "a.tif"]),
+        (["--ray", "10.0.0.1:6379", "s3://b/a.tif"], ["--ray", "10.0.0.1:6379", "s3://b/a.tif"]),
+        (["--ray", "s3://b/a.tif"], ["--ray", "local", "s3://b/a.tif"]),
+    ],
+)
+def test_ray_may_be_given_without_an_address(given: list[str], read: list[str]) -> None:
+    from geocmer_cli.arguments import _addressed_ray
+
+    assert list(_addressed_ray(given)) == read
