@@ -48,7 +48,11 @@ Gsd = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option("--where", help="Condition on the land cover, as 'built_up > 0.3 and not (water > 0.1)'."),
+    typer.Option(
+        "--where",
+        help="Condition in CQL2 on land cover, category, datetime, gsd and geometry, as "
+        "\"built_up > 0.3 and category = 'forest' and datetime > DATE('2020-01-01')\".",
+    ),
 ]
 AsOf = Annotated[
     str | None,

@@ -83,7 +83,7 @@ def relate(
 
     ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
-        snapshot.require_category(filter.category)
+        snapshot.require_categories(filter.categories)
     rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
     plan = Plan(
         method=f"{tiles.method}, then a join by upper bounds",

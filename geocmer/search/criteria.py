@@ -45,7 +45,7 @@ def make_filter(
         since: first day or moment; as text YYYY-MM-DD, or a time as an export writes it.
         until: last day or moment, likewise.
         gsd: finest and coarsest ground resolution in metres, both included; as text "LO..HI"; one number for both.
-        where: condition on the land cover, as `built_up > 0.3 and water <= 0.1`.
+        where: condition in CQL2 text, as `built_up > 0.3 and category = 'forest'`.
         within: distance around the points, lines and areas of `region`, in metres or as "5km"; None: its areas alone.
 
     Raises:
@@ -74,9 +74,13 @@ def filter_notes(filter: Filter, store: Reader) -> Iterator[str]:
     note = getattr(filter.region, "note", "")  # a box has none
     if note:
         yield note
-    undated = store.snapshot().undated if filter.period != (None, None) else 0
-    if undated:
+    timed = filter.period != (None, None)
+    dated = filter.condition is not None and "datetime" in filter.condition.attributes
+    undated = store.snapshot().undated if timed or dated else 0
+    if undated and timed:
         yield f"{undated} tiles of the store have no date; --since and --until leave them out"
+    elif undated:
+        yield f"{undated} tiles of the store have no date; what a condition says of it is unknown for them"
 
 
 def read_bbox(value: BBoxLike) -> BBox:

@@ -83,7 +83,7 @@ def nearest_tiles(
 
     ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
-        snapshot.require_category(filter.category)
+        snapshot.require_categories(filter.categories)
     plan = replace(ranked.plan, hidden=hidden)
     return Answer(plan, snapshot, ranked.rowids[kept], ranked.scores[kept], read_pixels=pixel_reader(store))
 
@@ -145,7 +145,7 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
             rank += 1
             yield hit_from_record(record, rank, None, snapshot.uris, read_pixels)
     if not rank:
-        snapshot.require_category(filter.category)
+        snapshot.require_categories(filter.categories)
 
 
 def _unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:

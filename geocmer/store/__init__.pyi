@@ -5,4 +5,4 @@ from .snapshot import Snapshot as Snapshot
 from .store import Store as Store
 from .vectors import EncoderInfo as EncoderInfo
 from .versions import Version as Version
-from .where import Shares as Shares
+from .where import Condition as Condition

@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from .filter import NO_TIME
 from .schema import EXTENT
 from .snapshot import Snapshot
+from .tile_columns import NO_TIME
 from .vectors import EncoderInfo, to_numpy
 
 ROW_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {

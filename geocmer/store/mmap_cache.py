@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from ..geometry.extent import block_bounds
 from ..geometry.region import Region
-from .filter import Filter, boxes
+from .areas import boxes
+from .filter import Filter
 from .lance import is_local
 from .mmap_build import ROW_ARRAYS, write_arrays
 from .snapshot import Snapshot
@@ -83,10 +84,9 @@ class MmapCache:
             rows = rows[: np.searchsorted(rows, len(self.ids))]
         return filter.passing(self, rows), len(rows)
 
-    def in_category(self, name: str, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def category_codes(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], list[str | None]]:
         """See `TileColumns`, as the next ones."""
-        code = self.names.index(name) if name in self.names[:-1] else -1
-        return np.asarray(self.categories[rows] == code)
+        return self.categories[rows], self.names
 
     def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
         return self.moments[rows]

@@ -10,9 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from .filter import NO_TIME, Filter
+from .filter import Filter
 from .schema import EXTENT
 from .snapshot import Snapshot
+from .tile_columns import NO_TIME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,7 @@ def matches(
         InputError: the filter names a land-cover class that no tile has.
     """
     names = dict.fromkeys(columns) | dict.fromkeys(_needed(filter))
-    labels = snapshot.labels if filter.shares is not None else frozenset()
+    labels = snapshot.labels if filter.condition is not None and filter.condition.classes else frozenset()
     for batch in (reader or snapshot.scan)(list(names), filter.prefilter(lambda: snapshot.max_tile_extent)):
         rows = filter.passing(BatchColumns(batch, labels), np.arange(batch.num_rows))
         yield batch.num_rows, batch if len(rows) == batch.num_rows else batch.take(rows)
@@ -54,10 +55,11 @@ class BatchColumns:
     known: frozenset[str]
     """Every land-cover label in the store."""
 
-    def in_category(self, name: str, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
-        import pyarrow.compute as pc
-
-        return np.asarray(pc.equal(self.batch["category"], name).fill_null(False))[rows]
+    def category_codes(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], list[str | None]]:  # noqa: D102
+        column = self.batch["category"].dictionary_encode()
+        names: list[str | None] = [*column.dictionary.to_pylist(), None]
+        codes: NDArray[np.int32] = column.indices.fill_null(len(names) - 1).to_numpy()
+        return codes[rows], names
 
     def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
         times: NDArray[np.int64] = self.batch["datetime"].cast("int64").fill_null(NO_TIME).to_numpy()
@@ -94,13 +96,14 @@ class BatchColumns:
 
 def _needed(filter: Filter) -> tuple[str, ...]:
     """Return the columns that a filter reads."""
+    named = filter.condition.attributes if filter.condition is not None else frozenset()
     needed: tuple[str, ...] = ()
-    if filter.area is not None:
+    if filter.area is not None or "geometry" in named:
         needed += (*EXTENT, "geometry")
-    if filter.shares is not None:
+    if filter.condition is not None and filter.condition.classes:
         needed += ("labels", "fractions")
-    if filter.category is not None:
+    if filter.category is not None or "category" in named:
         needed += ("category",)
-    if filter.since or filter.until:
+    if filter.since or filter.until or "datetime" in named:
         needed += ("datetime",)
-    return (*needed, "gsd") if filter.gsd else needed
+    return (*needed, "gsd") if filter.gsd or "gsd" in named else needed

@@ -157,13 +157,14 @@ class Snapshot:
             found.update(batch["category"].unique().to_pylist())
         return frozenset(name for name in found if name is not None)
 
-    def require_category(self, category: str | None) -> None:
-        """Explain why no tile was found, if it is for the category.
+    def require_categories(self, names: Sequence[str]) -> None:
+        """Explain why no tile was found, if it is for a category.
 
         Raises:
-            InputError: no tile has it.
+            InputError: no tile has one of them.
         """
-        if category is None or category in self.categories:
+        category = next((name for name in names if name not in self.categories), None)
+        if category is None:
             return
         there = ", ".join(sorted(self.categories))
         if not there:
