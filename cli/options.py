@@ -85,7 +85,7 @@ Approximate = Annotated[
     bool, typer.Option("--approximate", help="Ask an index, quicker and with its recall said; made when first used.")
 ]
 Explain = Annotated[
-    bool, typer.Option("--explain", help="Say how the answer was found, and draw where the focus layers looked.")
+    bool, typer.Option("--explain", help="Say how the answer was found, and draw where in the tiles, as heat maps.")
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")]
 CategoryPrior = Annotated[
@@ -94,6 +94,9 @@ CategoryPrior = Annotated[
 ]
 Literal = Annotated[
     bool, typer.Option("--literal", help="Take the words as one description; look for no relation in them.")
+]
+Locate = Annotated[
+    bool, typer.Option("--locate", help="Find where in each tile: a box and a point, in every export and on the map.")
 ]
 Heatmaps = Annotated[
     Path | None, typer.Option("--heatmaps", help="Folder for the heat maps of all hits. [--explain: those of ten]")

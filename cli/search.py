@@ -53,6 +53,7 @@ def search(
     min_score: opt.MinScore = None,
     category_prior: opt.CategoryPrior = None,
     literal: opt.Literal = False,
+    locate: opt.Locate = False,
     heatmaps: opt.Heatmaps = None,
     output: opt.Output = None,
     thumbnails: opt.Thumbnails = False,
@@ -79,7 +80,7 @@ def search(
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     hits = collection.search(
         *(text or []), **conditions, k=None if every else k, keep="all" if all_dates else keep.value,
-        min_score=min_score, literal=literal, category_prior=category_prior, approximate=approximate,
+        min_score=min_score, literal=literal, category_prior=category_prior, approximate=approximate, locate=locate,
     )  # fmt: skip
     if explain:
         for line in hits.plan.lines():
@@ -112,9 +113,9 @@ def _draw(collection: Collection, hits: Hits, folder: Path | None, output: Path 
     from geocmer.errors import GeocmerError
 
     into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
-    drawn = islice(hits, None if folder else MAX_EXPLAINED_HITS)
     try:
-        count = len(collection.explain(drawn, into))
+        located = hits if hits.find_spot else collection.locate(hits)
+        count = len(collection.explain(islice(located, None if folder else MAX_EXPLAINED_HITS), into))
     except GeocmerError as error:
         if folder:
             raise

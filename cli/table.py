@@ -22,6 +22,9 @@ def print_table(hits: Iterable[Hit]) -> None:
     related = any(hit.partners for hit in shown)
     if related:
         table.add_column("partner")
+    located = any(hit.spot for hit in shown)
+    if located:
+        table.add_column("found at (lon, lat)")
     for hit in shown:
         centre = hit.geometry.centroid
         cells = [
@@ -33,6 +36,7 @@ def print_table(hits: Iterable[Hit]) -> None:
             Path(hit.uri or "").name,
             f"{hit.row}, {hit.col}",
             *([_partners(hit)] if related else []),
+            *([_spot(hit)] if located else []),
         ]
         table.add_row(*map(printable, cells))
     unbounded = console.options.update(max_width=10_000)
@@ -48,7 +52,12 @@ def _lines(hit: Hit) -> str:
     centre = hit.geometry.centroid
     first = f"{hit.rank}. {hit.score:.3f} {hit.id[:8]} {hit.category or ''}".rstrip()
     second = f"   {centre.x:.5f}, {centre.y:.5f} {Path(hit.uri or '').name}".rstrip()
-    return "\n".join([first, second, *(f"   {line}" for line in _partners(hit).splitlines())])
+    spot = [f"   found at {_spot(hit)}"] if hit.spot else []
+    return "\n".join([first, second, *spot, *(f"   {line}" for line in _partners(hit).splitlines())])
+
+
+def _spot(hit: Hit) -> str:
+    return f"{hit.spot.point[0]:.5f}, {hit.spot.point[1]:.5f}" if hit.spot else ""
 
 
 def _partners(hit: Hit) -> str:

@@ -1,4 +1,4 @@
-"""Pictures: thumbnails, whole tiles, where the focus layers looked, and scenes as tiles of the map."""
+"""Pictures: thumbnails, whole tiles, where in them a question is answered, and scenes as tiles of the map."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def routes(workspace: Workspace) -> list[Route]:
         pixels, valid = workspace.pixels(workspace.tile(request.path_params["tile"]))
         return png(np.dstack([pixels, np.where(valid, np.uint8(255), np.uint8(0))]))
 
-    def focus(request: Request) -> Response:
-        from geocmer.search.heatmap import focus_overlay, focus_weights
+    def spot(request: Request) -> Response:
+        from geocmer.search.heatmap import heatmap_overlay
 
-        pixels, _ = workspace.pixels(workspace.tile(request.path_params["tile"]))
-        weights = focus_weights(workspace.collection.encoder, pixels.copy())
-        return png(focus_overlay(weights, len(pixels)))
+        tile = workspace.tile(request.path_params["tile"])
+        found = workspace.spot(workspace.answer(request.path_params["answer"]), tile)
+        return png(heatmap_overlay(found, tile.size))
 
     def dates(request: Request) -> Response:
         from .hit_json import hits_json
@@ -70,7 +70,7 @@ def routes(workspace: Workspace) -> list[Route]:
     return [
         Route("/api/tiles/{tile}/thumbnail", thumbnail),
         Route("/api/tiles/{tile}/image", image),
-        Route("/api/tiles/{tile}/focus", focus),
+        Route("/api/tiles/{tile}/spot/{answer}", spot),
         Route("/api/tiles/{tile}/dates", dates),
         Route("/api/scenes/{scene}/{grid}/{z:int}/{x:int}/{y:int}", scene),
     ]

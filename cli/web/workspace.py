@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geocmer.collection import Collection
     from geocmer.export.hits import Hits
     from geocmer.search.results import Hit
+    from geocmer.search.spot import Spot
 
     from .forms import SearchForm
 
@@ -194,6 +195,17 @@ class Workspace:
                 best.setdefault(hit.scene_id, hit)
         found = list({**best, tile.scene_id: tile}.values())
         return sorted(found, key=lambda hit: (hit.datetime is None, hit.datetime or 0, hit.id))
+
+    def spot(self, asked: Asked, hit: Hit) -> Spot:
+        """Find where in a tile the question of an answer is answered.
+
+        Raises:
+            GeocmerError: the scene is gone or has changed, or the encoder cannot be loaded.
+        """
+        with self._reading:
+            find = self.collection.locate(asked.hits).find_spot
+            assert find is not None  # of located hits
+            return find(hit)
 
     def pixels(self, hit: Hit) -> Any:
         """Cut a tile from its scene: RGB (size, size, 3), and where it shows ground (size, size).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +38,7 @@ class Searching(Opening):
         literal: bool = False,
         category_prior: float | None = None,
         approximate: bool = False,
+        locate: bool = False,
         **conditions: Any,
     ) -> Hits:
         """Find the tiles that look most like words, pictures or other tiles, exactly.
@@ -58,6 +60,7 @@ class Searching(Opening):
             literal: take a text as one description, with no relation in it.
             category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
             approximate: use an index, made when it is first needed: quicker, and a hit may be missing.
+            locate: find where in each tile the question is answered, see `locate`.
 
         Raises:
             InputError: nothing is asked for, or a value cannot be used.
@@ -74,7 +77,8 @@ class Searching(Opening):
             store, encoder, question, filter=chosen, k=k, keep=None if keep == "all" else keep, min_score=min_score,
             category_prior=category_prior, approximate=approximate, notify=self._notify,
         )  # fmt: skip
-        return Hits.of(answer, question.title)
+        hits = Hits.of(answer, question.title)
+        return self.locate(hits) if locate else hits
 
     def label(self, *texts: str, k: int = 24, **options: Any) -> LabelWidget:
         """Search in a notebook, mark by clicks what is meant and what is not, and search again with the marks.
@@ -99,13 +103,30 @@ class Searching(Opening):
 
         return LabelWidget(search(), search)
 
-    def explain(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
-        """Draw where the focus layers looked, a heat map for each hit, into a folder; return the files.
+    def locate(self, hits: Hits) -> Hits:
+        """Find where in its tile each hit answers the question: a box, a point, and what each place is worth.
+
+        The tiles are cut from their scenes again and embedded in parts when the hits are read: 25 pictures a hit.
 
         Raises:
-            InputError: a scene is gone or has changed, or nothing can be written there.
-            ModelError: the encoder has no focus layers.
+            InputError: the hits answer no question.
+            ModelError: the encoder cannot be loaded.
+        """
+        from ..search.spot import SpotFinder
+
+        if hits.vector is None:
+            raise InputError(
+                "these tiles answer no question, so there is nothing to find in them; search for something"
+            )
+        self.store.require_encoder(self.encoder.fingerprint)
+        return replace(hits, find_spot=SpotFinder(self.store, self.encoder, hits.vector))
+
+    def explain(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
+        """Draw a heat map of each hit from `locate` into a folder; return the files.
+
+        Raises:
+            InputError: a scene is gone or has changed, a hit has no spot, or nothing can be written there.
         """
         from ..search.heatmap import write_heatmaps
 
-        return list(write_heatmaps(self.encoder, hits, Path(folder)))
+        return list(write_heatmaps(hits, Path(folder)))

@@ -23,7 +23,7 @@ from ..search.tile_lookup import find_tiles
 from ..store.snapshot import Snapshot
 from .options import ExportOptions
 from .outline import Ring, outlines, unwrapped
-from .record import attributes, data_url
+from .record import attributes, data_url, spot_feature
 from .stream import HitStream
 
 MAX_PAGE_HITS = 10_000
@@ -80,12 +80,14 @@ def write_page(stream: HitStream, path: Path, options: ExportOptions) -> None:
 def _hit_json(hit: Hit, rings: list[Ring], crosses_180: bool) -> dict[str, Any]:
     """Describe a hit for the page."""
     middle = shapely.total_bounds([shapely.LinearRing(ring) for ring in rings])
+    spot = spot_feature(hit)
     return {
         **attributes(hit),
         "rings": rings,
         "centre": [round(float(middle[0] + middle[2]) / 2, 6), round(float(middle[1] + middle[3]) / 2, 6)],
         "picture": data_url(hit.thumbnail),
         "corners": _corners(hit, crosses_180),
+        "spots": [unwrapped(part.exterior, crosses_180) for part in shapely.get_parts(spot[0])] if spot else [],
         "partners": [
             {
                 **partner.attributes(),

@@ -122,3 +122,10 @@ QML_OF_LINES = _document(
     kind=1,
 )
 """For the lines from hits to their partners."""
+
+_FRAME = {"style": "no", "outline_color": "214,39,40,255", "outline_style": "solid", "outline_width": "0.6"}
+QML_OF_SPOTS = _document(
+    f'<renderer-v2 type="singleSymbol"><symbols>{_layered(0, "fill", "SimpleFill", _FRAME)}</symbols></renderer-v2>',
+    kind=2,
+)
+"""For the boxes in which the tiles answer the question."""

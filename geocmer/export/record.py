@@ -31,12 +31,13 @@ COLUMNS = (
     "col",
     "size",
     "partners",
+    "spot",
 )
 """Attributes of a hit, in every format and in this order."""
 
 
 def attributes(hit: Hit) -> dict[str, Any]:
-    """Return a hit's `COLUMNS`, as JSON can hold them: class fractions and partners nested, the time as ISO 8601."""
+    """Return a hit's `COLUMNS`, as JSON can hold them: what has parts nested, the time as ISO 8601."""
     return {
         "rank": hit.rank,
         "score": None if hit.score is None else round(hit.score, 6),
@@ -51,13 +52,15 @@ def attributes(hit: Hit) -> dict[str, Any]:
         "col": hit.col,
         "size": hit.size,
         "partners": [partner.attributes() for partner in hit.partners],
+        "spot": None if hit.spot is None else hit.spot.attributes(),
     }
 
 
 def flat_attributes(hit: Hit) -> dict[str, Any]:
-    """Return `attributes` for formats without nesting: class fractions and partners as JSON text."""
+    """Return `attributes` for formats without nesting: class fractions, partners and spot as JSON text."""
     values = attributes(hit)
-    return {**values, **{name: json.dumps(values[name], ensure_ascii=False) for name in ("fractions", "partners")}}
+    nested = {name: json.dumps(values[name], ensure_ascii=False) for name in ("fractions", "partners", "spot")}
+    return {**values, **nested, "spot": nested["spot"] if values["spot"] else None}
 
 
 def feature(hit: Hit, shape: Polygon | MultiPolygon | None = None, *, thumbnail: bool = False) -> dict[str, Any]:
@@ -87,9 +90,20 @@ def partner_lines(hit: Hit) -> Iterator[tuple[LineString | MultiLineString, dict
             yield line, {"rank": hit.rank, "hit": hit.id, **partner.attributes()}
 
 
+def spot_feature(hit: Hit) -> tuple[Polygon | MultiPolygon, dict[str, Any]] | None:
+    """Give the box in which a hit's tile answers the question, and its attributes; None where it was not asked for."""
+    if hit.spot is None:
+        return None
+    box = round_geometries(np.array([hit.spot.geometry], dtype=object))[0]
+    return box, {"rank": hit.rank, "hit": hit.id, **hit.spot.attributes()}
+
+
 def hit_features(hit: Hit, shape: Polygon | MultiPolygon, *, thumbnail: bool) -> Iterator[dict[str, Any]]:
-    """Yield a hit, and then the lines to its partners: QGIS opens these as a layer of polygons and a layer of lines."""
+    """Yield a hit, its spot, and the lines to its partners: QGIS opens a layer of polygons and a layer of lines."""
     yield feature(hit, shape, thumbnail=thumbnail)
+    if spot := spot_feature(hit):
+        geometry = shapely.geometry.mapping(spot[0])
+        yield {"type": "Feature", "id": f"{hit.id}/spot", "geometry": geometry, "properties": spot[1]}
     for number, (line, values) in enumerate(partner_lines(hit), 1):
         geometry = shapely.geometry.mapping(line)
         yield {"type": "Feature", "id": f"{hit.id}/{number}", "geometry": geometry, "properties": values}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
@@ -137,9 +137,10 @@ def answer_question(
         notify(f"read as one description: {query.note}")
     texts = [query.concept] if len(question.texts) == 1 else question.texts
     parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
-    return nearest_tiles(
+    vector = build_query(store, encoder, texts, **parts)
+    answer = nearest_tiles(
         store,
-        build_query(store, encoder, texts, **parts),
+        vector,
         filter=filter,
         k=k,
         min_score=min_score,
@@ -147,6 +148,7 @@ def answer_question(
         category_offsets=_category_offsets(store, encoder, query, category_prior),
         index=_index(store, encoder, notify) if approximate else None,
     )
+    return replace(answer, vector=vector)
 
 
 def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:

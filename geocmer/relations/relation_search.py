@@ -108,7 +108,8 @@ def relate(
                 found[n] += (one,)
         return found
 
-    return Answer(plan, snapshot, tiles.rowids[rows], ranked.scores[kept], partners, pixel_reader(store))
+    scores = ranked.scores[kept]
+    return Answer(plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store), concept_vectors[0])
 
 
 def _partners(

@@ -8,5 +8,6 @@ from .results import Answer as Answer
 from .results import Hit as Hit
 from .results import Partner as Partner
 from .results import Plan as Plan
+from .spot import Spot as Spot
 from .vector_search import iter_tiles as iter_tiles
 from .vector_search import nearest_tiles as nearest_tiles

@@ -1,13 +1,11 @@
-"""Heat maps of the focus layers: their attention to every position of a tile, drawn over its pixels.
+"""Heat maps: how well each place of a tile answers the question, drawn over its pixels, with the box of its spot.
 
-The weights are the picture's own: the focus layers' query is the pooled vector of the tile, not the words searched for.
-A position of weight 0 is background that did not enter the tile's vector through the focus layers.
+Grey is worth no more than the mean of the tile, or shows no ground; see `spot`.
 """
 
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._files import write_atomically
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..imagery.images import resize_to_square
-from ..models.encoder import Encoder
 from .results import Hit
+from .spot import Spot
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,58 +25,34 @@ if TYPE_CHECKING:
 _TILE_PX = 448
 """Side of a tile in the picture."""
 _MARGIN_PX, _HEADER_PX, _FOOTER_PX, _RAMP_PX = 16, 40, 30, 14
-_TEXT_COLOUR = (40, 40, 40)
+_TEXT_COLOUR, _BOX_COLOUR = (40, 40, 40), (214, 39, 40)
 _RAMP_COLOURS = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], np.float64)
 """Dark blue to yellow, of even steps in lightness, so that it reads in grey too (matplotlib's plasma, five of it)."""
 
 
-def focus_weights(encoder: Encoder, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Compute the weights of the positions of a tile, (rows, columns) of the finest tap, mean 1: even attention is 1.
-
-    The mean over heads of each tap; coarser taps are spread over the positions they cover.
-
-    Args:
-        encoder: with an adapter that has focus layers.
-        pixels: uint8 RGB (size, size, 3).
-
-    Raises:
-        ModelError: there are no focus layers.
-    """
-    import torch
-
-    if encoder.adapter is None or not encoder.adapter.cfg.tap_channels:
-        raise ModelError(
-            f"{encoder.backbone.spec} has no focus layers to draw; train an adapter with `geocmer train --method cmer`"
-        )
-    with torch.inference_mode():
-        maps = encoder.adapter.focus_maps(encoder.backbone.image(pixels[None]))
-    grids = [_square(tap[0].mean(0).float().cpu().numpy().astype(np.float64)) for tap in maps]
-    finest = max(len(grid) for grid in grids)
-    total = sum(np.asarray(_resize(grid, finest)) / max(grid.sum(), 1e-12) * finest**2 for grid in grids)
-    weights: NDArray[np.float64] = np.asarray(total) / len(grids)
-    return weights
-
-
-def draw_heatmap(pixels: NDArray[np.uint8], weights: NDArray[np.float64], title: str = "") -> bytes:
-    """Draw a PNG: the tile, the tile under its weights, and what the colours mean.
+def draw_heatmap(pixels: NDArray[np.uint8], spot: Spot, title: str = "") -> bytes:
+    """Draw a PNG: the tile with the box of its spot, the tile under its evidence, and what the colours mean.
 
     Args:
         pixels: uint8 RGB (size, size, 3).
-        weights: from `focus_weights`.
+        spot: where in it the question is answered.
         title: one line above.
     """
     from PIL import Image, ImageDraw
 
-    peak = max(float(weights.max()), 1e-12)
     tile = resize_to_square(pixels, _TILE_PX)
-    strength = np.clip(_resize(weights / peak, _TILE_PX), 0, 1)
+    strength = _strength(spot, _TILE_PX)
+    mean, peak = float(np.nanmean(spot.evidence)), float(np.nanmax(spot.evidence))
     overlay = _tinted(0.8 * tile.mean(axis=2), strength)
     width, height = 2 * _TILE_PX + 3 * _MARGIN_PX, _HEADER_PX + _TILE_PX + _FOOTER_PX + _RAMP_PX + 2 * _MARGIN_PX
     page = Image.new("RGB", (width, height), "white")
     page.paste(Image.fromarray(tile), (_MARGIN_PX, _HEADER_PX))
     page.paste(Image.fromarray(overlay), (2 * _MARGIN_PX + _TILE_PX, _HEADER_PX))
-    _legend(page, 2 * _MARGIN_PX + _TILE_PX, _HEADER_PX + _TILE_PX + _MARGIN_PX, peak)
+    _legend(page, 2 * _MARGIN_PX + _TILE_PX, _HEADER_PX + _TILE_PX + _MARGIN_PX, mean, peak)
     draw = ImageDraw.Draw(page)
+    row, col, height, width = (round(side * _TILE_PX / len(pixels)) for side in spot.window)
+    box = _MARGIN_PX + col, _HEADER_PX + row, _MARGIN_PX + col + width - 1, _HEADER_PX + row + height - 1
+    draw.rectangle(box, outline=_BOX_COLOUR, width=3)
     draw.text((_MARGIN_PX, 10), title, _TEXT_COLOUR, _font(18))
     note = f"tile, {pixels.shape[1]} x {pixels.shape[0]} pixels"
     draw.text((_MARGIN_PX, _HEADER_PX + _TILE_PX + _MARGIN_PX), note, _TEXT_COLOUR, _font(14))
@@ -87,37 +61,42 @@ def draw_heatmap(pixels: NDArray[np.uint8], weights: NDArray[np.float64], title:
     return buffer.getvalue()
 
 
-def focus_overlay(weights: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-    """Draw weights to be laid over a tile: RGBA (side, side, 4), clear where they are 0.
+def heatmap_overlay(spot: Spot, side: int) -> NDArray[np.uint8]:
+    """Draw a heat map to be laid over a tile: RGBA (side, side, 4), clear where a place is worth no more than the mean.
 
     Args:
-        weights: from `focus_weights`.
+        spot: where in the tile the question is answered.
         side: of the tile, pixels.
     """
-    strength = np.clip(_resize(weights / max(float(weights.max()), 1e-12), side), 0, 1)
-    opacity = 255 * np.minimum(1, 3 * strength)
-    return np.dstack([_ramp(strength), opacity]).astype(np.uint8)
+    strength = _strength(spot, side)
+    return np.dstack([_ramp(strength), 255 * np.minimum(1, 3 * strength)]).astype(np.uint8)
 
 
-def write_heatmaps(encoder: Encoder, hits: Iterable[Hit], folder: Path) -> Iterator[Path]:
+def _strength(spot: Spot, side: int) -> NDArray[np.float64]:
+    """Scale the evidence from the mean of the tile, 0, to the best place, 1; (side, side)."""
+    mean, peak = float(np.nanmean(spot.evidence)), float(np.nanmax(spot.evidence))
+    above = np.nan_to_num((spot.evidence - mean) / max(peak - mean, 1e-12))
+    return np.clip(_resize(np.clip(above, 0, 1), side), 0, 1)
+
+
+def write_heatmaps(hits: Iterable[Hit], folder: Path) -> Iterator[Path]:
     """Write the heat map of each hit, its pixels cut from its scene again, as `RANK-ID.png` into a folder.
 
     Yields:
         The files, as they are written.
 
     Raises:
-        InputError: a scene is gone or has changed, or nothing can be written there.
-        ModelError: the encoder has no focus layers.
+        InputError: a scene is gone or has changed, a hit has no spot, or nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for hit in hits:
-            pixels = np.array(hit.image())  # a copy: torch warns of arrays that it may not write
+            if hit.spot is None:
+                raise InputError(f"tile {hit.id} has no spot to draw; search with --locate (in Python: locate=True)")
+            pixels = np.asarray(hit.image())
             score = "" if hit.score is None else f"   score {hit.score:.3f}"
             where = f"{Path(hit.uri or hit.scene_id[:8]).name}, row {hit.row}, column {hit.col}"
-            page = draw_heatmap(
-                pixels, focus_weights(encoder, pixels), f"{hit.rank}.   {where}   {hit.category or ''}{score}"
-            )
+            page = draw_heatmap(pixels, hit.spot, f"{hit.rank}.   {where}   {hit.category or ''}{score}")
             path = folder / f"{hit.rank:03d}-{hit.id[:8]}.png"
             write_atomically(path, page)
             yield path
@@ -126,7 +105,7 @@ def write_heatmaps(encoder: Encoder, hits: Iterable[Hit], folder: Path) -> Itera
         raise InputError(f"cannot write heat maps to {folder}: {reason}; name another folder") from error
 
 
-def _legend(page: Image, left: int, top: int, peak: float) -> None:
+def _legend(page: Image, left: int, top: int, mean: float, peak: float) -> None:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
@@ -134,8 +113,8 @@ def _legend(page: Image, left: int, top: int, peak: float) -> None:
     page.paste(Pictures.fromarray(ramp), (left, top))
     draw = ImageDraw.Draw(page)
     below = top + _RAMP_PX + 6
-    draw.text((left, below), "0: background", _TEXT_COLOUR, _font(14))
-    draw.text((left + _TILE_PX, below), f"{peak:.1f} times an even share", _TEXT_COLOUR, _font(14), anchor="ra")
+    draw.text((left, below), f"{mean:.3f}: the mean of the tile", _TEXT_COLOUR, _font(14))
+    draw.text((left + _TILE_PX, below), f"{peak:.3f}", _TEXT_COLOUR, _font(14), anchor="ra")
 
 
 def _tinted(grey: NDArray[np.float64], strength: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -149,11 +128,6 @@ def _ramp(strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the colours (..., 3) of strengths 0..1."""
     stops = np.linspace(0, 1, len(_RAMP_COLOURS))
     return np.stack([np.interp(strength, stops, _RAMP_COLOURS[:, channel]) for channel in range(3)], axis=-1)
-
-
-def _square(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    side = math.isqrt(len(weights))
-    return weights.reshape(side, -1)
 
 
 def _resize(grid: NDArray[np.float64], side: int) -> NDArray[np.float64]:

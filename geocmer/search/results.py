@@ -15,6 +15,7 @@ from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 from ..errors import InputError
 from ..store.snapshot import Snapshot
 from ..store.store import Store
+from .spot import Spot
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,6 +88,7 @@ class Hit:
         captions: sentences about the tile.
         thumbnail: an encoded picture, if any.
         partners: the other tiles of a relation, in the order of the query; empty without relations.
+        spot: where in the tile the question is answered; None unless that was asked for.
         read_pixels: cuts the tile from its scene again, for `image`.
     """
 
@@ -107,6 +109,7 @@ class Hit:
     captions: tuple[str, ...]
     thumbnail: bytes | None = field(repr=False)
     partners: tuple[Partner, ...] = ()
+    spot: Spot | None = None
     read_pixels: ReadPixels | None = field(default=None, repr=False, compare=False)
 
     def image(self) -> Image:
@@ -165,6 +168,8 @@ class Answer:
         scores: (n,) their scores.
         partners: gives the partners of the hits at some positions; None without relations.
         read_pixels: see `Hit`.
+        vector: (dim,) of what the tiles should show, in relations of the first concept; None where nothing was asked.
+        find_spot: finds where in the tile of a hit the question is answered; None: that was not asked for.
     """
 
     plan: Plan
@@ -173,6 +178,8 @@ class Answer:
     scores: NDArray[np.float64] = field(repr=False)
     partners: Callable[[slice], list[tuple[Partner, ...]]] | None = field(default=None, repr=False)
     read_pixels: ReadPixels | None = field(default=None, repr=False)
+    vector: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
+    find_spot: Callable[[Hit], Spot] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rowids)
@@ -204,7 +211,8 @@ class Answer:
         for position, (record, beside) in enumerate(zip(records, partners, strict=True), start):
             score = float(self.scores[position])
             hit = hit_from_record(record, position + 1, score, self.snapshot.uris, self.read_pixels)
-            yield replace(hit, partners=beside) if beside else hit
+            hit = replace(hit, partners=beside) if beside else hit
+            yield replace(hit, spot=self.find_spot(hit)) if self.find_spot else hit
 
 
 def pixel_reader(store: Store) -> ReadPixels:

@@ -8,9 +8,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
 
 from ..errors import InputError
+from ..geometry.footprint import to_wgs84
 from ..imagery.address import SceneAddress
 from ..imagery.grid import Grid
 from ..imagery.images import resize_to_square
@@ -63,10 +66,26 @@ class TileImageReader:
         Raises:
             InputError: the scene is not complete, no longer where it was, or has changed.
         """
+        return self._opened(scene).window(row, col)
+
+    def outline(self, scene: str, row: int, col: int, height: int, width: int) -> Polygon | MultiPolygon:
+        """Outline a window of a scene's grid on the ground, WGS84, cut at the antimeridian; see `window`."""
+        reader = self._opened(scene)
+        transform = reader.grid.transform @ Affine.translation(col, row)
+        return reader.scene.georeference.footprint(transform, width, height)
+
+    def position(self, scene: str, row: float, col: float) -> tuple[float, float]:
+        """Tell the longitude and latitude of a place on a scene's grid, in pixels from its upper left; see `window`."""
+        reader = self._opened(scene)
+        longitude, latitude = to_wgs84(reader.grid.crs).transform(*(reader.grid.transform @ (col, row)))
+        return (float(longitude) + 180) % 360 - 180, float(latitude)
+
+    def _opened(self, scene: str) -> TileReader:
+        """Return the reader of a scene, opened unless it is the one that was read last."""
         if self._open is None or self._open[0] != scene:
             self.close()
             self._open = (scene, *self._reader(scene))
-        return self._open[2].window(row, col)
+        return self._open[2]
 
     def _reader(self, name: str) -> tuple[Scene, TileReader]:
         if name not in self._scenes:

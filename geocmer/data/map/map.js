@@ -155,6 +155,7 @@
   // -- Footprints: the best are drawn last, so on top ------------------------------------------------------------------
   const flip = (ring) => ring.map(([x, y]) => [y, x]);
   const partnerLines = L.layerGroup().addTo(map);
+  const spots = L.layerGroup().addTo(map);
   const PAIR = { color: "#b3261e", weight: 2, interactive: false, fill: false };
   for (const partner of Object.values(partners)) {
     partner.layer = L.polygon(partner.rings.map((ring) => [flip(ring)]), { ...PAIR, dashArray: "2 4" });
@@ -178,6 +179,9 @@
     // A tile that is smaller than a dot on the screen still has to be seen.
     hit.dot = L.circleMarker(hit.box.getCenter(), { radius: 5, color: "#fff", weight: 1, fillColor: hit.colour, fillOpacity: 0.95 });
     for (const layer of [hit.layer, hit.dot]) layer.on("click", () => choose(hit, false));
+    for (const ring of hit.spots) {
+      L.polygon(flip(ring), { color: "#d62728", weight: 2, fill: false, interactive: false }).addTo(spots);
+    }
   }
   const dots = L.layerGroup(), shapes = L.layerGroup();
   const outlines = () => {
@@ -205,7 +209,8 @@
       ["taken", hit.datetime?.slice(0, 10)], ["pixel", hit.gsd ? `${Number(hit.gsd.toPrecision(3))} m` : null], ["place", position(hit)],
       ["scene", file(hit.scene)], ["window", `row ${hit.row}, column ${hit.col}, ${hit.size} px`],
       ...Object.entries(hit.fractions).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([name, share]) => [name, percent(share)]),
-      ...hit.partners.map((partner) => [partner.relation, `${metres(partner.distance_m)} away, score ${partner.score.toFixed(3)}`]), ["id", hit.id],
+      ...hit.partners.map((partner) => [partner.relation, `${metres(partner.distance_m)} away, score ${partner.score.toFixed(3)}`]),
+      ["found at", hit.spot && position({ centre: [hit.spot.longitude, hit.spot.latitude] })], ["id", hit.id],
     ];
     const list = make("dl");
     for (const [name, value] of rows) if (value !== null && value !== undefined && value !== "") list.append(make("dt", { textContent: name }), make("dd", { textContent: value }));

@@ -1,4 +1,4 @@
-"""GeoPackage: a layer of footprints, one of lines to the partners if there are any, and a QGIS style for each."""
+"""GeoPackage: a layer of footprints, those of spots and of lines to partners if there are any, and their styles."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import shapely
 from ..format import Format
 from ..gdal import collect_parts, polygon_reader, write_layer
 from ..options import ExportOptions
-from ..qgis_style import QML_OF_LINES, embed_styles, qml
-from ..record import partner_lines
+from ..qgis_style import QML_OF_LINES, QML_OF_SPOTS, embed_styles, qml
+from ..record import partner_lines, spot_feature
 from ..stream import Batch, HitStream
 
 RESERVED_NAME = re.compile(r"(gpkg|rtree|sqlite)_|layer_styles$|[^\w ]", re.IGNORECASE)
@@ -26,21 +26,27 @@ def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
     import pyarrow as pa
 
     lines: list[tuple[Any, dict[str, Any]]] = []
+    spots: list[tuple[Any, dict[str, Any]]] = []
 
-    def collecting_lines() -> Iterator[Batch]:
+    def collecting() -> Iterator[Batch]:
         for batch in stream:
+            spots.extend(spot for hit in batch.hits if (spot := spot_feature(hit)))
             lines.extend(line for hit in batch.hits for line in partner_lines(hit))
             yield batch
 
     name = layer_name(options.path.stem)
-    write_layer("GPKG", polygon_reader(collecting_lines(), options), path, name, "MultiPolygon")
+    write_layer("GPKG", polygon_reader(collecting(), options), path, name, "MultiPolygon")
     styles = {name: qml(stream)}
-    if lines:
-        table = pa.Table.from_pylist([values for _, values in lines])
-        shapes = collect_parts(np.array([line for line, _ in lines], dtype=object), shapely.multilinestrings)
-        reader = table.append_column("geometry", pa.array(shapely.to_wkb(shapes))).to_reader()
-        write_layer("GPKG", reader, path, f"{name} partners", "MultiLineString", append=True)
-        styles[f"{name} partners"] = QML_OF_LINES
+    for beside, records, kind, collect, style in (
+        ("spots", spots, "MultiPolygon", shapely.multipolygons, QML_OF_SPOTS),
+        ("partners", lines, "MultiLineString", shapely.multilinestrings, QML_OF_LINES),
+    ):
+        if records:
+            table = pa.Table.from_pylist([values for _, values in records])
+            shapes = collect_parts(np.array([shape for shape, _ in records], dtype=object), collect)
+            reader = table.append_column("geometry", pa.array(shapely.to_wkb(shapes))).to_reader()
+            write_layer("GPKG", reader, path, f"{name} {beside}", kind, append=True)
+            styles[f"{name} {beside}"] = style
     embed_styles(path, styles)
 
 

@@ -118,6 +118,7 @@ def _item(hit: Hit, source: Snapshot, name: str, options: ExportOptions) -> dict
         **own,
         "geocmer:fractions": json.dumps(hit.fractions, ensure_ascii=False),
         "geocmer:partners": json.dumps(values["partners"], ensure_ascii=False),
+        "geocmer:spot": None if hit.spot is None else json.dumps(values["spot"]),
         "emb:quantization": QUANTIZATION,
     }
 
@@ -147,7 +148,7 @@ def _schema(options: ExportOptions) -> pa.Schema:
             *((name, time) for name in ("datetime", "start_datetime", "end_datetime")),
             ("gsd", pa.float64()),
             *((f"geocmer:{name}", pa.type_for_alias(kind)) for name, kind in _COLUMN_TYPES.items()),
-            *((f"geocmer:{name}", text) for name in ("fractions", "partners")),
+            *((f"geocmer:{name}", text) for name in ("fractions", "partners", "spot")),
             ("emb:quantization", pa.struct([(name, text) for name in QUANTIZATION])),
         ]
     )

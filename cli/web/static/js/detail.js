@@ -1,4 +1,4 @@
-// One tile: its picture at full resolution, where the model looked, its classes, facts, partners and other dates.
+// One tile: its picture at full resolution, where in it the question is answered, its classes, facts, partners and other dates.
 
 import { answer } from "./answer.js";
 import { ask, picture } from "./api.js";
@@ -50,7 +50,7 @@ function step(hit, by, sign, title) {
   } });
 }
 
-/** The tile, clear where it holds no data, and the weights of the focus layers over it. */
+/** The tile, clear where it holds no data, and over it what each place is worth for the question. */
 function image(hit) {
   const whole = make("img", { src: picture(hit.id, "image"), alt: `Tile ${hit.rank}: ${tileName(hit)}` });
   const box = make("div", { className: `tile checker${hit.size < 160 ? " sharp" : ""}` }, whole);
@@ -62,16 +62,16 @@ function image(hit) {
   };
   let overlay = null;
   const strength = make("input", { type: "range", min: 0, max: 100, value: 65, "aria-label": "Strength of the heat map", hidden: true, oninput: () => { overlay.style.opacity = strength.value / 100; } });
-  const toggle = make("button", { type: "button", textContent: "Where the model looked", "aria-pressed": "false" });
+  const toggle = make("button", { type: "button", textContent: "Where in the tile", "aria-pressed": "false" });
   toggle.onclick = () => {
     const on = toggle.getAttribute("aria-pressed") !== "true";
     toggle.setAttribute("aria-pressed", String(on));
     strength.hidden = !on;
     if (!on) { overlay.hidden = true; return; }
     if (!overlay) {
-      overlay = make("img", { src: picture(hit.id, "focus"), alt: "Heat map of the focus layers", style: { opacity: 0.65 } });
+      overlay = make("img", { src: picture(hit.id, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.65 } });
       overlay.onload = () => toggle.removeAttribute("aria-busy");
-      overlay.onerror = () => { overlay.hidden = true; say(hit, "focus", note); };
+      overlay.onerror = () => { overlay.hidden = true; say(hit, `spot/${answer.key}`, note); };
       toggle.setAttribute("aria-busy", "true");
       box.append(overlay);
     }
