@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from geocmer.geometry.region import Region
 from geocmer.geometry.region_grid import RegionGrid
-from geocmer.store.filter import inside
+from geocmer.store.areas import inside
 
 
 def _star(seed: int, corners: int, holes: bool) -> shapely.Geometry:
@@ -51,5 +51,5 @@ def test_a_region_holds_the_same_tiles_with_and_without(seed: int, monkeypatch: 
     shapes = shapely.box(*extents.T)
     expected = shapely.intersects(region.geometry, shapes)
     for worth in (1, 10**9):
-        monkeypatch.setattr("geocmer.store.filter.GRID_MIN_EXTENTS", worth)
+        monkeypatch.setattr("geocmer.store.areas.GRID_MIN_EXTENTS", worth)
         assert (inside(region, extents, shapes.__getitem__) == expected).all()

@@ -27,7 +27,8 @@ from geocmer.search.dot import dots
 from geocmer.search.topk import TopK
 from geocmer.search.vector_search import iter_tiles, nearest_tiles
 from geocmer.store import mmap_cache
-from geocmer.store.filter import Filter, inside
+from geocmer.store.areas import inside
+from geocmer.store.filter import Filter
 from geocmer.store.snapshot import Snapshot
 from geocmer.store.store import Store, TileRow
 
