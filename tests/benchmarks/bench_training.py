@@ -34,7 +34,7 @@ from geocmer.training.baselines import Baseline, step_loss
 from geocmer.training.config import BASELINE_RATES
 from geocmer.training.feature_cache import ImageFeatures, text_features
 from geocmer.training.losses import Ids, batch_loss
-from geocmer.training.validation import to
+from geocmer.training.validation import to_device
 
 METHODS = ("full", "lora", "adapter", "linear", "cmer", "linear cached", "cmer cached")
 _WORDS = ("many", "buildings", "green", "trees", "around", "playground", "near", "wide", "river", "bridges")
@@ -133,7 +133,9 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
     each = torch.arange(batch, device=towers.device)
 
     def loss(seen: Features, said: Features) -> torch.Tensor:
-        return batch_loss(adapter.image(seen), adapter.text(said), adapter.log_scale.exp(), Ids(each, each, each), 0.1)
+        with towers.autocast():  # as the training loop does
+            images, texts = adapter.image(seen).float(), adapter.text(said).float()
+        return batch_loss(images, texts, adapter.log_scale.exp(), Ids(each, each, each), 0.1)
 
     if not cached:
         return lambda: loss(towers.image(pixels), _plain(towers.text(texts))), adapter, [towers.trainable_module()]
@@ -144,8 +146,8 @@ def _task(towers: Backbone, method: str, batch: int) -> tuple[Callable[[], torch
 
     def cached_loss() -> torch.Tensor:
         rows = rng.integers(0, 4 * batch, batch)
-        seen = to(features.batch(np.zeros_like(rows), rows), towers.device)
-        return loss(seen, to(spoken.batch(spoken.rows(texts)), towers.device))
+        seen = to_device(features.batch(np.zeros_like(rows), rows), towers.device)
+        return loss(seen, to_device(spoken.batch(spoken.rows(texts)), towers.device))
 
     towers.trainable_module().to("meta")  # released once the features are kept, as `train` does
     return cached_loss, adapter, []
