@@ -49,7 +49,7 @@ class Learning(Opening):
 
         Args:
             pairs: captioned images; None: the tiles, each land-cover category asked for by its name.
-            **options: those of `geocmer.evaluate`; of the tiles `seed` alone.
+            **options: those of `geocmer.evaluate`; of the tiles `seed` and `panels` alone.
 
         Returns:
             Of the tiles a row for each category, then their mean: `category`, `tiles`, `p10`, the share of the category

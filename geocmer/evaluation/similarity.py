@@ -48,18 +48,20 @@ def similarity_matrix(
 
 
 def pair_similarity(
-    encoder: PairEncoder, pairs: PairSet, side: int, progress: Progress | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Compute the cosine of every image of a captioned set with every caption.
+    encoder: PairEncoder, pairs: PairSet, side: int, progress: Progress | None = None,
+    questions: Sequence[str] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
+    """Compute the cosine of every image of a captioned set with every caption, or with every question.
 
     Args:
         encoder: embeds both sides.
         pairs: the set.
         side: side of the square that images are resized to, pixels.
         progress: (done, total) images.
+        questions: texts to compare with in place of the captions.
 
     Returns:
-        (images, captions), and the index of each caption's image (captions,).
+        (images, captions or questions), and the index of each caption's image (captions,).
     """
 
     def image_vectors() -> Iterable[NDArray[np.float32]]:
@@ -70,4 +72,5 @@ def pair_similarity(
                 progress(min(start + IMAGE_BATCH, len(pairs)), len(pairs))
 
     texts, owner = pairs.captions()
-    return similarity_matrix(image_vectors(), texts, lambda some: encoder.encode_texts(some.tolist())), owner
+    asked = texts if questions is None else questions
+    return similarity_matrix(image_vectors(), asked, lambda some: encoder.encode_texts(some.tolist())), owner

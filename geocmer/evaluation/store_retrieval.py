@@ -9,18 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..models.encoder import Encoder
 from ..models.prompts import prompt
+from ..search.results import Hit
+from ..search.vector_search import nearest_tiles
 from ..store.snapshot import Snapshot
+from ..store.store import Store
 from ..store.vectors import to_numpy
+from .panels import panel_of, write_panels
+from .ranking import average_precision, precision_at, rank_right
 
 DEPTH = 10
 """Hits whose precision is measured, P@10."""
+_LOOKED_AT = 200
+"""Hits among which the first wrong ones are looked for, to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +100,26 @@ def mean_score(scores: Sequence[CategoryScore]) -> CategoryScore:
     return CategoryScore("mean of categories", sum(score.tiles for score in scores), *shares)
 
 
+def store_panels(store: Store, categories: Sequence[str], encoder: Encoder, folder: Path) -> Path:
+    """Draw the best tiles for each category of a store, cut from their scenes again; return the file.
+
+    Raises:
+        InputError: a scene is gone or has changed, or nothing can be written to the folder.
+    """
+    panels = []
+    for category, vector in zip(categories, encoder.encode_texts([prompt(name) for name in categories]), strict=True):
+        hits = nearest_tiles(store, vector, k=_LOOKED_AT, fingerprint=encoder.fingerprint).hits
+        hits = [hit for hit in hits if hit.category is not None]
+        ranked = np.array([hit.category == category for hit in hits])
+        panels.append(panel_of(prompt(category), ranked, _reader(hits)))
+    return write_panels(panels, folder, Path(store.path).name)
+
+
+def _reader(hits: Sequence[Hit]) -> Callable[[int], NDArray[np.uint8]]:
+    return lambda position: np.array(hits[position].image())
+
+
 def _score(category: str, scores: NDArray[np.float32], right: NDArray[np.bool_], seed: int) -> CategoryScore:
-    shuffled = np.random.default_rng(seed).permutation(len(scores))
-    ranked = right[shuffled][np.argsort(-scores[shuffled], kind="stable")]
-    precisions = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
-    return CategoryScore(
-        category, int(right.sum()), float(precisions[min(DEPTH, len(ranked)) - 1]), float(precisions[ranked].mean()),
-        float(right.mean()),
-    )  # fmt: skip
+    ranked = rank_right(scores, right, seed)
+    precision, average = precision_at(ranked, DEPTH), average_precision(ranked)
+    return CategoryScore(category, int(right.sum()), precision, average, float(right.mean()))

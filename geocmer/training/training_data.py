@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Progress
-from ..datasets.label_captions import class_words, label_key
 from ..datasets.pairs import Pair, PairSet
+from ..evaluation.class_retrieval import class_questions
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.prompts import variants
@@ -48,13 +48,12 @@ class ValidationSet:
     @classmethod
     def of(cls, pairs: PairSet, share: float, images: ImageFeatures) -> ValidationSet:
         """Take the captions of a set, or the words of its labels if all its images have labels."""
-        captions, owner = pairs.captions()
-        if not all(pair.labels for pair in pairs.pairs):
+        questions = class_questions(pairs)
+        if questions is None:
+            captions, owner = pairs.captions()
             return cls(pairs.name, share, images, tuple(captions), owner, None)
-        words = {label_key(label): class_words(label) for pair in pairs.pairs for label in pair.labels}
-        labels = [{label_key(label) for label in pair.labels} for pair in pairs.pairs]
-        correct = np.array([[key in keys for key in words] for keys in labels])
-        return cls(pairs.name, share, images, tuple(words.values()), np.arange(len(words)), correct)
+        words, correct = questions
+        return cls(pairs.name, share, images, words, np.arange(len(words)), correct)
 
     def score(self, adapter: Adapter, texts: TextFeatures) -> Score:
         """Measure an adapter: the recall of captions, or the accuracy of class words."""
