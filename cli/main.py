@@ -12,7 +12,7 @@ import typer
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 
-from . import doctor, embed, evaluate, export, info, remove, search, serve, tile, train
+from . import doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
 from .arguments import Command
 from .console import say
 from .streams import ReaderGoneError, discard_stdout, guard_stdout
@@ -42,9 +42,10 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for module in (tile, search, serve, train, evaluate, embed, export, info, remove, doctor):
+for module in (tile, import_, search, serve, train, evaluate, embed, export, info, remove, doctor):
     kind = export.CommandWithFormats if module is export else Command
-    app.command(cls=kind)(_interruptible(module.command()))
+    command = module.command()
+    app.command(command.__name__.rstrip("_"), cls=kind)(_interruptible(command))  # `import` is a word of Python
 
 
 def _version(value: bool) -> None:

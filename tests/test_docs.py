@@ -60,6 +60,7 @@ def test_every_command_shows_an_example() -> None:
     assert set(root.commands) == {
         "tile",
         "search",
+        "import",
         "serve",
         "train",
         "evaluate",
@@ -144,7 +145,7 @@ def _commands_in_docs() -> list[str]:
     for page in PAGES:
         if page.name != "cli.md":
             found += re.findall(
-                r"^(?: {4}|)geocmer ((?:tile|search|serve|train|evaluate|embed|export|info|doctor|remove) .*)$",
+                r"^(?: {4}|)geocmer ((?:tile|import|search|serve|train|evaluate|embed|export|info|doctor|remove) .*)$",
                 page.read_text(),
                 re.M,
             )

@@ -16,6 +16,7 @@ from .opening import Opening
 if TYPE_CHECKING:
     from ..doctor.report import Report
     from ..imagery.scene_source import SceneSource
+    from ..ingest.embedding_import import ImportReport
     from ..ingest.pipeline import IngestReport
     from ..ingest.plan import IngestPlan
     from ..ingest.scenes import SceneFailure, SceneProgress
@@ -100,6 +101,36 @@ class Keeping(Opening):
             if built is not None and self._model is None and self._adapter is None:
                 require_known(*built, "the store")
         return ingest_on_ray(scenes, self._open_to_write(), plan, choice, address, **options)
+
+    def import_embeddings(
+        self, path: str | Path, *, model_name: str | None = None, vector_column: str | None = None,
+        width: float | None = None, size: int = 224, progress: Progress | None = None,
+    ) -> ImportReport:  # fmt: skip
+        """Add embeddings that others made, from a GeoParquet table; search by tiles works at once.
+
+        Args:
+            path: the table, on the disk or a server.
+            model_name: what made the vectors, by name alone; None if it is this collection's `model`, whose words can
+                then be asked too.
+            vector_column: that holds the vectors, if several do.
+            width: metres of a tile, for rows that are points.
+            size: pixels along a tile that the model saw; tells the ground resolution.
+            progress: called with (done, total) rows.
+
+        Raises:
+            GeocmerError: no model is named or two are, the table cannot be used, or the store holds another model's
+                vectors.
+        """
+        from ..ingest.embedding_import import import_embeddings
+
+        if (model_name is None) == (self._model is None and self._encoder is None):
+            raise InputError(
+                "say what made the vectors: --model-name NAME, or --model MODEL if geocmer loads it; not both"
+            )
+        encoder = self.encoder if model_name is None else model_name
+        return import_embeddings(
+            path, self._open_to_write(), encoder, vector_column=vector_column, width=width, size=size, progress=progress
+        )
 
     def embed(
         self, *, model: str | None = None, adapter: str | Path | None = None, progress: Progress | None = None

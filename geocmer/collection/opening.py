@@ -91,7 +91,11 @@ class Opening:
     def _query_encoder(self, *, pictures: bool) -> Encoder | NumpyTextEncoder:
         """Load what a question needs: for words alone the text side, if it can be had without torch."""
         from ..models.choose import choose_text_encoder
+        from ..models.imported import ImportedEncoder, is_imported
 
+        built = self.store.encoder
+        if built and is_imported(built.model) and not pictures and not (self._model or self._adapter or self._encoder):
+            return ImportedEncoder(built.model, built.fingerprint, built.dim)
         if self._text_encoder is None and self._encoder is None and not pictures:
             named = self._model, self._adapter, self._device
             self._text_encoder = choose_text_encoder(self._built_with(), *named)

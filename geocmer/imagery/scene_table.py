@@ -33,7 +33,7 @@ def scenes_of_table(address: SceneAddress, asset: str | None = None, trusted: bo
     Raises:
         InputError: it cannot be read, or has no column that names scenes.
     """
-    with _parquet(address) as file:
+    with open_parquet(address) as file:
         names = file.schema_arrow.names
         if "assets" in names:
             kept = [name for name in names if name not in ("geometry", "bbox", "links")]
@@ -60,7 +60,12 @@ def scenes_of_table(address: SceneAddress, asset: str | None = None, trusted: bo
 
 
 @contextmanager
-def _parquet(address: SceneAddress) -> Iterator[Any]:
+def open_parquet(address: SceneAddress) -> Iterator[Any]:
+    """Open a Parquet file, on the disk or a server, as pyarrow's `ParquetFile`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     import io
 
     import pyarrow as pa

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .backbone import BUNDLED
 from .encoder import Encoder
+from .imported import refuse_imported
 
 if TYPE_CHECKING:
     from .text_encoder import NumpyTextEncoder
@@ -27,6 +28,7 @@ def choose_encoder(
         ModelError: it cannot be loaded.
     """
     if model is None and adapter is None and built_with is not None:
+        refuse_imported(built_with[0])
         return Encoder.of_store(*built_with, device)
     return Encoder.load(choose_model(None, model, adapter), adapter, device)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLES = ("tiles", "scenes")
+APPENDED_FILE_BYTES = 64 * 2**20
+"""Rows that an append holds before they become a file."""
 
 
 def open_tables(path: str) -> dict[str, Any]:
@@ -129,6 +131,40 @@ def upsert(
         new = int(builder.execute(rows).num_inserted_rows)
     undo_if_torn(path, table.name, whole, rows_were_moved=update)
     return new
+
+
+def append(path: str, name: str, tables: Iterable[pa.Table], whole: set[str]) -> None:
+    """Write rows to a table in one commit, as they come, and see that they are on the disk.
+
+    Files are written from this thread: a reader that pylance draws from runs Python on its threads, whose small stacks
+    PROJ overflows (measured: a crash).
+
+    Raises:
+        StoreError: the table cannot be written.
+    """
+    import lance
+    import pyarrow as pa
+
+    fragments: list[Any] = []
+    held: list[pa.Table] = []
+    address = _address(path, name)
+
+    def write() -> None:
+        with translate_errors(path, "write"):
+            fragments.extend(lance.fragment.write_fragments(pa.concat_tables(held), address, mode="append"))
+        held.clear()
+
+    for table in tables:
+        held.append(table)
+        if sum(part.nbytes for part in held) >= APPENDED_FILE_BYTES:
+            write()
+    if held:
+        write()
+    if fragments:
+        with translate_errors(path, "write"):
+            version = open_dataset(path, name).version
+            lance.LanceDataset.commit(address, lance.LanceOperation.Append(fragments), read_version=version)
+        undo_if_torn(path, name, whole, rows_were_moved=False)
 
 
 def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool) -> None:

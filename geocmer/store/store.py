@@ -7,7 +7,7 @@ vectors answer lies in the metadata of the `tiles` table: a re-embedding takes e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,6 +105,19 @@ class Store(VectorWriter):
         if len(first) < len(rows):
             table = table.take(np.sort(first))
         return self._upsert_vectors(table, info, insert=True)
+
+    def append_tiles(self, tables: Iterable[Any]) -> None:
+        """Add tiles that the store is known to lack, in one commit and as they come: nothing is added if one fails.
+
+        Args:
+            tables: Arrow tables as `schema.tiles_table` makes them.
+
+        Raises:
+            FingerprintError: the store takes no vectors of the encoder, or not any more.
+            StoreError: the store cannot be written.
+        """
+        self._require_newest()
+        lance.append(self.path, "tiles", tables, self._whole["tiles"])
 
     def set_categories(
         self,
