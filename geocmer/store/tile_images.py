@@ -94,21 +94,30 @@ class TileImageReader:
                 f"{file} is not tiled to its end; run `geocmer tile` on it again, or `geocmer remove {name[:8]}`"
             )
         scene = self._scenes[name]
-        address = SceneAddress.of(scene.uri)
-        if not address.remote and not address.path.is_file():
-            raise InputError(
-                f"scene {scene.uri} is gone; put it back, tile it from its new place, or `geocmer remove {name[:8]}`"
-            )
-        record = scene.grid
-        options = SceneOptions(scene.bands, record.nodata, record.gcps)
-        opened = Scene.open(address, options=options, of_store=True)
-        if opened.content_hash != scene.content_hash:
-            opened.close()
-            raise InputError(
-                f"scene {scene.uri} has changed since it was tiled; `geocmer remove {name[:8]}`, then tile it again"
-            )
+        opened, record = open_scene(scene), scene.grid
         grid = Grid.over(opened, record.size, record.stride, record.requested_gsd)
         return opened, TileReader(opened, grid, scene.stretch)
+
+
+def open_scene(row: SceneRow) -> Scene:
+    """Open a stored scene to read it as its tiles were read.
+
+    Raises:
+        InputError: it is no longer where it was, or has changed.
+    """
+    address = SceneAddress.of(row.uri)
+    if not address.remote and not address.path.is_file():
+        raise InputError(
+            f"scene {row.uri} is gone; put it back, tile it from its new place, or `geocmer remove {row.id[:8]}`"
+        )
+    options = SceneOptions(row.bands, row.grid.nodata, row.grid.gcps)
+    opened = Scene.open(address, options=options, of_store=True)
+    if opened.content_hash != row.content_hash:
+        opened.close()
+        raise InputError(
+            f"scene {row.uri} has changed since it was tiled; `geocmer remove {row.id[:8]}`, then tile it again"
+        )
+    return opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,8 @@ def test_a_tile_shows_its_picture_classes_heat_map_and_other_dates(visit: Visits
     for name, share in hit.fractions.items():
         if share >= 0.005:
             assert f"{name}\n{share:.0%}".replace("%", " %") in detail.locator(".bars").inner_text()
-    detail.get_by_text("Where the model looked").click()
-    overlay = detail.get_by_alt_text("Heat map of the focus layers")
+    detail.get_by_text("Where in the tile").click()
+    overlay = detail.get_by_alt_text("Heat map: where in the tile the question is answered")
     overlay.wait_for()
     assert overlay.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
     dates = detail.locator(".strip li")

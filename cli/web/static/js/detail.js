@@ -34,7 +34,7 @@ export function showDetail() {
   if (!panel.contains(document.activeElement)) opener = document.activeElement;
   panel.hidden = false;
   panel.scrollTop = 0;
-  fitView(hit.centre);
+  fitView(hit);
   const close = make("button", { type: "button", className: "icon quiet", textContent: "✕", "aria-label": "Close the tile", onclick: () => change({ hit: "" }) });
   panel.replaceChildren(
     make("header", {}, make("h2", { textContent: `${hit.rank}. ${tileName(hit)}` }), step(hit, -1, "‹", "Previous hit"), step(hit, 1, "›", "Next hit"), close),
@@ -61,7 +61,7 @@ function image(hit) {
     say(hit, "image", note);
   };
   let overlay = null;
-  const strength = make("input", { type: "range", min: 0, max: 100, value: 65, "aria-label": "Strength of the heat map", hidden: true, oninput: () => { overlay.style.opacity = strength.value / 100; } });
+  const strength = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Strength of the heat map", hidden: true, oninput: () => { overlay.style.opacity = strength.value / 100; } });
   const toggle = make("button", { type: "button", textContent: "Where in the tile", "aria-pressed": "false" });
   toggle.onclick = () => {
     const on = toggle.getAttribute("aria-pressed") !== "true";
@@ -69,7 +69,7 @@ function image(hit) {
     strength.hidden = !on;
     if (!on) { overlay.hidden = true; return; }
     if (!overlay) {
-      overlay = make("img", { src: picture(hit.id, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.65 } });
+      overlay = make("img", { src: picture(hit.id, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.5 } });
       overlay.onload = () => toggle.removeAttribute("aria-busy");
       overlay.onerror = () => { overlay.hidden = true; say(hit, `spot/${answer.key}`, note); };
       toggle.setAttribute("aria-busy", "true");

@@ -49,10 +49,15 @@ export function makeMap(store) {
   watch();
 }
 
-/** Let the map fill its place again, which the panel of a tile takes a part of; a point is kept in view. */
-export function fitView(point = null) {
+/** Let the map fill its place again, which the panel of a tile takes a part of; a hit and its partners are kept in view. */
+export function fitView(hit = null) {
   map.invalidateSize({ pan: false });
-  if (point && !map.getBounds().contains(flip(point))) map.panTo(flip(point), { animate: false });
+  if (!hit) return;
+  const [west, south, east, north] = box([hit, ...hit.partners].flatMap((one) => one.rings.flat()));
+  const bounds = L.latLngBounds([south, west], [north, east]);
+  if (map.getBounds().contains(bounds)) return;
+  if (map.getBoundsZoom(bounds) < map.getZoom()) map.fitBounds(bounds, { animate: false });
+  else map.panTo(bounds.getCenter(), { animate: false });
 }
 
 /** Bring a box [west, south, east, north] into view. */
