@@ -12,7 +12,7 @@ import typer
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 
-from . import doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
+from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
 from .arguments import Command
 from .console import say
 from .streams import ReaderGoneError, discard_stdout, guard_stdout
@@ -42,7 +42,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for module in (tile, import_, search, serve, train, evaluate, embed, export, info, remove, doctor):
+for module in (tile, import_, search, serve, train, calibrate, evaluate, embed, export, info, remove, doctor):
     kind = export.CommandWithFormats if module is export else Command
     command = module.command()
     app.command(command.__name__.rstrip("_"), cls=kind)(_interruptible(command))  # `import` is a word of Python

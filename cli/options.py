@@ -88,6 +88,10 @@ Explain = Annotated[
     bool, typer.Option("--explain", help="Say how the answer was found, and draw where in the tiles, as heat maps.")
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="Least score: a cosine; 0 to 1 for relations.")]
+MinProbability = Annotated[
+    float | None,
+    typer.Option("--min-probability", help="Least probability, 0 to 1, that a tile shows what the words say."),
+]
 CategoryPrior = Annotated[
     float | None,
     typer.Option("--category-prior", help="Prefer tiles of the categories that the words suggest, 0 to 1. [0]"),

@@ -51,6 +51,7 @@ def search(
     approximate: opt.Approximate = False,
     explain: opt.Explain = False,
     min_score: opt.MinScore = None,
+    min_probability: opt.MinProbability = None,
     category_prior: opt.CategoryPrior = None,
     literal: opt.Literal = False,
     locate: opt.Locate = False,
@@ -72,6 +73,9 @@ def search(
     Filters apply before ranking, so a region or a category never shortens the answer below -k while enough places
     match. Of tiles that show the same place, as where scenes overlap, the best is kept; --keep newest, or --all-dates.
 
+    Each hit has the probability that it shows what the words say, if the model's adapter is calibrated. Where no tile
+    is likely to, that is said; --min-probability 0.5 leaves the unlikely ones out.
+
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
@@ -80,7 +84,8 @@ def search(
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     hits = collection.search(
         *(text or []), **conditions, k=None if every else k, keep="all" if all_dates else keep.value,
-        min_score=min_score, literal=literal, category_prior=category_prior, approximate=approximate, locate=locate,
+        min_score=min_score, min_probability=min_probability, literal=literal, category_prior=category_prior,
+        approximate=approximate, locate=locate,
     )  # fmt: skip
     if explain:
         for line in hits.plan.lines():
@@ -101,7 +106,7 @@ def search(
         print_table(hits)
     if explain or heatmaps:
         _draw(collection, hits, heatmaps, output)
-    if not len(hits):
+    if not len(hits) and min_probability is None:
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
 
 

@@ -18,8 +18,9 @@ def print_table(hits: Iterable[Hit]) -> None:
     from rich.table import Table
 
     shown, console = list(hits), Console(markup=False, highlight=False)
-    table = Table("rank", "score", "tile", "category", "centre (lon, lat)", "scene", "row, col")
-    related = any(hit.partners for hit in shown)
+    likely, related = any(hit.probability is not None for hit in shown), any(hit.partners for hit in shown)
+    table = Table("rank", "score", *(["probability"] * likely), "tile", "category", "centre (lon, lat)", "scene")
+    table.add_column("row, col")
     if related:
         table.add_column("partner")
     located = any(hit.spot for hit in shown)
@@ -30,6 +31,7 @@ def print_table(hits: Iterable[Hit]) -> None:
         cells = [
             str(hit.rank),
             f"{hit.score:.3f}",
+            *([_probability(hit)] if likely else []),
             hit.id[:8],
             hit.category or "",
             f"{centre.x:.5f}, {centre.y:.5f}",
@@ -50,7 +52,8 @@ def print_table(hits: Iterable[Hit]) -> None:
 def _lines(hit: Hit) -> str:
     """Describe a hit for a narrow terminal: short lines, nothing left out that tells hits apart."""
     centre = hit.geometry.centroid
-    first = f"{hit.rank}. {hit.score:.3f} {hit.id[:8]} {hit.category or ''}".rstrip()
+    words = (f"{hit.rank}.", f"{hit.score:.3f}", _probability(hit), hit.id[:8], hit.category or "")
+    first = " ".join(filter(None, words))
     second = f"   {centre.x:.5f}, {centre.y:.5f} {Path(hit.uri or '').name}".rstrip()
     spot = [f"   found at {_spot(hit)}"] if hit.spot else []
     return "\n".join([first, second, *spot, *(f"   {line}" for line in _partners(hit).splitlines())])
@@ -58,6 +61,12 @@ def _lines(hit: Hit) -> str:
 
 def _spot(hit: Hit) -> str:
     return f"{hit.spot.point[0]:.5f}, {hit.spot.point[1]:.5f}" if hit.spot else ""
+
+
+def _probability(hit: Hit) -> str:
+    from geocmer.search.probability import percent
+
+    return "" if hit.probability is None else percent(hit.probability)
 
 
 def _partners(hit: Hit) -> str:

@@ -16,6 +16,7 @@ from .console import progress, say
 from .options import Device, open_collection
 
 if TYPE_CHECKING:
+    from geocmer.training.calibrate import Reliability
     from geocmer.training.loop import Epoch
     from geocmer.training.scores import Score
 
@@ -78,6 +79,7 @@ def train(
     options: dict[str, Any] = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate}
     options |= {"views": views, "seed": seed, "config": config, "images": images, "cache_dir": cache_dir}
     options |= {"cached": not no_cache, "on_epoch": _say_epoch, "on_ensemble": _say_ensemble}
+    options |= {"on_calibration": _say_calibration}
     with progress("features") as bar:
         if pairs:
             folder = geocmer.train(pairs, out, model=model, device=device, notify=say, progress=bar, **options)
@@ -96,6 +98,10 @@ def _say_epoch(epoch: Epoch) -> None:
 
 def _say_ensemble(score: Score) -> None:
     say(f"all members together: validation {_figures(score)}")
+
+
+def _say_calibration(found: Reliability | str) -> None:
+    say(found if isinstance(found, str) else f"probabilities of hits: {found.lines()[1]}")
 
 
 def _figures(score: Score) -> str:

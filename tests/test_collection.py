@@ -32,7 +32,7 @@ EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 class Encoder:
     """Gives every text a vector of its own."""
 
-    fingerprint, dim, scale = ENCODER.fingerprint, DIM, 100.0
+    fingerprint, dim, scale, folder = ENCODER.fingerprint, DIM, 100.0, None
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         return np.concatenate([unit(1, seed=zlib.crc32(text.encode())) for text in texts])

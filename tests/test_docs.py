@@ -63,6 +63,7 @@ def test_every_command_shows_an_example() -> None:
         "import",
         "serve",
         "train",
+        "calibrate",
         "evaluate",
         "embed",
         "export",

@@ -35,6 +35,7 @@ class Searching(Opening):
         k: int | None = 10,
         keep: Keep = "best",
         min_score: float | None = None,
+        min_probability: float | None = None,
         literal: bool = False,
         category_prior: float | None = None,
         approximate: bool = False,
@@ -57,6 +58,7 @@ class Searching(Opening):
             k: how many hits; None for all.
             keep: of hits that show the same place the "best" or the "newest", or "all" of them.
             min_score: least score: a cosine; 0 to 1 for relations.
+            min_probability: least probability, 0 to 1, that a tile shows what the words say.
             literal: take a text as one description, with no relation in it.
             category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
             approximate: use an index, made when it is first needed: quicker, and a hit may be missing.
@@ -75,7 +77,8 @@ class Searching(Opening):
         encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
         answer = answer_question(
             store, encoder, question, filter=chosen, k=k, keep=None if keep == "all" else keep, min_score=min_score,
-            category_prior=category_prior, approximate=approximate, notify=self._notify,
+            min_probability=min_probability, category_prior=category_prior, approximate=approximate,
+            notify=self._notify,
         )  # fmt: skip
         hits = Hits.of(answer, question.title)
         return self.locate(hits) if locate else hits

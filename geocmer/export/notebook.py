@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from ..search.probability import percent
 from ..search.results import Answer, Hit
 from .qgis_style import SCORE_COLOURS, UNSCORED_COLOUR
 from .record import data_url
@@ -50,6 +51,8 @@ def _figure(hit: Hit) -> str:
     picture = data_url(hit.thumbnail)
     image = f'<img src="{html.escape(picture)}" style="width:96px;height:96px" alt="">' if picture else ""
     score = "" if hit.score is None else f" {hit.score:.3f}"
+    if hit.probability is not None:
+        score += f", {percent(hit.probability)}"
     about = "; ".join([hit.category or "", *(partner.relation for partner in hit.partners)]).strip("; ")
     caption = f"<b>{hit.rank}</b>{score}<br>{html.escape(about)}"
     name = html.escape(f"{hit.id} {hit.uri or ''}")

@@ -20,6 +20,7 @@ COORDINATE_DECIMALS = 7
 COLUMNS = (
     "rank",
     "score",
+    "probability",
     "id",
     "category",
     "fractions",
@@ -41,6 +42,7 @@ def attributes(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "score": None if hit.score is None else round(hit.score, 6),
+        "probability": None if hit.probability is None else round(hit.probability, 6),
         "id": hit.id,
         "category": hit.category,
         "fractions": hit.fractions,

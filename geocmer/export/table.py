@@ -24,7 +24,7 @@ def arrow_schema(options: ExportOptions) -> pa.Schema:
     import pyarrow as pa
 
     types: dict[str, Any] = dict.fromkeys(("rank", "row", "col", "size"), pa.int64())
-    types |= dict.fromkeys(("score", "gsd", "valid_share"), pa.float64())
+    types |= dict.fromkeys(("score", "probability", "gsd", "valid_share"), pa.float64())
     types["datetime"] = pa.timestamp("us", tz="UTC")
     columns = [pa.field(name, types.get(name, pa.string())) for name in COLUMNS]
     picture = [pa.field("thumbnail", pa.binary())] if options.thumbnails else []

@@ -95,6 +95,11 @@ class Encoder:
         return cls.load(model, adapter or None, device)
 
     @property
+    def folder(self) -> Path | None:
+        """Folder of the adapter, if there is one."""
+        return adapter_folder(self.backbone.spec, self.adapter_name) if self.adapter else None
+
+    @property
     def scale(self) -> float:
         """The inverse temperature that the encoder was trained with."""
         return float(self.adapter.log_scale.exp()) if self.adapter else CLIP_SCALE

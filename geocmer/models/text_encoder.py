@@ -30,6 +30,7 @@ class NumpyTextEncoder:
 
     Attributes:
         spec: name of the model.
+        folder: of the adapter.
         fingerprint: of the encoder, see `encoder.Encoder`.
         dim: length of a vector.
         scale: inverse temperature.
@@ -57,7 +58,7 @@ class NumpyTextEncoder:
             self.scale = math.exp(self._adapter["log_scale"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise damaged_adapter(folder, error) from error
-        self._folder = folder
+        self.folder = folder
 
     @classmethod
     def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
@@ -77,7 +78,7 @@ class NumpyTextEncoder:
         try:
             return np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
         except (KeyError, ValueError, IndexError) as error:  # weights that do not fit what config.json says
-            raise damaged_adapter(self._folder, error) from error
+            raise damaged_adapter(self.folder, error) from error
 
     def _encode(self, text: str) -> Floats:
         tokens = np.array(self._tokenizer.encode(text).ids)

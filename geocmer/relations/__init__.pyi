@@ -1,4 +1,3 @@
-from .calibration import Calibration as Calibration
 from .kinds import Kind as Kind
 from .parser import parse as parse
 from .query import Clause as Clause

@@ -4,7 +4,7 @@ The score of a tile a for "A r1 B1 and r2 B2 ..." is a geometric mean,
 
     score(a) = (p_A(a) * f_1(a) * f_2(a) * ...) ^ (1 / (1 + clauses))
 
-with p the calibrated probabilities (`calibration`), w the weights (`weights`), and for a clause
+with p the calibrated probabilities (`search.probability`), w the weights (`weights`), and for a clause
 
     near, next to, within, north of, ...    f(a) = max over tiles b of p_B(b) * w(a, b)
     in                                      f(a) = sum of p_B(b) * w(a, b) / sum of w(a, b), over tiles b, a among them

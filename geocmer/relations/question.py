@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
@@ -12,8 +13,9 @@ from ..errors import InputError
 from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
+from ..search.probability import LIKELY, Calibration, Likelihood, background, calibration_of, unlikely_note
 from ..search.query_vector import build_query
-from ..search.results import Answer
+from ..search.results import PAGE_HITS, Answer
 from ..search.vector_search import nearest_tiles
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
@@ -71,6 +73,11 @@ class Question:
         return cls(several(texts), several(like), several(minus), several(more), several(less), literal)
 
     @property
+    def has_examples(self) -> bool:
+        """Whether pictures or tiles are a part of it."""
+        return bool(self.like or self.more or self.less)
+
+    @property
     def title(self) -> str:
         """What is looked for, for people."""
         return " + ".join(self.texts or self.like or self.more)
@@ -94,6 +101,7 @@ def answer_question(
     k: int | None = 10,
     keep: Literal["best", "newest"] | None = "best",
     min_score: float | None = None,
+    min_probability: float | None = None,
     category_prior: float | None = None,
     approximate: bool = False,
     notify: Callable[[str], None],
@@ -108,6 +116,7 @@ def answer_question(
         k: how many hits; None for all.
         keep: which of the hits that show the same place; None keeps all.
         min_score: least score: a cosine; 0 to 1 for relations.
+        min_probability: least probability, 0 to 1, that a tile shows what the words say.
         category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
         approximate: take candidates from an index, made when it is first needed.
         notify: gets a line about how the words were read, and about the index.
@@ -119,6 +128,10 @@ def answer_question(
     """
     store.require_encoder(encoder.fingerprint)
     min_score = None if min_score is None else min_score - PRINTED_SCORE_STEP / 2
+    calibration = None if question.has_examples else calibration_of(encoder)
+    if min_probability is not None:
+        _check_min_probability(min_probability, question, calibration)
+        min_probability -= PRINTED_SCORE_STEP / 2
     query = question.read()
     for note in _notes(store, question, query):
         notify(note)
@@ -132,11 +145,18 @@ def answer_question(
         from .relation_search import relate  # imports scipy
 
         notify(f"read as: {query} (--literal takes the words as one description)")
-        return relate(store, query, encoder.encode_texts, filter=filter, k=k, min_score=min_score, keep=keep)
+        ask = partial(
+            relate, store, query, encoder.encode_texts, filter=filter, min_score=min_score, calibration=calibration
+        )
+        answer = ask(k=k, keep=keep, min_probability=min_probability)
+        if calibration is not None:
+            _say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
+        return answer
     if query.note:
         notify(f"read as one description: {query.note}")
     texts = [query.concept] if len(question.texts) == 1 else question.texts
     parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
+    likelihood = _likelihood(encoder, calibration, texts, question.minus) if calibration else None
     vector = build_query(store, encoder, texts, **parts)
     answer = nearest_tiles(
         store,
@@ -147,8 +167,67 @@ def answer_question(
         keep=keep,
         category_offsets=_category_offsets(store, encoder, query, category_prior),
         index=_index(store, encoder, notify) if approximate else None,
+        likelihood=likelihood,
+        min_probability=min_probability,
     )
+    if likelihood is not None:
+        likeliest = partial(nearest_tiles, store, filter=filter, likelihood=likelihood)
+        _say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
     return replace(answer, vector=vector)
+
+
+def _check_min_probability(least: float, question: Question, calibration: Calibration | None) -> None:
+    """Refuse a least probability where there are none, or that is none."""
+    if not 0 <= least <= 1:
+        raise InputError(f"min_probability {least:g} is not between 0 and 1; give for instance 0.5")
+    if question.has_examples:
+        raise InputError("pictures and example tiles have no probability, words have; use --min-score, or ask in words")
+    if calibration is None:
+        raise InputError(
+            "this model has no calibration, so its hits have no probability; use --min-score, or make one for its"
+            " adapter with `geocmer calibrate`"
+        )
+
+
+def _likelihood(
+    encoder: Encoder | NumpyTextEncoder, calibration: Calibration, texts: Sequence[str], minus: Sequence[str]
+) -> Likelihood:
+    vectors = encoder.encode_texts([*texts, *minus])
+    return Likelihood.of(calibration, vectors[: len(texts)], vectors[len(texts) :])
+
+
+def _say_if_unlikely(
+    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None]
+) -> None:
+    """Say that nothing is likely to be what was asked for, and how likely the best tile is.
+
+    Args:
+        title: what was asked for.
+        answer: the hits.
+        likeliest: finds the most probable tile of the store, as hits are not in the order of their probabilities; None
+            where they are.
+        notify: gets the line.
+    """
+    best = _best_probability(answer)
+    if best >= LIKELY:
+        return
+    if likeliest is not None:
+        found = _best_probability(likeliest())
+        if found >= LIKELY and len(answer):
+            notify(
+                f"none of these hits is likely to show {title!r}; for tiles that are, give --min-probability {LIKELY}"
+            )
+            return
+        best = max(best, found)
+    if best > 0:
+        notify(unlikely_note(title, best))
+
+
+def _best_probability(answer: Answer) -> float:
+    """Read the greatest probability of the first hits, 0 if there are none."""
+    if not len(answer) or answer.probabilities is None:
+        return 0.0
+    return float(answer.probabilities(slice(0, min(len(answer), PAGE_HITS))).max())
 
 
 def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:
@@ -176,7 +255,6 @@ def _category_offsets(
 def _index(store: Store, encoder: Encoder | NumpyTextEncoder, notify: Callable[[str], None]) -> IvfIndex | None:
     """Load the index for approximate search; it is made and measured when it is first asked for."""
     from ..search.ivf_build import build_index
-    from .calibration import background
 
     found = IvfIndex.load(store.snapshot())
     if found is None and store.count() < INDEX_MIN_TILES:

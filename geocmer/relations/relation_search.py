@@ -16,11 +16,11 @@ from ..errors import InputError
 from ..geometry.distance import distances
 from ..geometry.geodesy import bearings, centres, geodesic_line
 from ..search.nms import suppress_overlaps
+from ..search.probability import Calibration, background
 from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from .calibration import Calibration, background, probability
 from .join import RankedTiles, join
 from .query import Query
 from .tile_scores import TileScores, score_tiles
@@ -38,6 +38,8 @@ def relate(
     min_score: float | None = None,
     fingerprint: str | None = None,
     keep: Literal["best", "newest"] | None = None,
+    calibration: Calibration | None = None,
+    min_probability: float | None = None,
 ) -> Answer:
     """Find the `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
@@ -54,6 +56,8 @@ def relate(
         min_score: the least score.
         fingerprint: of the encoder; refused if it is not the store's.
         keep: one hit for each place, as in `nearest_tiles`; partners are any tiles, of the hit's place too.
+        calibration: of the encoder. None: the tiles of the store are a makeshift, and hits have no probability.
+        min_probability: the least probability of a hit, which needs `calibration`.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -64,14 +68,20 @@ def relate(
         raise InputError(f"k is {k}; ask for at least 1 hit")
     snapshot = store.snapshot()
     snapshot.require_encoder(fingerprint)
-    vectors = encode([*background(), *query.concepts])
-    background_vectors, concept_vectors = np.split(vectors, [len(background())])
     period = Filter(since=filter.since, until=filter.until)
-    tiles = score_tiles(snapshot, period, concept_vectors.astype(np.float64) - background_vectors.mean(axis=0))
-    calibration = Calibration.of(background_vectors, tiles.sample)
-    every = iter([probability(products / calibration.spread) for products in tiles.products])
+    concept_vectors = encode(query.concepts)
+    if calibration is None:
+        others = encode(background())
+        tiles = score_tiles(snapshot, period, Calibration.of_sample(others, others[:0]).directions(concept_vectors))
+        measure = Calibration.of_sample(others, tiles.sample)
+    else:
+        tiles, measure = score_tiles(snapshot, period, calibration.directions(concept_vectors)), calibration
+    every = iter([measure.probability(products) for products in tiles.products])
     p = [reduce(np.maximum, islice(every, len(concepts))) for concepts in query.any_of]
     clauses = list(zip(query.clauses, p[1:], strict=True))
+    factors = 2 if query.one_clause else 1 + len(clauses)
+    if min_probability is not None:
+        min_score = max(min_score or 0.0, min_probability ** (1 / factors))
     hit_mask, unembedded = tiles.hit_mask(filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], RankedTiles]:
@@ -109,7 +119,10 @@ def relate(
         return found
 
     scores = ranked.scores[kept]
-    return Answer(plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store), concept_vectors[0])
+    return Answer(
+        plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store), concept_vectors[0],
+        probabilities=None if calibration is None else lambda page: scores[page] ** factors,
+    )  # fmt: skip
 
 
 def _partners(

@@ -82,7 +82,7 @@ def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileSc
     Args:
         snapshot: of a store with vectors.
         period: a filter by dates alone, or by nothing.
-        queries: (c, dim), no longer than 4.
+        queries: (c, dim), no longer than 4, see `Calibration.directions`.
 
     Raises:
         StoreError: there are no vectors yet.

@@ -74,6 +74,8 @@ class Hit:
         rank: 1 for the best; its place in the store where nothing was ranked.
         score: cosine of tile and query, -1..1, plus its category's offset; 0..1 for relations; None where nothing was
             ranked.
+        probability: how probable it is that the tile shows what was asked for, 0..1, see `probability`; None where that
+            is not known: without words, or of a model without a calibration.
         geometry: footprint in WGS84, cut at the antimeridian.
         scene_id: the scene it was cut from.
         uri: where that scene was read; None while the scene is still being tiled.
@@ -111,6 +113,7 @@ class Hit:
     partners: tuple[Partner, ...] = ()
     spot: Spot | None = None
     read_pixels: ReadPixels | None = field(default=None, repr=False, compare=False)
+    probability: float | None = None
 
     def image(self) -> Image:
         """Cut the tile from its scene, at full resolution, as the encoder saw it.
@@ -169,6 +172,7 @@ class Answer:
         partners: gives the partners of the hits at some positions; None without relations.
         read_pixels: see `Hit`.
         vector: (dim,) of what the tiles should show, in relations of the first concept; None where nothing was asked.
+        probabilities: gives the probabilities of the hits at some positions; None where they are not known.
         find_spot: finds where in the tile of a hit the question is answered; None: that was not asked for.
     """
 
@@ -180,6 +184,7 @@ class Answer:
     read_pixels: ReadPixels | None = field(default=None, repr=False)
     vector: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
     find_spot: Callable[[Hit], Spot] | None = field(default=None, repr=False)
+    probabilities: Callable[[slice], NDArray[np.float64]] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rowids)
@@ -208,10 +213,12 @@ class Answer:
     def _read(self, start: int, stop: int) -> Iterator[Hit]:
         records = self.snapshot.take(self.rowids[start:stop], HIT_COLUMNS).to_pylist()
         partners = self.partners(slice(start, stop)) if self.partners and records else [()] * len(records)
+        p = self.probabilities(slice(start, stop)).tolist() if self.probabilities else [None] * len(records)
         for position, (record, beside) in enumerate(zip(records, partners, strict=True), start):
             score = float(self.scores[position])
-            hit = hit_from_record(record, position + 1, score, self.snapshot.uris, self.read_pixels)
-            hit = replace(hit, partners=beside) if beside else hit
+            hit = hit_from_record(
+                record, position + 1, score, self.snapshot.uris, self.read_pixels, beside, p[position - start]
+            )
             yield replace(hit, spot=self.find_spot(hit)) if self.find_spot else hit
 
 
@@ -231,7 +238,13 @@ def pixel_reader(store: Store) -> ReadPixels:
 
 
 def hit_from_record(
-    record: dict[str, Any], rank: int, score: float | None, uris: dict[str, str], read_pixels: ReadPixels | None = None
+    record: dict[str, Any],
+    rank: int,
+    score: float | None,
+    uris: dict[str, str],
+    read_pixels: ReadPixels | None = None,
+    partners: tuple[Partner, ...] = (),
+    probability: float | None = None,
 ) -> Hit:
     """Make a hit of a row of `HIT_COLUMNS`."""
     return Hit(
@@ -251,5 +264,7 @@ def hit_from_record(
         fractions=dict(zip(record["labels"] or (), record["fractions"] or (), strict=True)),
         captions=tuple(record["captions"] or ()),
         thumbnail=record["thumbnail"],
+        partners=partners,
         read_pixels=read_pixels,
+        probability=probability,
     )

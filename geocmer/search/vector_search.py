@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -18,10 +18,11 @@ from ..store.scan import matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.tile_source import TileBatch, TileSource, choose_source
-from ..store.vectors import EncoderInfo
-from .dot import dots_at
+from ..store.vectors import EncoderInfo, to_numpy
+from .dot import dots_at, exact_dots_at
 from .ivf import IvfIndex
 from .nms import suppress_overlaps
+from .probability import Likelihood
 from .results import HIT_COLUMNS, Answer, Hit, Plan, hit_from_record, pixel_reader
 from .topk import TopK
 
@@ -40,6 +41,8 @@ def nearest_tiles(
     category_offsets: Offsets = None,
     keep: Literal["best", "newest"] | None = None,
     index: IvfIndex | None = None,
+    likelihood: Likelihood | None = None,
+    min_probability: float | None = None,
 ) -> Answer:
     """Find the `k` tiles nearest to a vector among those that meet every condition.
 
@@ -58,6 +61,8 @@ def nearest_tiles(
         keep: one hit for each place, the best or the newest of those that overlap (`nms.nms_mask`; `newest` ranks
             every match first). None keeps all.
         index: takes candidates from this index, so that a hit may be missing. None: exact.
+        likelihood: how probably tiles show what was asked for; it does not change their order.
+        min_probability: the least probability of a hit, which needs `likelihood`.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -71,30 +76,59 @@ def nearest_tiles(
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     source = None if index else choose_source(snapshot, filter)
+    likely = _Likely(likelihood, min_probability) if likelihood and min_probability else None
 
     def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
         topk = TopK(query, limit, min_score)
         if index is not None and limit is not None:
-            plan = _rank_indexed(snapshot, filter, category_offsets, topk, index, limit)
+            plan = _rank_indexed(snapshot, filter, category_offsets, topk, likely, index, limit)
         else:
-            plan = _rank(source or LanceSource(snapshot), snapshot, filter, category_offsets, topk)
+            plan = _rank(source or LanceSource(snapshot), snapshot, filter, category_offsets, topk, likely)
         rowids, scores = topk.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
     ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
         snapshot.require_categories(filter.categories)
-    plan = replace(ranked.plan, hidden=hidden)
-    return Answer(plan, snapshot, ranked.rowids[kept], ranked.scores[kept], read_pixels=pixel_reader(store))
+    plan, rowids = replace(ranked.plan, hidden=hidden), ranked.rowids[kept]
+    known = _probabilities(snapshot, rowids, likelihood) if likelihood else None
+    return Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store), probabilities=known)
 
 
-def _rank_indexed(snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, index: IvfIndex, k: int) -> Plan:
+@dataclass(frozen=True, slots=True)
+class _Likely:
+    """The condition that a tile probably shows what was asked for."""
+
+    likelihood: Likelihood
+    least: float
+
+    def rows(self, batch: TileBatch, piece: slice) -> Rows:
+        """Take the rows of a piece of which it holds."""
+        products = exact_dots_at(*batch.locate(piece), self.likelihood.directions)
+        return np.flatnonzero(self.likelihood.of_products(products) >= self.least)
+
+
+def _probabilities(
+    snapshot: Snapshot, rowids: NDArray[np.uint64], likelihood: Likelihood
+) -> Callable[[slice], NDArray[np.float64]]:
+    column = snapshot.require_encoder().column
+
+    def probabilities(page: slice) -> NDArray[np.float64]:
+        vectors, _ = to_numpy(snapshot.take(rowids[page], [column])[column].combine_chunks())
+        return likelihood.of_vectors(vectors)
+
+    return probabilities
+
+
+def _rank_indexed(
+    snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, likely: _Likely | None, index: IvfIndex, k: int
+) -> Plan:
     """Rank what an index proposes, and more of it while too few of that truly match."""
     limit = k * index.candidates
     exhaustive = filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
         source = LanceSource(snapshot, index.reader(snapshot, topk.query, limit, exhaustive))
-        plan = _rank(source, snapshot, filter, offsets, topk)
+        plan = _rank(source, snapshot, filter, offsets, topk, likely)
         if plan.matched >= k or (exhaustive and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
@@ -102,33 +136,39 @@ def _rank_indexed(snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: To
         topk.clear()
 
 
-def _rank(source: TileSource, snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK) -> Plan:
+def _rank(
+    source: TileSource, snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, likely: _Likely | None
+) -> Plan:
     """Rank the tiles of a source that pass a filter."""
     scanned = matched = unembedded = 0
     for batch in source.batches(filter, ("category",) if offsets else ()):
         scanned += batch.read
         matched += len(batch.positions)
         unembedded += batch.unembedded
-        _push_batch(batch, offsets, topk)
+        _push_batch(batch, offsets, topk, likely)
     return Plan(source.method, True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK) -> None:
+def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, likely: _Likely | None) -> None:
     row_offsets = None
     if offsets:
         names, codes = batch.categories()
         row_offsets = np.array([offsets.get(name, 0.0) for name in names])[codes]
     for piece in batch.pieces() if topk.keeps_all else [slice(0, len(batch.positions))]:
+        products, kept = dots_at(*batch.locate(piece), topk.query_f32), None
+        if likely is not None:
+            kept = likely.rows(batch, piece)
+            products = products[kept]
 
-        def within(rows: Rows, start: int = piece.start) -> Rows:
-            return rows + start
+        def within(rows: Rows, start: int = piece.start, kept: Rows | None = kept) -> Rows:
+            return (rows if kept is None else kept[rows]) + start
 
         topk.push_scored(
-            dots_at(*batch.locate(piece), topk.query_f32),
+            products,
             lambda some, within=within: batch.vectors(within(some)),
             lambda some, within=within: batch.rowids(within(some)),
             lambda some, within=within: batch.ids(within(some)),
-            None if row_offsets is None else row_offsets[piece],
+            None if row_offsets is None else row_offsets[piece] if kept is None else row_offsets[piece][kept],
         )
 
 

@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from ..models.backbone import Backbone
+from .calibrate import Reliability, calibrate_adapter
 from .checkpoint import Checkpoint
 from .config import BASELINE_RATES, TrainConfig
 from .distributed import barrier, rank, world_size
@@ -39,6 +40,7 @@ def train(
     on_features: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_ensemble: Callable[[Score], None] | None = None,
+    on_calibration: Callable[[Reliability | str], None] | None = None,
 ) -> Adapter:
     """Train an adapter on one or several sets and write it to `out`.
 
@@ -59,6 +61,7 @@ def train(
         on_features: progress of the frozen features, (done, total) images.
         on_epoch: called after each epoch.
         on_ensemble: called with the validation figure of several members together.
+        on_calibration: called with what the probabilities of hits are worth, or with why there are none.
 
     Raises:
         InputError: a split is missing or too small, an image cannot be read, or `out` holds another run, is being
@@ -103,6 +106,9 @@ def train(
                     (out / "metrics.jsonl").write_text(json.dumps({"members": members, **score.to_json()}) + "\n")
             if score and on_ensemble:
                 on_ensemble(score)
+            found = calibrate_adapter(out, backbone, sets)
+            if on_calibration:
+                on_calibration(found)
             for checkpoint in checkpoints:
                 checkpoint.finish()
         barrier()

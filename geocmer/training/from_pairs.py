@@ -14,6 +14,7 @@ from ..datasets.store_pairs import TilePairs
 from ..errors import InputError
 from ..models.backbone import BUNDLED, Backbone
 from .baselines import train_baseline
+from .calibrate import Reliability
 from .config import BASELINE_RATES, TrainConfig, read_settings
 from .distributed import local_device, process_group, rank
 from .ensemble import member_folders
@@ -39,6 +40,7 @@ def train(
     progress: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_ensemble: Callable[[Score], None] | None = None,
+    on_calibration: Callable[[Reliability | str], None] | None = None,
     notify: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Path:
@@ -58,6 +60,7 @@ def train(
         progress: called with (done, total) images while features are computed.
         on_epoch: called after each epoch.
         on_ensemble: called with the validation figure of several members together.
+        on_calibration: called with what the probabilities of hits are worth, or with why there are none.
         notify: gets a line about the sets, the model, and the space that features take.
         **settings: fields of `TrainConfig`, as `epochs=10`; None leaves one as it is.
 
@@ -84,8 +87,9 @@ def train(
             cache = (Path(cache_dir) if cache_dir else default_cache()) if cached else None
             note(f"{towers}; {_space(sets, backbone, cfg, cache)}")
             train_members(
-                sets, backbone, out, cfg, cache=cache, on_features=progress, on_epoch=on_epoch, on_ensemble=on_ensemble
-            )
+                sets, backbone, out, cfg, cache=cache, on_features=progress, on_epoch=on_epoch, on_ensemble=on_ensemble,
+                on_calibration=on_calibration,
+            )  # fmt: skip
     if first:
         for folder in folders:
             draw(folder / "metrics.jsonl", folder / "training.png")

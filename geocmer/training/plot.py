@@ -15,8 +15,9 @@ _WIDTH, _HEIGHT = 1200, 520
 _LEFT, _TOP, _RIGHT, _BOTTOM = 70, 56, 24, 56
 """Margins of a panel, pixels: for the ticks, the title, nothing, the axis label."""
 
-_TEXT_COLOUR, _GRID_COLOUR = (40, 40, 40), (222, 222, 222)
-_LINE_COLOURS = ((31, 119, 180), (214, 96, 12), (44, 140, 60))
+TEXT_COLOUR, GRID_COLOUR = (40, 40, 40), (222, 222, 222)
+BLUE = (31, 119, 180)
+_LINE_COLOURS = (BLUE, (214, 96, 12), (44, 140, 60))
 
 
 def draw(metrics: Path, figure: Path) -> None:
@@ -83,22 +84,22 @@ def _panel(
         along = (epoch - epochs[0]) / max(1, epochs[-1] - epochs[0])
         return x0 + along * (x1 - x0), y0 + (value - low) / (high - low) * (y1 - y0)
 
-    pen.text((x0, 14), title, _TEXT_COLOUR, _font(20))
+    pen.text((x0, 14), title, TEXT_COLOUR, font(20))
     for tick in ticks:
         y = at(epochs[0], tick)[1]
-        pen.line([(x0, y), (x1, y)], _GRID_COLOUR)
-        pen.text((x0 - 8, y), f"{tick:g}", _TEXT_COLOUR, _font(14), anchor="rm")
+        pen.line([(x0, y), (x1, y)], GRID_COLOUR)
+        pen.text((x0 - 8, y), f"{tick:g}", TEXT_COLOUR, font(14), anchor="rm")
     for epoch in _epoch_ticks(epochs):
         x = at(epoch, low)[0]
-        pen.line([(x, y0), (x, y0 + 4)], _TEXT_COLOUR)
-        pen.text((x, y0 + 8), str(epoch), _TEXT_COLOUR, _font(14), anchor="ma")
-    pen.text(((x0 + x1) / 2, _HEIGHT - 8), "epoch", _TEXT_COLOUR, _font(14), anchor="md")
-    pen.line([(x0, y1), (x0, y0), (x1, y0)], _TEXT_COLOUR)
+        pen.line([(x, y0), (x, y0 + 4)], TEXT_COLOUR)
+        pen.text((x, y0 + 8), str(epoch), TEXT_COLOUR, font(14), anchor="ma")
+    pen.text(((x0 + x1) / 2, _HEIGHT - 8), "epoch", TEXT_COLOUR, font(14), anchor="md")
+    pen.line([(x0, y1), (x0, y0), (x1, y0)], TEXT_COLOUR)
     if kept is not None:
         x = at(kept, low)[0]
         pen.line([(x, y1), (x, y0)], (120, 120, 120))
         anchor, offset = ("ra", -5) if x > (x0 + x1) / 2 else ("la", 5)
-        pen.text((x + offset, y0 - 22), f"kept: epoch {kept}", (90, 90, 90), _font(14), anchor=anchor)
+        pen.text((x + offset, y0 - 22), f"kept: epoch {kept}", (90, 90, 90), font(14), anchor=anchor)
     legend_x = x0
     for (name, values), colour in zip(lines.items(), _LINE_COLOURS, strict=False):
         points = [at(e, v) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
@@ -107,8 +108,8 @@ def _panel(
             pen.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], colour)
         if len(lines) > 1:
             pen.line([(legend_x, 46), (legend_x + 22, 46)], colour, 3)
-            pen.text((legend_x + 28, 46), name, _TEXT_COLOUR, _font(14), anchor="lm")
-            legend_x += 28 + round(pen.textlength(name, _font(14))) + 24
+            pen.text((legend_x + 28, 46), name, TEXT_COLOUR, font(14), anchor="lm")
+            legend_x += 28 + round(pen.textlength(name, font(14))) + 24
 
 
 def _axis(minimum: float, maximum: float) -> tuple[float, float, list[float]]:
@@ -130,7 +131,8 @@ def _epoch_ticks(epochs: Sequence[int]) -> list[int]:
     return list(epochs)[::step]
 
 
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
+    """Load the font of charts."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -1,8 +1,7 @@
-"""Relations: precision of the join beside the plain query, the choice of the calibration, and time at a million tiles.
+"""Relations: precision of the join beside the plain query, and time at a million tiles.
 
     python tests/benchmarks/bench_relations.py constructed
     python tests/benchmarks/bench_relations.py mosaics RSICD_FOLDER
-    python tests/benchmarks/bench_relations.py calibration RSICD_FOLDER
     python tests/benchmarks/bench_relations.py million FOLDER
 
 RSICD_FOLDER holds captions.json and the images. Only validation images are read; their embeddings are kept in the
@@ -25,12 +24,12 @@ import shapely
 from bench_search import DIM, SCENE, make, vectors_of
 
 from geocmer.geometry.distance import distances
-from geocmer.relations.calibration import MIDPOINT_Z, STEEPNESS, Calibration, background, probability
 from geocmer.relations.join import join
 from geocmer.relations.kinds import IN, NEAR
 from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause
 from geocmer.relations.relation_search import relate
+from geocmer.search.probability import background, calibration_of
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
@@ -140,8 +139,9 @@ def mosaics(folder: Path) -> None:
     texts = [*said.values(), *(f"{said[a]} {r} {said[b]}" for a, b in chosen for r in kinds)]
     encoded = [encoder.encode_texts(texts[n : n + 64]) for n in range(0, len(texts), 64)]
     known = dict(zip(texts, np.concatenate(encoded), strict=True))
-    measure = Calibration.of(encoder.encode_texts(background()), vectors)
-    p = {text: probability(vectors @ measure.direction(known[text])) for text in said.values()}
+    measure = calibration_of(encoder)
+    assert measure is not None
+    p = {text: measure.probability(vectors @ measure.directions(known[text][None])[0]) for text in said.values()}
     side = int(np.sqrt(len(scenes)))
     shapes = grid(side)
     extents = shapely.bounds(shapes)
@@ -169,44 +169,6 @@ def mosaics(folder: Path) -> None:
                 scores.setdefault((name, method), []).append(precision(rows, true))
     for (name, method), values in scores.items():
         print(f"{name:8s} {method:20s} precision@10 {np.mean(values):.3f} over {len(values)} queries")
-
-
-def calibration(folder: Path) -> None:
-    """Ways to make cosines comparable, by the average precision over all (image, class) pairs at once."""
-    vectors, scenes, encoder = validation(folder)
-    classes = sorted(set(scenes))
-    texts, others = (encoder.encode_texts(t) for t in ([WORDS.get(c, c) for c in classes], background()))
-    true = scenes[:, None] == np.array(classes)
-    cosine, back = vectors @ texts.T, vectors @ others.T
-    measure = Calibration.of(others, vectors)
-    z = np.column_stack([vectors @ measure.direction(text) for text in texts])
-    soft = cosine / 0.1 - np.log(np.exp(back / 0.1).sum(axis=1, keepdims=True))
-    ways = {
-        "cosine": cosine,
-        "z-score over the store": (cosine - cosine.mean(0)) / cosine.std(0),
-        "rank in the store": cosine.argsort(0).argsort(0) / len(cosine),
-        "minus the best background": cosine - back.max(1, keepdims=True),
-        "softmax over backgrounds": soft,
-        "against the mean background": z,
-    }
-    for name, scores in ways.items():
-        order = np.argsort(-scores.ravel(), kind="stable")
-        right = true.ravel()[order]
-        average = (np.cumsum(right) / np.arange(1, len(right) + 1))[right].mean()
-        absent, present = [], []
-        for n, _ in enumerate(classes):
-            without = scores[~true[:, n], n]
-            if name.startswith("z-score"):  # as it would be in a store without the class
-                without = cosine[~true[:, n], n]
-                without = (without - without.mean()) / without.std()
-            elif name.startswith("rank"):
-                without = np.arange(len(without)) / len(without)
-            absent.append(np.sort(without)[-10:].mean())
-            present.append(np.median(scores[true[:, n], n]))
-        told = np.mean([a < p for a in absent for p in present])
-        print(f"{name:28s} average precision {average:.3f}; best 10 of a store without it below true ones: {told:.2f}")
-    p = np.clip(probability(z), 1e-9, 1 - 1e-9)
-    print(f"log loss at STEEPNESS {STEEPNESS}, MIDPOINT_Z {MIDPOINT_Z}: {-np.log(np.where(true, p, 1 - p)).mean():.4f}")
 
 
 def million(folder: Path) -> None:
@@ -238,7 +200,7 @@ def alone() -> None:
     n, rng = 1_000_000, np.random.default_rng(0)
     shapes = grid(1000, south=45.0)
     extents = shapely.bounds(shapes)
-    p = probability(rng.standard_normal((2, n)))
+    p = 1 / (1 + np.exp(2.2 * (3.1 - rng.standard_normal((2, n)))))
     far = p[1] * (np.arange(n) % 1000 < 500)  # the second concept in the western half only,
     east = p[0] * (np.arange(n) % 1000 >= 480)  # the first east of it: few pairs, of low scores
     row, column = np.divmod(np.arange(n), 1000)
@@ -257,6 +219,4 @@ def alone() -> None:
 
 if __name__ == "__main__":
     name, *rest = sys.argv[1:] or ["constructed"]
-    {"constructed": constructed, "mosaics": mosaics, "calibration": calibration, "million": million}[name](
-        *map(Path, rest)
-    )
+    {"constructed": constructed, "mosaics": mosaics, "million": million}[name](*map(Path, rest))

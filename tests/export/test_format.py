@@ -107,10 +107,11 @@ RECORDED = (
 )
 """How a feature begins, letter by letter."""
 PROPERTIES = (
-    '"properties": {"rank": 3, "score": 0.47, "id": "00000000000000000000000000000003", '
+    '"properties": {"rank": 3, "score": 0.47, "probability": null, "id": "00000000000000000000000000000003", '
     '"category": "Überschwemmung 水 🌊", '
     '"fractions": {"water": 0.25, "Überbau \\"; \'": 0.75}, "datetime": "2020-05-01T12:30:00Z", "gsd": 28.1, '
-    '"valid_share": 0.9, "scene": "/data/Überschwemmung 水 🌊.tif", "row": 3, "col": 0, "size": 64, "partners": []}}'
+    '"valid_share": 0.9, "scene": "/data/Überschwemmung 水 🌊.tif", "row": 3, "col": 0, "size": 64, '
+    '"partners": [], "spot": null}}'
 )
 
 

@@ -12,7 +12,6 @@ from geocmer.geometry.distance import distances
 from geocmer.geometry.geodesy import Caps, min_distances
 from geocmer.geometry.neighbors import NeighborIndex
 from geocmer.geometry.overlap import IOU_THRESHOLD, same_place, to_equal_area
-from geocmer.relations.calibration import Calibration, background, probability
 from geocmer.relations.join import FIRST_BLOCK_TILES, join
 from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN
 from geocmer.relations.query import Clause
@@ -231,25 +230,3 @@ def test_few_tiles_are_worked_out_and_none_are_needed() -> None:
     subject, p = rng.random(3600) ** 10, rng.random(3600) ** 10
     ranked = join(extents(grid), grid.take, subject, [(Clause(NEAR, "b"), p)], 5)
     assert ranked.examined < 1000
-
-
-# -- calibration ------------------------------------------------------------------------------------------------------
-
-
-def test_the_background_is_a_list_of_concepts() -> None:
-    assert len(background()) == len(set(background())) >= 50
-    assert all(line == line.strip() for line in background())
-
-
-@given(st.integers(0, 1000), st.floats(0.1, 10))
-def test_calibration_rises_with_the_cosine_and_knows_no_scale(seed, scale) -> None:
-    rng = np.random.default_rng(seed)
-    concepts, tiles, concept = rng.normal(size=(20, 8)), rng.normal(size=(50, 8)), rng.normal(size=8)
-    z = tiles @ Calibration.of(concepts, tiles).direction(concept)
-    cosine = tiles @ (concept - concepts.mean(axis=0))
-    assert np.array_equal(np.argsort(z), np.argsort(cosine))
-    assert scale * tiles @ Calibration.of(concepts, scale * tiles).direction(concept) == pytest.approx(z)
-    p = probability(np.sort(z))
-    assert (np.diff(p) >= 0).all()
-    assert ((p > 0) & (p < 1)).all()
-    assert tiles @ Calibration.of(concepts, tiles).direction(concepts.mean(axis=0)) == pytest.approx(0)

@@ -21,11 +21,11 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.export import attributes, write
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
-from geocmer.relations.calibration import MIDPOINT_Z, STEEPNESS, background
 from geocmer.relations.parser import parse
 from geocmer.relations.question import Question, answer_question
 from geocmer.relations.relation_search import relate
 from geocmer.search.dot import exact_dots, quantize_queries
+from geocmer.search.probability import MIDPOINT_Z, STEEPNESS, background
 from geocmer.search.results import Hit
 from geocmer.store import Filter, Store, mmap_cache
 
@@ -364,7 +364,7 @@ def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int)
 @pytest.mark.parametrize("text", ["airport", "airport near river"])
 def test_a_printed_score_keeps_its_tile(row: Store, text: str) -> None:
     """A score is printed rounded, half of the time upwards."""
-    encoder: Any = SimpleNamespace(fingerprint=ENCODER.fingerprint, dim=DIM, encode_texts=encode)
+    encoder: Any = SimpleNamespace(fingerprint=ENCODER.fingerprint, dim=DIM, encode_texts=encode, folder=None)
     said: list[str] = []
 
     def ask(least: float | None) -> list[Hit]:

@@ -28,6 +28,8 @@
   const label = (hit) => hit.category || `tile ${hit.row}, ${hit.col}`;
   const file = (uri) => (uri ? uri.split(/[\\/]/).pop() : "");
   const metres = (m) => (m < 1000 ? `${Math.round(m)} m` : `${(m / 1000).toFixed(m < 1e4 ? 1 : 0)} km`);
+  const likely = (hit) =>
+    hit.probability === null ? null : hit.probability < 0.01 ? "less than 1 %" : hit.probability > 0.99 ? "more than 99 %" : percent(hit.probability);
   const percent = (share) => `${Math.round(share * 100)} %`;
   const position = (hit) => {
     const lon = ((hit.centre[0] + 540) % 360) - 180;
@@ -205,7 +207,7 @@
 
   const card = (hit) => {
     const rows = [
-      ["score", hit.score === null ? null : hit.score.toFixed(4)], ["rank", scored ? hit.rank : null],
+      ["score", hit.score === null ? null : hit.score.toFixed(4)], ["probability", likely(hit)], ["rank", scored ? hit.rank : null],
       ["taken", hit.datetime?.slice(0, 10)], ["pixel", hit.gsd ? `${Number(hit.gsd.toPrecision(3))} m` : null], ["place", position(hit)],
       ["scene", file(hit.scene)], ["window", `row ${hit.row}, column ${hit.col}, ${hit.size} px`],
       ...Object.entries(hit.fractions).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([name, share]) => [name, percent(share)]),
@@ -255,7 +257,7 @@
     const near = hit.partners.map((partner) => `${partner.relation}, ${metres(partner.distance_m)}`);
     const lines = [
       make("span", { className: "name", textContent: `${hit.rank}. ${label(hit)}` }),
-      make("span", { className: "more", textContent: [hit.score === null ? "" : hit.score.toFixed(3), ...near, hit.datetime?.slice(0, 10)].filter(Boolean).join(" · ") }),
+      make("span", { className: "more", textContent: [hit.score === null ? "" : hit.score.toFixed(3), likely(hit), ...near, hit.datetime?.slice(0, 10)].filter(Boolean).join(" · ") }),
       make("span", { className: "more", textContent: file(hit.scene), title: hit.scene ?? "" }),
     ];
     hit.button = make("button", { type: "button", onclick: () => choose(hit, true) }, make("span", { className: "pair" }, picture, ...beside.map(thumbnail)), make("span", { className: "words" }, ...lines));

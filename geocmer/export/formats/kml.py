@@ -25,7 +25,9 @@ from ..stream import HitStream
 NAMESPACE = "http://www.opengis.net/kml/2.2"
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
-_TYPES = dict.fromkeys(("rank", "row", "col", "size"), "int") | dict.fromkeys(("score", "gsd", "valid_share"), "double")
+_TYPES = dict.fromkeys(("rank", "row", "col", "size"), "int") | dict.fromkeys(
+    ("score", "probability", "gsd", "valid_share"), "double"
+)
 _TILE = {name: _TYPES.get(name, "string") for name in (*COLUMNS, "thumbnail")}
 _LINE = dict.fromkeys(("hit", "relation", "id"), "string") | dict.fromkeys(("score", "distance_m", "bearing"), "double")
 COLUMN_NAMES = {"id": "tile"}
@@ -62,7 +64,7 @@ def _title(hit: Hit) -> str:
 
 def _description(hit: Hit, values: Mapping[str, Any]) -> str:
     """Write the attributes that people read as a table of HTML, which KML shows in a balloon."""
-    shown = {name: values[name] for name in ("score", "category", "datetime", "gsd", "scene", "id")}
+    shown = {name: values[name] for name in ("score", "probability", "category", "datetime", "gsd", "scene", "id")}
     shown |= {name: f"{share:.0%}" for name, share in sorted(hit.fractions.items(), key=lambda item: -item[1])}
     shown |= {partner.relation: f"{partner.distance_m:.0f} m" for partner in hit.partners}
     picture = f'<img src="{values["thumbnail"]}"/>' if values.get("thumbnail") else ""

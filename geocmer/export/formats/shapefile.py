@@ -21,7 +21,7 @@ from ..stream import HitStream
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMN_NAMES = {"valid_share": "validshare"}
+COLUMN_NAMES = {"probability": "probab", "valid_share": "validshare"}
 """Names of more than 10 characters -> what they are called in a shapefile."""
 MAX_TEXT_BYTES = 254
 """Of a text in its table, UTF-8."""

@@ -123,7 +123,13 @@ def _item(hit: Hit, source: Snapshot, name: str, options: ExportOptions) -> dict
     }
 
 
-_COLUMN_TYPES = {"rank": "int64", "score": "float64", "category": "string", "valid_share": "float64"}
+_COLUMN_TYPES = {
+    "rank": "int64",
+    "score": "float64",
+    "probability": "float64",
+    "category": "string",
+    "valid_share": "float64",
+}
 _COLUMN_TYPES |= dict.fromkeys(("row", "col", "size"), "int64")
 
 

@@ -1,0 +1,187 @@
+"""How probable it is that a tile shows what words say: a calibration that ships with the adapter.
+
+The cosine of a tile with "river" and its cosine with "refinery" are not on one scale, and some tiles are like every
+text. So a concept is measured against background concepts, a list of what else an overhead picture may show
+(`data/background.txt`): with t the concept's unit vector, b the mean of the background's, and x a tile's,
+
+    p = 1 / (1 + exp(-(slope * x . (t - b) + offset)))
+
+b, slope and offset are made once for an adapter, from pictures of which it is known what they show
+(`training.calibrate`), and lie beside it. So p knows nothing of the store: one of lakes only has many lakes, and one
+without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the concept.
+
+Texts that are averaged count as one. What must not be shown, as of `--minus`, takes a factor 1 - p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._files import bundled_file, write_atomically
+from .._types import Float64s
+from ..errors import ModelError
+from .dot import exact_dots, quantize_queries
+
+if TYPE_CHECKING:
+    from ..models.encoder import Encoder
+    from ..models.text_encoder import NumpyTextEncoder
+
+PREVALENCE = 0.01
+"""Share of the tiles that show a concept, as assumed. Bayes' rule moves the offset to it from that of the pictures that
+were looked at. At one in a hundred, a store of 300 tiles is as often wrong about what it has as about what it lacks."""
+LIKELY = 0.5
+"""Probability from which on a tile is said to show what was asked for."""
+STEEPNESS, MIDPOINT_Z = 2.2, 3.1
+"""Of a calibration without pictures, `Calibration.of_sample`; fitted on RSICD's validation images."""
+
+
+@cache
+def background() -> tuple[str, ...]:
+    """Read the background concepts."""
+    lines = bundled_file("background.txt").read_text("utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From products to probabilities.
+
+    Attributes:
+        background: (dim,) mean vector of the background concepts.
+        slope: of the log odds, per unit of a product with a `direction`.
+        offset: log odds at 0.
+    """
+
+    background: Float64s
+    slope: float
+    offset: float
+
+    @classmethod
+    def of_sample(cls, concepts: NDArray[np.floating], tiles: NDArray[np.floating]) -> Self:
+        """Make do without pictures: take the spread of a store's own tiles for what cosines are measured in.
+
+        A CLIP without an adapter has no other calibration. It puts the places of a relation on one scale; its values
+        are no probabilities.
+
+        Args:
+            concepts: unit vectors (k, dim) of the background concepts.
+            tiles: (n, dim) of a sample of tiles.
+        """
+        mean = concepts.astype(np.float64).mean(axis=0)
+        scores = tiles.astype(np.float64) @ (concepts - mean).T
+        spread = float(max(scores.std(), 1e-6)) if scores.size else 1.0
+        return cls(mean, STEEPNESS / spread, -STEEPNESS * MIDPOINT_Z)
+
+    def directions(self, concepts: NDArray[np.floating]) -> Float64s:
+        """Compute the vectors (c, dim) whose products with a tile tell how probably it shows concepts (c, dim)."""
+        return quantize_queries(concepts.astype(np.float64) - self.background)
+
+    def probability(self, products: Float64s) -> Float64s:
+        """Compute probabilities from products with `directions`; they rise with them."""
+        result: Float64s = 1 / (1 + np.exp(-np.clip(self.slope * products + self.offset, -200, 200)))
+        return result
+
+    def save(self, folder: Path, fingerprint: str) -> None:
+        """Write the calibration beside an adapter.
+
+        Args:
+            folder: of the adapter.
+            fingerprint: of the encoder that it was made for.
+        """
+        from safetensors.numpy import save
+
+        values = {"background": self.background, "logit": np.array([self.slope, self.offset])}
+        write_atomically(folder / CALIBRATION_FILE, save(values, {"fingerprint": fingerprint}))
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str) -> Self | None:
+        """Read the calibration of an adapter; None if there is none.
+
+        Raises:
+            ModelError: it cannot be read, or was made for other weights.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        file = folder / CALIBRATION_FILE
+        if not file.is_file():
+            return None
+        try:
+            with safe_open(file, "numpy") as values:
+                made_for = (values.metadata() or {}).get("fingerprint")
+                slope, offset = values.get_tensor("logit").tolist()
+                calibration = cls(values.get_tensor("background"), slope, offset)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise ModelError(f"{file} cannot be read ({error}); make it again with `geocmer calibrate`") from error
+        if made_for != fingerprint:
+            raise ModelError(f"{file} belongs to other weights than the adapter's; run `geocmer calibrate` again")
+        return calibration
+
+
+CALIBRATION_FILE = "calibration.safetensors"
+"""Name of the file beside an adapter."""
+
+
+def calibration_of(encoder: Encoder | NumpyTextEncoder) -> Calibration | None:
+    """Find the calibration of an encoder; None if it has none, as a CLIP without an adapter.
+
+    Raises:
+        ModelError: it cannot be read, or was made for other weights.
+    """
+    return None if encoder.folder is None else Calibration.load(encoder.folder, encoder.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How probably tiles show some concepts and do not show others.
+
+    Attributes:
+        calibration: of the encoder.
+        directions: (c, dim) of the concepts, see `Calibration.directions`.
+        absent: (c,) True for a concept that must not be shown.
+    """
+
+    calibration: Calibration
+    directions: Float64s
+    absent: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, calibration: Calibration, shown: NDArray[np.floating], absent: NDArray[np.floating]) -> Self:
+        """Make it of the unit vectors of texts.
+
+        Args:
+            calibration: of the encoder.
+            shown: (n, dim) of one or more texts, which are averaged.
+            absent: (m, dim) of what must not be shown; each counts by itself.
+        """
+        mean = shown.astype(np.float64).mean(axis=0)
+        concepts = np.concatenate([mean[None] / np.linalg.norm(mean), absent])
+        return cls(calibration, calibration.directions(concepts), (False, *[True] * len(absent)))
+
+    def of_products(self, products: Float64s) -> Float64s:
+        """Compute probabilities (n,) from the products (c, n) of tiles with `directions`."""
+        p = self.calibration.probability(products)
+        p[list(self.absent)] = 1 - p[list(self.absent)]
+        result: Float64s = p.prod(axis=0)
+        return result
+
+    def of_vectors(self, vectors: NDArray[np.float16]) -> Float64s:
+        """Compute probabilities (n,) of tiles from their vectors (n, dim)."""
+        return self.of_products(exact_dots(vectors, self.directions))
+
+
+def percent(p: float) -> str:
+    """Write a probability for people: "2 %", "less than 1 %"."""
+    if p < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if p > 0.99 else f"{100 * p:.0f} %"
+
+
+def unlikely_note(title: str, best: float) -> str:
+    """Say that nothing is likely to be what was asked for."""
+    return f"no tile is likely to show {title!r}; the best has {percent(best)}"
