@@ -15,6 +15,7 @@ from geocmer.errors import GeocmerError
 from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
 from .arguments import Command
 from .console import say
+from .notes import warnings_as_notes
 from .streams import ReaderGoneError, discard_stdout, guard_stdout
 
 INTERRUPTED = 130
@@ -68,7 +69,8 @@ def main() -> None:
     guard_stdout()
     try:
         try:
-            app()  # ends in SystemExit
+            with warnings_as_notes():
+                app()  # ends in SystemExit
         finally:
             sys.stdout.flush()
     except GeocmerError as error:
