@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from typer.core import TyperCommand
@@ -15,7 +15,10 @@ _RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
 
 
 class Command(TyperCommand):
-    """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all."""
+    """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all.
+
+    It takes `--storage-option` after its name too, where people write it; the option is one of `geocmer` itself.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the four numbers of a box, and refuse empty values.
@@ -31,6 +34,8 @@ class Command(TyperCommand):
                 raise InputError(f"{shown!r} is not UTF-8; set the terminal to UTF-8 and write it again")
         for name in self._empty(ctx, args):
             raise InputError(f"{name} is empty, as an unset variable would be; give a value, or leave the option out")
+        args, options = _without_storage_options(args)
+        use_storage_options(options)
         return super().parse_args(ctx, list(_addressed_ray(list(_joined_boxes(args)))))
 
     def _empty(self, ctx: Any, args: list[str]) -> Iterator[str]:
@@ -46,6 +51,29 @@ class Command(TyperCommand):
             name, mark, value = text.partition("=")
             if (mark and name in valued and not value.strip()) or (before in valued and not text.strip()):
                 yield name if mark else before
+
+
+def use_storage_options(texts: Sequence[str]) -> None:
+    """Reach stores on object storage by options as "KEY=VALUE"."""
+    if texts:
+        from geocmer.store.address import parse_storage_options, set_storage_options
+
+        set_storage_options(parse_storage_options(texts))
+
+
+def _without_storage_options(args: list[str]) -> tuple[list[str], list[str]]:
+    """Part arguments from the values of `--storage-option` among them."""
+    rest: list[str] = []
+    options: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--storage-option":
+            options.append(next(words, ""))
+        elif word.startswith("--storage-option="):
+            options.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return rest, options
 
 
 def _addressed_ray(args: list[str]) -> Iterator[str]:

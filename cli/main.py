@@ -13,7 +13,7 @@ from geocmer import __version__
 from geocmer.errors import GeocmerError
 
 from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
-from .arguments import Command
+from .arguments import Command, use_storage_options
 from .console import say
 from .notes import warnings_as_notes
 from .streams import ReaderGoneError, discard_stdout, guard_stdout
@@ -57,11 +57,19 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    storage_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--storage-option",
+            metavar="KEY=VALUE",
+            help="How to reach a store on object storage, as region=eu-west-1; also after the command; repeat it.",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    use_storage_options(storage_option or [])
 
 
 def main() -> None:

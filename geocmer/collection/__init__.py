@@ -36,5 +36,6 @@ class Collection(Keeping, Searching, Learning, Writing):
         model: towers, and `adapter`, a folder, see `Encoder.load`. None: what made the vectors, or the bundled ones.
         device: auto, cuda, mps or cpu.
         encoder: one that is loaded already, instead of the last three.
+        storage_options: how to reach object stores; see `store.address.set_storage_options`.
         notify: gets a line about which model is used and how words are read.
     """

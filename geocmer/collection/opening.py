@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..search.criteria import filter_notes, make_filter
-from ..store.address import store_address
+from ..store.address import set_storage_options, store_address
 from ..store.filter import Filter
 from ..store.lance import is_local
 from ..store.store import Store
@@ -36,9 +36,12 @@ class Opening:
         adapter: str | Path | None = None,
         device: str = "auto",
         encoder: Encoder | None = None,
+        storage_options: Mapping[str, str] | None = None,
         notify: Notify | None = None,
     ) -> None:
         self.path = store_address(path)
+        if storage_options is not None:
+            set_storage_options(storage_options)
         self._as_of = parse_version(as_of) if isinstance(as_of, str) else as_of
         self._model, self._adapter, self._device = model, adapter, device
         self._notify = notify or (lambda _: None)

@@ -8,13 +8,14 @@ scene it had. Nothing here needs Ray until it is used.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GeocmerError, InputError, ModelError, StoreError
 from ..imagery.scene_source import SceneSource
+from ..store.address import set_storage_options, storage_options
 from ..store.fragments import FragmentStore, WrittenTiles, commit_written
 from ..store.store import Store
 from .pipeline import IngestReport, ingest
@@ -49,9 +50,12 @@ class EncoderChoice:
 class SceneWorker:
     """Tiles scenes one after the other, in a process of its own. It holds the model."""
 
-    def __init__(self, store: str, plan: IngestPlan, choice: EncoderChoice | None) -> None:
+    def __init__(
+        self, store: str, plan: IngestPlan, choice: EncoderChoice | None, options: Mapping[str, str] | None
+    ) -> None:
         from ..models.encoder import Encoder
 
+        set_storage_options(options or {})
         self._store, self._plan = store, plan
         self._encoder: Encoder | None = None
         if choice is not None:
@@ -127,7 +131,7 @@ def ingest_on_ray(
     count = min(workers or gpus or int(ray.cluster_resources().get("CPU", 1)), max(1, len(sources)))
     needs = {"num_gpus": 1} if gpus else {"num_cpus": 1}
     remote = ray.remote(**needs, max_restarts=MAX_RESTARTS, max_task_retries=MAX_RESTARTS)(SceneWorker)
-    idle = [remote.remote(store.path, plan, choice) for _ in range(count)]
+    idle = [remote.remote(store.path, plan, choice, storage_options(store.path)) for _ in range(count)]
     try:
         if choice is not None:
             store.claim_encoder(_get(ray, idle[0].encoder_info.remote()))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..errors import StoreError
 
+_OPTIONS: dict[str, str] = {}
+"""See `set_storage_options`. A process has one set, as it has one set of GDAL's and of credentials."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
@@ -34,3 +37,33 @@ def store_address(path: str | Path) -> str:
     if text == "~" or text.startswith("~/"):
         text = str(Path(text).expanduser())
     return str(Path(text).absolute()) if ":" in text else text
+
+
+def set_storage_options(options: Mapping[str, str]) -> None:
+    """Set how this process reaches stores on object storage, beside what the environment says (AWS_REGION and so on).
+
+    Args:
+        options: of the `object_store` library, for instance `region`, `endpoint`, `allow_http`, `access_key_id`.
+    """
+    _OPTIONS.clear()
+    _OPTIONS.update(options)
+
+
+def storage_options(path: str) -> dict[str, str] | None:
+    """Return the options for a store; None for a folder, which has none."""
+    return dict(_OPTIONS) if _OPTIONS and "://" in path else None
+
+
+def parse_storage_options(texts: Sequence[str]) -> dict[str, str]:
+    """Parse options from "KEY=VALUE".
+
+    Raises:
+        StoreError: one is not of that form; its value may be a secret, and is not said.
+    """
+    options = {}
+    for text in texts:
+        key, mark, value = text.partition("=")
+        if not (mark and key.strip() and value):
+            raise StoreError(f"the storage option {key.strip()!r} has no value; write KEY=VALUE, as region=eu-west-1")
+        options[key.strip()] = value
+    return options

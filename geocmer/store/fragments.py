@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import lance
+from .address import storage_options
 from .scene_row import SceneRow
 from .schema import TileRow, tiles_table
 from .store import Store
@@ -66,7 +67,9 @@ class FragmentStore(Store):
         tiles = self._dataset("tiles")
         table = _in_columns_of(tiles_table([rows[at] for at in new], column, encoder), tiles.schema)
         with lance.translate_errors(self.path, "write"):
-            self.written.fragments += write_fragments(table, tiles, mode="append")
+            self.written.fragments += write_fragments(
+                table, tiles, mode="append", storage_options=storage_options(self.path)
+            )
         self.written.ids += [rows[at].id for at in new]
         return len(new)
 
@@ -115,7 +118,9 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
         with lance.translate_errors(store.path, "write"):
             tiles = lance.open_dataset(store.path, "tiles")
             operation = pylance.LanceOperation.Append(fragments)
-            after = pylance.LanceDataset.commit(tiles, operation, read_version=tiles.version)
+            after = pylance.LanceDataset.commit(
+                tiles, operation, read_version=tiles.version, storage_options=storage_options(store.path)
+            )
         lance.undo_if_torn(store.path, "tiles", set(), rows_were_moved=False)
         if after.version != tiles.version + 1:  # others wrote meanwhile, perhaps the same
             _remove_doubles(store, {row.id for row in scenes})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from . import checksums
+from .address import storage_options
 from .durability import has_version, step_back, sync, torn_files, torn_fragments
 from .scene_row import scenes_schema
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, tiles_schema
@@ -65,7 +66,9 @@ def open_dataset(path: str, name: str, version: int | None = None) -> Any:
     import lance
 
     with translate_errors(path, "read"):
-        return lance.dataset(_address(path, name), version=version, session=_reading_session())
+        return lance.dataset(
+            _address(path, name), version=version, session=_reading_session(), storage_options=storage_options(path)
+        )
 
 
 def open_table(path: str, name: str) -> Any:
@@ -252,7 +255,10 @@ def _connect(path: str) -> Any:
     import lancedb
 
     always_newest = timedelta(0)  # see other processes' commits
-    return lancedb.connect(path, read_consistency_interval=always_newest, session=_writing_session())
+    return lancedb.connect(
+        path, read_consistency_interval=always_newest, session=_writing_session(),
+        storage_options=storage_options(path),
+    )  # fmt: skip
 
 
 @cache
