@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StoreError
 from ..search.criteria import filter_notes, make_filter
 from ..store.address import set_storage_options, store_address
+from ..store.connection import is_local
 from ..store.filter import Filter
-from ..store.lance import is_local
 from ..store.store import Store
 from ..store.versions import parse_version
 

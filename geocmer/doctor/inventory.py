@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..store import mmap_cache
-from ..store.lance import translate_errors
+from ..store.connection import translate_errors
 from ..store.snapshot import Snapshot
 from ..store.vectors import UNIT_TOLERANCE, to_numpy
 

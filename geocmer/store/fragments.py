@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lance
+from . import connection, lance
 from .address import storage_options
 from .scene_row import SceneRow
 from .schema import TileRow, tiles_table
@@ -66,7 +66,7 @@ class FragmentStore(Store):
             column = vector_array(vectors[new], encoder)
         tiles = self._dataset("tiles")
         table = _in_columns_of(tiles_table([rows[at] for at in new], column, encoder), tiles.schema)
-        with lance.translate_errors(self.path, "write"):
+        with connection.translate_errors(self.path, "write"):
             self.written.fragments += write_fragments(
                 table, tiles, mode="append", storage_options=storage_options(self.path)
             )
@@ -115,8 +115,8 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
     fragments = [fragment for part in chosen for fragment in part.fragments]
     scenes = list({row.id: row for part in chosen for row in part.scenes}.values())
     if fragments:
-        with lance.translate_errors(store.path, "write"):
-            tiles = lance.open_dataset(store.path, "tiles")
+        with connection.translate_errors(store.path, "write"):
+            tiles = connection.open_dataset(store.path, "tiles")
             operation = pylance.LanceOperation.Append(fragments)
             after = pylance.LanceDataset.commit(
                 tiles, operation, read_version=tiles.version, storage_options=storage_options(store.path)

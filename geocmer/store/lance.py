@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
-from functools import cache
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from . import checksums
 from .address import storage_options
+from .connection import connect, is_local, open_dataset, open_table, table_address, translate_errors
 from .durability import has_version, step_back, sync, torn_files, torn_fragments
 from .scene_row import scenes_schema
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, tiles_schema
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
 TABLES = ("tiles", "scenes")
 APPENDED_FILE_BYTES = 64 * 2**20
 """Rows that an append holds before they become a file."""
-METADATA_CACHE_BYTES = 32 * 2**20
-"""Of what Lance keeps of tables and files, in a process: left to itself it keeps that of every version that a long run
-makes, 0.25 MB for each scene (measured)."""
-INDEX_CACHE_BYTES = 512 * 2**20
-"""Of indices: that of a million vectors takes 80 MB."""
 
 
 def open_tables(path: str) -> dict[str, Any]:
@@ -57,30 +51,6 @@ def open_tables(path: str) -> dict[str, Any]:
     return found
 
 
-def open_dataset(path: str, name: str, version: int | None = None) -> Any:
-    """Open a table to read from, as pylance has it, at its newest version or an earlier one.
-
-    Raises:
-        StoreError: there is none, or it cannot be read.
-    """
-    import lance
-
-    with translate_errors(path, "read"):
-        return lance.dataset(
-            _address(path, name), version=version, session=_reading_session(), storage_options=storage_options(path)
-        )
-
-
-def open_table(path: str, name: str) -> Any:
-    """Open a table to write to, as LanceDB has it.
-
-    Raises:
-        StoreError: there is none, or it cannot be read.
-    """
-    with translate_errors(path, "open"):
-        return _connect(path).open_table(name)
-
-
 def create_tables(path: str) -> None:
     """Make the tables of a store that are not there yet.
 
@@ -93,15 +63,10 @@ def create_tables(path: str) -> None:
     if present >= set(TABLES):
         return
     with translate_errors(path, "make"):
-        database = _connect(path)
+        database = connect(path)
         for name, schema in zip(TABLES, (tiles_schema(), scenes_schema()), strict=True):
             if name not in present:
                 database.create_table(name, schema=schema, exist_ok=True)  # another process may be as far
-
-
-def is_local(path: str) -> bool:
-    """Return whether a store's path is a folder, and not the address of an object store."""
-    return "://" not in path
 
 
 def recover(path: str, read_all: bool = False) -> list[str]:
@@ -119,7 +84,7 @@ def recover(path: str, read_all: bool = False) -> list[str]:
     if not is_local(path) or not _existing_tables(path) >= set(TABLES):
         return []
     with translate_errors(path, "recover"):
-        done = {name: step_back(_address(path, name), Path(path) / f"{name}.lance", read_all) for name in TABLES}
+        done = {name: step_back(table_address(path, name), Path(path) / f"{name}.lance", read_all) for name in TABLES}
         if done["tiles"]:
             _forget_incomplete_scenes(path)
     return [note for note in done.values() if note]
@@ -156,11 +121,13 @@ def append(path: str, name: str, tables: Iterable[pa.Table], whole: set[str]) ->
 
     fragments: list[Any] = []
     held: list[pa.Table] = []
-    address = _address(path, name)
+    address, options = table_address(path, name), storage_options(path)
 
     def write() -> None:
         with translate_errors(path, "write"):
-            fragments.extend(lance.fragment.write_fragments(pa.concat_tables(held), address, mode="append"))
+            fragments.extend(
+                lance.fragment.write_fragments(pa.concat_tables(held), address, mode="append", storage_options=options)
+            )
         held.clear()
 
     for table in tables:
@@ -172,7 +139,8 @@ def append(path: str, name: str, tables: Iterable[pa.Table], whole: set[str]) ->
     if fragments:
         with translate_errors(path, "write"):
             version = open_dataset(path, name).version
-            lance.LanceDataset.commit(address, lance.LanceOperation.Append(fragments), read_version=version)
+            operation = lance.LanceOperation.Append(fragments)
+            lance.LanceDataset.commit(address, operation, read_version=version, storage_options=options)
         undo_if_torn(path, name, whole, rows_were_moved=False)
 
 
@@ -199,12 +167,12 @@ def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool
                 checksums.record(newest, folder)
             return
         if rows_were_moved:
-            step_back(_address(path, name), folder)
+            step_back(table_address(path, name), folder)
         else:  # what others added meanwhile stays
             import lance
 
             operation = lance.LanceOperation.Delete([], torn_fragments(newest, folder), "a write failed")
-            lance.LanceDataset.commit(_address(path, name), operation, read_version=newest.version)
+            lance.LanceDataset.commit(table_address(path, name), operation, read_version=newest.version)
     raise StoreError(
         f"a write to the store {path} did not reach the disk whole ({torn[0]}) and was undone; see that the disk has "
         "space, then run it again"
@@ -230,55 +198,6 @@ def set_metadata(path: str, name: str, values: dict[str, str | None]) -> None:
         open_dataset(path, name).update_schema_metadata(values)
 
 
-@contextmanager
-def translate_errors(path: str, doing: str) -> Iterator[None]:
-    """Raise in one line what LanceDB and the file system raise: no space, no permission, damaged files.
-
-    Args:
-        path: of the store.
-        doing: what fails, as a verb.
-
-    Raises:
-        StoreError: for every error of LanceDB, Arrow and the file system.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:  # Arrow's errors, where rows are streamed, are ValueErrors
-        reason = str(error).split(", /")[0].splitlines()[0]  # LanceDB appends the place in its own source
-        raise StoreError(
-            f"cannot {doing} the store {path}: {reason}; check the disk, then run it again, or "
-            f"`geocmer doctor --fix --store {path}`"
-        ) from error
-
-
-def _connect(path: str) -> Any:
-    import lancedb
-
-    always_newest = timedelta(0)  # see other processes' commits
-    return lancedb.connect(
-        path, read_consistency_interval=always_newest, session=_writing_session(),
-        storage_options=storage_options(path),
-    )  # fmt: skip
-
-
-@cache
-def _reading_session() -> Any:
-    import lance
-
-    return lance.Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
-
-
-@cache
-def _writing_session() -> Any:
-    import lancedb
-
-    return lancedb.Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
-
-
-def _address(path: str, name: str) -> str:
-    return f"{path.rstrip('/')}/{name}.lance"
-
-
 def _forget_incomplete_scenes(path: str) -> None:
     """Remove the rows of scenes that have fewer tiles than were made of them."""
     tiles, scenes = open_dataset(path, "tiles"), open_dataset(path, "scenes")
@@ -301,7 +220,7 @@ def _existing_tables(path: str) -> set[str]:
     if is_local(path):
         return {name for name in TABLES if has_version(Path(path) / f"{name}.lance")}
     with translate_errors(path, "open"):
-        return set(_connect(path).list_tables().tables) & set(TABLES)
+        return set(connect(path).list_tables().tables) & set(TABLES)
 
 
 def _check_schema(path: str, table: Any) -> None:

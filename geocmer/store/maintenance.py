@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from . import checksums, versions
+from .connection import is_local, open_dataset, translate_errors
 from .durability import sync
-from .lance import is_local, open_dataset, translate_errors, undo_if_torn
+from .lance import undo_if_torn
 from .leases import leased_versions
 
 LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from ..geometry.extent import block_bounds
 from ..geometry.region import Region
 from .areas import boxes
+from .connection import is_local
 from .filter import Filter
-from .lance import is_local
 from .mmap_build import ROW_ARRAYS, write_arrays
 from .snapshot import Snapshot
 

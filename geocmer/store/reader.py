@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StoreError
 from ..imagery.address import SceneAddress
-from . import lance, maintenance, versions
+from . import connection, lance, maintenance, versions
 from .address import store_address
 from .checksums import damaged_fragments
 from .durability import torn_files
@@ -78,7 +78,7 @@ class Reader:
 
     def snapshot(self) -> Snapshot:
         """Return the newest version of the tiles, to read from."""
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             tiles, scenes = (self._dataset(name) for name in lance.TABLES)
             versions = tiles.version, scenes.version
             if self._snapshot is None or self._snapshot[:2] != versions:
@@ -91,7 +91,7 @@ class Reader:
                     dict(zip(uris["id"].to_pylist(), uris["uri"].to_pylist(), strict=True)),
                     self.as_of is not None,
                 )
-                if lance.is_local(self.path):
+                if connection.is_local(self.path):
                     take_lease(snapshot, Path(self.path) / "tiles.lance", snapshot.version)
                 self._snapshot = (*versions, snapshot)
         return self._snapshot[2]
@@ -117,7 +117,7 @@ class Reader:
 
     def versions(self) -> list[Version]:
         """List the versions of the tiles that can be read, oldest first; upkeep clears others."""
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             return versions.list_versions(self._dataset("tiles"))
 
     def count(self) -> int:
@@ -199,7 +199,7 @@ class Reader:
         rows = self.count()
         if rows < INDEX_MIN_ROWS:
             return {}
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             tiles = self._dataset("tiles")
             behind = {index.field_names[0]: rows - index.num_rows_indexed for index in tiles.describe_indices()}
         return {name: behind.get(name) for name in ("xmin", "ymin")}  # not xmax, ymax: they make the same filter slower
@@ -213,21 +213,21 @@ class Reader:
 
     def torn_files(self) -> list[str]:
         """List the files of the newest version that are not as they were written; none for an object store."""
-        if not lance.is_local(self.path):
+        if not connection.is_local(self.path):
             return []
         tables = [(self._dataset(name), Path(self.path) / f"{name}.lance") for name in lance.TABLES]
         return [file for table, folder in tables for file in torn_files(table, folder)]
 
     def damaged_files(self) -> list[str]:
         """List files of the newest version that are not what was written, by their checksums; all of them are read."""
-        if not lance.is_local(self.path):
+        if not connection.is_local(self.path):
             return []
         tables = [(self._dataset(name), Path(self.path) / f"{name}.lance") for name in lance.TABLES]
         return [str(file) for table, folder in tables for file in damaged_fragments(table, folder).values()]
 
     def pending_maintenance(self) -> dict[str, maintenance.PendingMaintenance]:
         """Return what `upkeep` and `clean_orphans` would do to each table."""
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             return {name: maintenance.pending_maintenance(self.path, name) for name in lance.TABLES}
 
     def _checkout(self, as_of: int | dt.datetime) -> None:
@@ -235,12 +235,12 @@ class Reader:
         tiles = self.versions()
         self.as_of = versions.find_version(tiles, as_of, self.path)
         moment = versions.last_moment(tiles, as_of) if isinstance(as_of, int) else as_of
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             scenes = versions.list_versions(self._dataset("scenes"))
             before = [version for version in scenes if version.time <= moment] or scenes[:1]
             try:
                 for name, number in zip(lance.TABLES, (self.as_of.number, before[-1].number), strict=True):
-                    self._datasets[name] = lance.open_dataset(self.path, name, number)
+                    self._datasets[name] = connection.open_dataset(self.path, name, number)
             except StoreError as error:
                 raise StoreError(
                     f"version {self.as_of} of {self.path} was cleared just now by upkeep; see `geocmer info`"
@@ -248,19 +248,19 @@ class Reader:
 
     def _dataset(self, name: str) -> Any:
         """Return a table to read from: its newest version, or the earlier one of `as_of`."""
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             found = self._datasets[name]
             if self.as_of is None and found.latest_version != found.version:
-                found = self._datasets[name] = lance.open_dataset(self.path, name)
+                found = self._datasets[name] = connection.open_dataset(self.path, name)
             return found
 
     def _read(self, name: str, columns: list[str] | None = None, where: pc.Expression | str | None = None) -> pa.Table:
         """Read rows of a table; users' words reach a filter as an expression, never as SQL text."""
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             return self._dataset(name).to_table(columns, filter=where)
 
     def _count(self, where: str | None = None) -> int:
-        with lance.translate_errors(self.path, "read"):
+        with connection.translate_errors(self.path, "read"):
             return int(self._dataset("tiles").count_rows(where))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FingerprintError, InputError, StoreError
-from . import lance
+from . import connection
 from .schema import EXTENT
 from .vectors import EncoderInfo
 
@@ -126,7 +126,7 @@ class Snapshot:
         try:
             yield
         except (OSError, RuntimeError, ValueError) as error:
-            with lance.translate_errors(self.path, "read"):
+            with connection.translate_errors(self.path, "read"):
                 if self.version not in {record["version"] for record in self.dataset.versions()}:
                     raise StoreError(
                         f"version {self.version} of the store {self.path} was cleared while it was read, as another "

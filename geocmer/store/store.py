@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
-from . import lance, maintenance
+from . import connection, lance, maintenance
 from .address import store_address
 from .reader import UNFINISHED_KEY, TileKey
 from .scene_row import SceneRow, scenes_table
@@ -43,7 +43,7 @@ class Store(VectorWriter):
             StoreError: something is there already, or nothing can be written there.
         """
         path = store_address(path)
-        if lance.is_local(path) and Path(path).is_dir() and any(Path(path).iterdir()):
+        if connection.is_local(path) and Path(path).is_dir() and any(Path(path).iterdir()):
             raise StoreError(f"{path} exists already; open it, or name a new folder")
         return cls.open_or_create(path)
 
@@ -154,7 +154,7 @@ class Store(VectorWriter):
         scenes = self._table("scenes")
         lacking = [field for field in table.schema if field.name not in scenes.schema.names]
         if lacking:  # the store was made before there were these columns
-            with lance.translate_errors(self.path, "write"):
+            with connection.translate_errors(self.path, "write"):
                 scenes.add_columns(lacking)
         lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
         self._sync()
@@ -193,7 +193,7 @@ class Store(VectorWriter):
         from lancedb.expr import col, lit
 
         self._require_newest()
-        with lance.translate_errors(self.path, "write"):
+        with connection.translate_errors(self.path, "write"):
             self._table("scenes").delete((col("id") == lit(scene_id)).to_sql())  # first: it is not whole any more
             before = self.count()
             self._table("tiles").delete((col("scene_id") == lit(scene_id)).to_sql())
@@ -229,7 +229,7 @@ class Store(VectorWriter):
 
         for start in range(0, len(rows), 500):
             pairs = [f"({(col('id') == lit(name)).to_sql()} AND _rowid = {row})" for name, row in rows[start:][:500]]
-            with lance.translate_errors(self.path, "write"):
+            with connection.translate_errors(self.path, "write"):
                 self._table("tiles").delete(" OR ".join(pairs))
 
     def index_vectors(self) -> str:
@@ -237,12 +237,12 @@ class Store(VectorWriter):
         from lancedb.index import IvfRq
 
         column = self.snapshot().require_encoder().column
-        with lance.translate_errors(self.path, "write"):
+        with connection.translate_errors(self.path, "write"):
             self._table("tiles").create_index(column, config=IvfRq(distance_type="dot"), replace=True)
         return column
 
     def set_metadata(self, key: str, text: str) -> None:
         """Set a value in the metadata of the tiles."""
-        with lance.translate_errors(self.path, "write"):
+        with connection.translate_errors(self.path, "write"):
             self._require_newest()
             lance.set_metadata(self.path, "tiles", {key: text})

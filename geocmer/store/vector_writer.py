@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FingerprintError, InputError, StoreError
-from . import lance
+from . import connection, lance
 from .reader import ENCODER_KEY, PENDING_ENCODER_KEY, Reader, TileKey, usable_encoder
 from .schema import tiles_schema
 from .vectors import EncoderInfo, vector_array, vector_field
@@ -171,12 +171,12 @@ class VectorWriter(Reader):
         two fails, looks again, and finds the store as the other left it.
         """
         for attempt in range(3):
-            tiles = lance.open_dataset(self.path, "tiles")
+            tiles = connection.open_dataset(self.path, "tiles")
             if key == ENCODER_KEY and usable_encoder(tiles, ENCODER_KEY) not in (None, info):
                 return  # another process was first; who may not be second asks `require_encoder`
             self._require_newest()
             try:
-                with lance.translate_errors(self.path, "write"):
+                with connection.translate_errors(self.path, "write"):
                     tiles.update_schema_metadata({key: info.to_json()})
                     if info.column not in self._table("tiles").schema.names:
                         self._table("tiles").add_columns([vector_field(info)])
@@ -214,7 +214,7 @@ class VectorWriter(Reader):
         """Drop the vectors of encoders that neither answer nor are on the way: an old one's, an abandoned one's."""
         dead = self.dead_vectors()
         if dead:
-            with lance.translate_errors(self.path, "write"):
+            with connection.translate_errors(self.path, "write"):
                 self._drop_vectors_but({n for n in self._table("tiles").schema.names if n.startswith("vector_")} - dead)
 
     def _drop_vectors_but(self, kept: set[str]) -> None:
@@ -238,7 +238,7 @@ class VectorWriter(Reader):
         """Return a table to write to."""
         self._require_newest()
         if name not in self._tables:
-            self._tables[name] = lance.open_table(self.path, name)
+            self._tables[name] = connection.open_table(self.path, name)
         return self._tables[name]
 
 
