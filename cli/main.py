@@ -12,7 +12,7 @@ import typer
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 
-from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, search, serve, tile, train
+from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, report, search, serve, tile, train
 from .arguments import Command, use_storage_options
 from .console import say
 from .notes import warnings_as_notes
@@ -43,7 +43,24 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for module in (tile, import_, search, serve, train, calibrate, evaluate, embed, export, info, remove, doctor):
+COMMANDS = (
+    tile,
+    import_,
+    search,
+    serve,
+    train,
+    calibrate,
+    evaluate,
+    embed,
+    export,
+    report,
+    info,
+    remove,
+    doctor,
+)
+"""Modules of the sub-commands, in the order of the help: along the flow."""
+
+for module in COMMANDS:
     kind = export.CommandWithFormats if module is export else Command
     command = module.command()
     app.command(command.__name__.rstrip("_"), cls=kind)(_interruptible(command))  # `import` is a word of Python

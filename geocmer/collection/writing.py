@@ -34,3 +34,15 @@ class Writing(Opening):
         chosen = self._filter(filter, conditions)
         tiles = iter_tiles(self.store, chosen)
         return write(tiles, path, title=self.path, source=self.store.snapshot(), thumbnails=thumbnails, style=style)
+
+    def report(self, path: str | Path) -> None:
+        """Write a page about the tiles, in one HTML file: where they lie, what they show, and how well words find it.
+
+        Raises:
+            InputError: there are no tiles, or the page cannot be written.
+            StoreError: there is no store.
+        """
+        from ..export.report.store_report import store_report
+
+        encoder = self._query_encoder(pictures=False) if self.store.encoder else None
+        store_report(self.store, encoder, Path(self.path).name, self._notify).write(Path(path))
