@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from typer.core import TyperCommand
@@ -18,7 +18,24 @@ class Command(TyperCommand):
     """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all.
 
     It takes `--storage-option` after its name too, where people write it; the option is one of `geocmer` itself.
+
+    Attributes:
+        help_words: what its help lists, as the formats that there are; collected when somebody reads it.
     """
+
+    help_words: Mapping[str, Callable[[], str]] = {}
+    _help: str | None = None
+
+    def _read_help(self) -> str | None:
+        text = self._help
+        for word, listed in self.help_words.items():
+            text = text and text.replace(word, listed())
+        return text
+
+    def _set_help(self, text: str | None) -> None:
+        self._help = text
+
+    help = property(_read_help, _set_help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the four numbers of a box, and refuse empty values.
@@ -78,7 +95,7 @@ def _without_storage_options(args: list[str]) -> tuple[list[str], list[str]]:
 
 def _addressed_ray(args: list[str]) -> Iterator[str]:
     """Give `--ray` its address, `local` where none follows: the next word is a scene then."""
-    for text, following in zip(args, [*args[1:], ""], strict=True):
+    for text, following in zip(args, [*args, ""][1:], strict=True):
         yield text
         if text == "--ray" and not _RAY_ADDRESS.fullmatch(following):
             yield "local"

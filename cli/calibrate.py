@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,6 @@ import typer
 
 from .console import progress, say
 from .options import AdapterDir, Device, Json, Model
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes the command of."""
-    return calibrate
 
 
 def calibrate(

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from .console import printable, progress, say
 from .options import STORE, Json, StoreDir, open_collection
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return doctor
 
 
 def doctor(

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .console import progress, say
 from .options import STORE, AdapterDir, Device, Model, StoreDir, open_collection
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return embed
 
 
 def embed(

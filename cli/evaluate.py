@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +14,6 @@ from geocmer.errors import InputError
 
 from .console import printable, progress, say
 from .options import AdapterDir, Device, Json, Model, open_collection
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes the command of."""
-    return evaluate
 
 
 def evaluate(

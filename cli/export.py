@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .arguments import Command
 from .console import say
 from .options import (
     STORE,
@@ -28,31 +26,13 @@ from .options import (
 )
 
 
-class CommandWithFormats(Command):
-    """A command whose help lists the export formats, which are collected when somebody reads it."""
+def _formats() -> str:
+    from geocmer.export import known_formats
 
-    _template: str | None = None
-
-    def _with_formats(self) -> str | None:
-        from geocmer.export import known_formats
-
-        listed = ", ".join(f"{one.suffix} ({one.name})" for one in known_formats().values())
-        return self._template and self._template.replace("FORMATS", listed)
-
-    def _set_template(self, text: str | None) -> None:
-        self._template = text
-
-    def _first_paragraph(self) -> str | None:
-        """What the list of commands shows: collecting the formats for it would double the time of `geocmer --help`."""
-        return self._template and self._template.partition("\n\n")[0]
-
-    help = property(_with_formats, _set_template)
-    short_help = property(_first_paragraph, lambda *_: None)
+    return ", ".join(f"{one.suffix} ({one.name})" for one in known_formats().values())
 
 
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return export
+HELP_WORDS = {"FORMATS": _formats}
 
 
 def export(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from .console import printable
@@ -12,11 +11,6 @@ from .options import STORE, AsOf, Json, StoreDir, open_collection
 
 _SHOWN = 10
 """Versions that are listed on a terminal; JSON has all."""
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return info
 
 
 def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> None:

@@ -1,69 +1,28 @@
-"""The `geocmer` command: its sub-commands, and how errors leave it."""
+"""The `geocmer` command: the group of its sub-commands, and how errors leave it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 
-from . import calibrate, doctor, embed, evaluate, export, import_, info, remove, report, search, serve, tile, train
-from .arguments import Command, use_storage_options
+from .arguments import use_storage_options
+from .commands import CommandGroup
 from .console import say
 from .notes import warnings_as_notes
 from .streams import ReaderGoneError, discard_stdout, guard_stdout
 
-INTERRUPTED = 130
-"""Exit code, as shells give it."""
-
 app = typer.Typer(
+    cls=CommandGroup,
     help="Find places in your own satellite and aerial imagery by words.",
     epilog="Example: geocmer tile scene.tif, then geocmer search 'airport near river' -o hits.geojson",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
 )
-
-
-def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """Say how to go on after an interrupt: click would catch it first, and say nothing."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except KeyboardInterrupt:
-            say("interrupted; run the same command again to go on where it stopped")
-            raise typer.Exit(INTERRUPTED) from None
-
-    return run
-
-
-COMMANDS = (
-    tile,
-    import_,
-    search,
-    serve,
-    train,
-    calibrate,
-    evaluate,
-    embed,
-    export,
-    report,
-    info,
-    remove,
-    doctor,
-)
-"""Modules of the sub-commands, in the order of the help: along the flow."""
-
-for module in COMMANDS:
-    kind = export.CommandWithFormats if module is export else Command
-    command = module.command()
-    app.command(command.__name__.rstrip("_"), cls=kind)(_interruptible(command))  # `import` is a word of Python
 
 
 def _version(value: bool) -> None:

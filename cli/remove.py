@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from .console import say
 from .options import STORE, StoreDir, open_collection
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return remove
 
 
 def remove(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,6 @@ from geocmer.errors import InputError
 
 from . import options as opt
 from .console import say
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return report
 
 
 def report(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,13 @@ MAX_EXPLAINED_HITS = 10
 """Hits that --explain draws; --heatmaps draws them all."""
 
 
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of; its help lists the kinds of relations that there are."""
+def _kinds() -> str:
     from geocmer.relations.kinds import summary
 
-    search.__doc__ = _HELP.replace("RELATIONS", summary())
-    return search
+    return summary()
+
+
+HELP_WORDS = {"RELATIONS": _kinds}
 
 
 def search(
@@ -108,9 +108,6 @@ def search(
         _draw(collection, hits, heatmaps, output)
     if not len(hits) and min_probability is None:
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
-
-
-_HELP = search.__doc__ or ""
 
 
 def _draw(collection: Collection, hits: Hits, folder: Path | None, output: Path | None) -> None:

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 PORT = 8765
 
 
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return serve
-
-
 def serve(
     store: opt.StoreDir = opt.STORE,
     host: Annotated[

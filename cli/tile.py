@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,6 @@ from geocmer.landcover.bundled_legends import legend_names
 
 from .console import progress, say
 from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, open_collection
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes a command of."""
-    return tile
 
 
 def tile(

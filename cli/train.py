@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from geocmer.training.calibrate import Reliability
     from geocmer.training.loop import Epoch
     from geocmer.training.scores import Score
-
-
-def command() -> Callable[..., None]:
-    """Return the function that Typer makes the command of."""
-    return train
 
 
 def train(

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from synthetic import noise, raster
-from typer.main import get_command
 
 from geocmer._files import bundled_file
 from geocmer.errors import LandCoverError
@@ -44,16 +43,13 @@ def test_a_dropped_file_is_a_legend_by_name(tmp_path: Path, dummy_legend: str) -
 
 
 def test_a_dropped_file_is_in_the_help(dummy_legend: str) -> None:
-    import geocmer_cli.main
     import geocmer_cli.tile
+    from geocmer_cli.commands import load
 
     try:
         importlib.reload(geocmer_cli.tile)
-        importlib.reload(geocmer_cli.main)
-        commands = get_command(geocmer_cli.main.app).commands  # type: ignore[attr-defined]
-        (option,) = (p for p in commands["tile"].params if p.name == "legend")
+        (option,) = (p for p in load("tile").params if p.name == "legend")
         assert dummy_legend in option.help
         assert "esa_worldcover" in option.help
     finally:
         importlib.reload(geocmer_cli.tile)
-        importlib.reload(geocmer_cli.main)

@@ -61,9 +61,9 @@ def test_a_new_kind_is_joined_by_its_half_distance() -> None:
 
 @pytest.mark.usefixtures("with_dummy")
 def test_a_new_kind_is_in_the_help_and_in_the_page() -> None:
-    from geocmer_cli.search import command
+    from geocmer_cli.commands import load
 
-    assert "opposite" in (command().__doc__ or "")
+    assert "opposite" in load("search").help
     (row,) = [line for line in _table() if line.startswith("| `opposite` |")]
     assert "`across from`" in row
     assert "40 m" in row
@@ -71,13 +71,13 @@ def test_a_new_kind_is_in_the_help_and_in_the_page() -> None:
 
 
 def test_the_page_and_the_help_are_as_the_table() -> None:
-    from geocmer_cli.search import command
+    from geocmer_cli.commands import load
 
     rows = "\n".join(_table())
     assert rows in (ROOT / "docs" / "guides" / "relations.md").read_text("utf-8"), "run `python docs/generate.py`"
     for kind in KINDS:
         assert f"| `{kind.name}" in rows
-        assert kind.name in (command().__doc__ or "")
+        assert kind.name in load("search").help
 
 
 def test_no_words_say_two_things() -> None:
