@@ -21,9 +21,24 @@ def say(text: str) -> None:
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, shown only on a terminal; yields the function to call with (done, total)."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
 
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.1f}/s" if speed < 100 else f"{speed:.0f}/s")
+
+    done, name = MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
+    columns = name, BarColumn(), done, RateColumn(), TimeRemainingColumn(elapsed_when_finished=True)
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(label, total=None)

@@ -105,6 +105,12 @@ Locate = Annotated[
 Heatmaps = Annotated[
     Path | None, typer.Option("--heatmaps", help="Folder for the heat maps of all hits. [--explain: those of ten]")
 ]
+Batch = Annotated[
+    Path | None,
+    typer.Option(
+        "--batch", metavar="FILE", help="Many questions: a text a line, or CSV or JSON lines with id and question."
+    ),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import options as opt
+from .batch import search_batch
 from .console import say
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def search(
     literal: opt.Literal = False,
     locate: opt.Locate = False,
     heatmaps: opt.Heatmaps = None,
+    batch: opt.Batch = None,
     output: opt.Output = None,
     thumbnails: opt.Thumbnails = False,
     style: opt.Style = False,
@@ -72,6 +74,7 @@ def search(
 
     Filters apply before ranking, so a region or a category never shortens the answer below -k while enough places
     match. Of tiles that show the same place, as where scenes overlap, the best is kept; --keep newest, or --all-dates.
+    --batch FILE -o DIR answers many questions in one pass over the store, with a file of hits for each.
 
     Each hit has the probability that it shows what the words say, if the model's adapter is calibrated. Where no tile
     is likely to, that is said; --min-probability 0.5 leaves the unlikely ones out.
@@ -80,13 +83,17 @@ def search(
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
     conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
-    conditions |= {"like": like or [], "minus": minus or [], "more": more or [], "less": less or []}
+    examples = {"like": like or (), "minus": minus or (), "more": more or (), "less": less or ()}
+    ranking = {"k": None if every else k, "keep": "all" if all_dates else keep.value, "min_score": min_score}
+    ranking |= {"min_probability": min_probability, "literal": literal, "category_prior": category_prior}
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
-    hits = collection.search(
-        *(text or []), **conditions, k=None if every else k, keep="all" if all_dates else keep.value,
-        min_score=min_score, min_probability=min_probability, literal=literal, category_prior=category_prior,
-        approximate=approximate, locate=locate,
-    )  # fmt: skip
+    if batch:
+        apart = {"TEXT": text, "--approximate": approximate, "--explain": explain, "--locate": locate}
+        apart |= {f"--{name}": value for name, value in examples.items()}
+        apart |= {"--heatmaps": heatmaps, "--thumbnails": thumbnails, "--style": style, "--json": as_json}
+        search_batch(collection, batch, output, conditions | ranking, [name for name in apart if apart[name]])
+        return
+    hits = collection.search(*(text or []), **conditions, **examples, **ranking, approximate=approximate, locate=locate)
     if explain:
         for line in hits.plan.lines():
             say(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,6 +82,51 @@ class Searching(Opening):
         )  # fmt: skip
         hits = Hits.of(answer, question.title)
         return self.locate(hits) if locate else hits
+
+    def search_many(
+        self,
+        texts: Iterable[str],
+        *,
+        filter: Filter | None = None,
+        k: int | None = 10,
+        keep: Keep = "best",
+        min_score: float | None = None,
+        min_probability: float | None = None,
+        literal: bool = False,
+        category_prior: float | None = None,
+        **conditions: Any,
+    ) -> Iterator[Hits]:
+        """Find for each of many texts what `search` finds for it, in one pass over the vectors.
+
+        Texts with relations are asked one after another. The hits of a text are read when they are looked at.
+
+        Args:
+            texts: what to look for, each by itself.
+            filter: conditions that every hit of every text meets.
+            k: how many hits for each text; None for all.
+            keep: of hits that show the same place the "best" or the "newest", or "all" of them.
+            min_score: least score: a cosine; 0 to 1 for relations.
+            min_probability: least probability, 0 to 1, that a tile shows what the words say.
+            literal: take each text as one description, with no relation in it.
+            category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
+            **conditions: or the conditions by name, as of `search`.
+
+        Raises:
+            InputError: a text cannot be read, or a value cannot be used.
+            StoreError: there is no store, it has no vectors, or another encoder made them.
+        """
+        from ..export.hits import Hits
+        from ..relations.many_questions import answer_questions
+        from ..relations.question import Question
+
+        questions = [Question([text], literal=literal) for text in texts]
+        answers = answer_questions(
+            self.store, self._query_encoder(pictures=False), questions, filter=self._filter(filter, conditions), k=k,
+            keep=None if keep == "all" else keep, min_score=min_score, min_probability=min_probability,
+            category_prior=category_prior, notify=self._notify,
+        )  # fmt: skip
+        for question, answer in zip(questions, answers, strict=True):
+            yield Hits.of(answer, question.title)
 
     def label(self, *texts: str, k: int = 24, **options: Any) -> LabelWidget:
         """Search in a notebook, mark by clicks what is meant and what is not, and search again with the marks.

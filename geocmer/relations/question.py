@@ -24,6 +24,9 @@ from .parser import parse
 from .query import Query
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..models.encoder import Encoder
     from ..models.text_encoder import NumpyTextEncoder
 
@@ -133,9 +136,9 @@ def answer_question(
         _check_min_probability(min_probability, question, calibration)
         min_probability -= PRINTED_SCORE_STEP / 2
     query = question.read()
-    for note in _notes(store, question, query):
-        notify(note)
     if query.clauses:
+        for note in _notes(store, question, query):
+            notify(note)
         for name, given in (("category prior", category_prior), ("approximate search", approximate)):
             if given:
                 raise InputError(
@@ -152,12 +155,7 @@ def answer_question(
         if calibration is not None:
             _say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
         return answer
-    if query.note:
-        notify(f"read as one description: {query.note}")
-    texts = [query.concept] if len(question.texts) == 1 else question.texts
-    parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
-    likelihood = _likelihood(encoder, calibration, texts, question.minus) if calibration else None
-    vector = build_query(store, encoder, texts, **parts)
+    vector, likelihood = question_vector(store, encoder, question, notify)
     answer = nearest_tiles(
         store,
         vector,
@@ -174,6 +172,29 @@ def answer_question(
         likeliest = partial(nearest_tiles, store, filter=filter, likelihood=likelihood)
         _say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
     return replace(answer, vector=vector)
+
+
+def question_vector(
+    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, notify: Callable[[str], None]
+) -> tuple[NDArray[np.float64], Likelihood | None]:
+    """Encode a question without relations as one unit vector (dim,), and say how its words were read.
+
+    Returns:
+        The vector, and how probably tiles show what was asked for, if the encoder is calibrated.
+
+    Raises:
+        InputError: nothing is asked for, or a value cannot be used.
+    """
+    query = question.read()
+    for note in _notes(store, question, query):
+        notify(note)
+    if query.note:
+        notify(f"read as one description: {query.note}")
+    texts = [query.concept] if len(question.texts) == 1 else question.texts
+    parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
+    calibration = None if question.has_examples else calibration_of(encoder)
+    likelihood = _likelihood(encoder, calibration, texts, question.minus) if calibration else None
+    return build_query(store, encoder, texts, **parts), likelihood
 
 
 def _check_min_probability(least: float, question: Question, calibration: Calibration | None) -> None:

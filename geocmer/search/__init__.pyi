@@ -1,3 +1,4 @@
+from .batch_search import nearest_tiles_of_each as nearest_tiles_of_each
 from .category_prior import category_offsets as category_offsets
 from .heatmap import write_heatmaps as write_heatmaps
 from .ivf import IvfIndex as IvfIndex

@@ -63,6 +63,12 @@ def dots(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray[np
     return out
 
 
+def cross_dots(vectors: NDArray[np.float16], queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply float16 rows (n, dim), all finite, with queries (c, dim), in float32: (c, n)."""
+    rows = _widen(vectors.view(np.int16), np.empty(vectors.shape, np.int32))
+    return (queries * np.float32(FLOAT16_SCALE)) @ rows.T
+
+
 def quantize_queries(queries: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Round queries (c, dim), no longer than 4, to multiples of `QUERY_QUANTUM`."""
     rounded: NDArray[np.float64] = np.round(queries.astype(np.float64) / QUERY_QUANTUM) * QUERY_QUANTUM

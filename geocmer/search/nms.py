@@ -49,7 +49,7 @@ def suppress_overlaps(
         What is known of the hits of the last ranking, the positions of those that are kept, and how many are left out
         above the last of these.
     """
-    limit = k if keep is None or k is None else None if keep == "newest" else 4 * k
+    limit = first_limit(k, keep)
     while True:
         rowids, ranking = rank(limit)
         if keep is None:
@@ -59,6 +59,11 @@ def suppress_overlaps(
             hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
             return ranking, kept, hidden
         limit *= 4
+
+
+def first_limit(k: int | None, keep: Literal["best", "newest"] | None) -> int | None:
+    """Tell how many hits a ranking of places begins with; None for all."""
+    return k if keep is None or k is None else None if keep == "newest" else 4 * k
 
 
 def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
@@ -103,8 +108,12 @@ def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
 def _extents_and_times(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Read unwrapped extents (n, 4), and microseconds since 1970, the least number for no time.
 
-    In storage order and some at a time, which LanceDB reads several times faster and at a tenth of the memory.
+    From the memory-mapped cache, if it is open; else in storage order and some at a time, which LanceDB reads several
+    times faster and at a tenth of the memory.
     """
+    if (cache := snapshot.mmap_cache) is not None:
+        rows = cache.rows_of(rowids)
+        return cache.extents[rows], cache.moments[rows]
     extents, times = np.empty((len(rowids), 4)), np.empty(len(rowids), np.int64)
     order = np.argsort(rowids)
     for start in range(0, len(order), STRIP_ROWS):
@@ -125,4 +134,6 @@ def _newest_rank(times: NDArray[np.int64]) -> NDArray[np.intp]:
 
 def _equal_area_footprints(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> NDArray[np.object_]:
     """Read footprints, in longitude and sine of latitude."""
+    if (cache := snapshot.mmap_cache) is not None:
+        return to_equal_area(cache.footprints(cache.rows_of(rowids)))
     return to_equal_area(shapely.from_wkb(snapshot.take(rowids, ["geometry"])["geometry"].to_numpy()))

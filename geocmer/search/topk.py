@@ -21,6 +21,8 @@ class TopK:
     Attributes:
         query: (dim,) float64, of unit length.
         query_f32: the same in float32, for `dots` and `dot_numba.row_dots`.
+        k: how many are kept; None for all.
+        max_error: of a product in float32.
         rowids: of the rows kept.
         scores: of the rows kept.
     """
@@ -35,18 +37,23 @@ class TopK:
         """
         self.query = query
         self.query_f32 = query.astype(np.float32)
-        self._k = k
+        self.k = k
         self._min_score = -np.inf if min_score is None else min_score
         # A float32 sum of n products of unit vectors is off by at most n * 2^-24 (Higham 2002, section 3.1); the 2 is
         # for rounding the query, the 2 % for vectors that are a little longer than 1. The second term is what is lost
         # if some library has told the processor to flush subnormal numbers to zero.
-        self._max_error = 1.02 * (len(query) + 2) * 2.0**-24 + float(np.abs(query).sum()) * 2.0**-14
+        self.max_error = 1.02 * (len(query) + 2) * 2.0**-24 + float(np.abs(query).sum()) * 2.0**-14
         self.clear()
 
     @property
     def keeps_all(self) -> bool:
         """Whether everything is kept that reaches the least score."""
-        return self._k is None
+        return self.k is None
+
+    @property
+    def candidate_floor(self) -> float:
+        """The least product in float32 with which a row may still be kept."""
+        return self._threshold - self.max_error
 
     def clear(self) -> None:
         """Forget what was pushed."""
@@ -93,10 +100,10 @@ class TopK:
         if offsets is not None:
             scores_f32 = products + offsets  # in float64, so that no rounding error is added
         threshold = self._threshold
-        if self._k is not None and len(scores_f32) > self._k:
-            kth = float(np.partition(scores_f32, -self._k)[-self._k])
-            threshold = max(threshold, kth - self._max_error)
-        rows = np.flatnonzero(scores_f32 >= threshold - self._max_error)
+        if self.k is not None and len(scores_f32) > self.k:
+            kth = float(np.partition(scores_f32, -self.k)[-self.k])
+            threshold = max(threshold, kth - self.max_error)
+        rows = np.flatnonzero(scores_f32 >= threshold - self.max_error)
         scores = np.empty(len(rows))
         for start in range(0, len(rows), BLOCK_ROWS):  # widened a few megabytes at a time: all may be candidates
             block = slice(start, start + BLOCK_ROWS)
@@ -104,10 +111,15 @@ class TopK:
         if offsets is not None:
             scores += offsets[rows]
         rows, scores = rows[scores >= self._threshold], scores[scores >= self._threshold]
-        self.rowids = np.concatenate([self.rowids, rowids(rows)])
-        self.scores = np.concatenate([self.scores, scores])
-        self._ids = np.concatenate([self._ids, ids(rows)])
-        if self._k is not None and len(rows):
+        self.push_exact(scores, rowids(rows), ids(rows))
+
+    def push_exact(self, scores: NDArray[np.float64], rowids: NDArray[np.uint64], ids: NDArray[np.bytes_]) -> None:
+        """Keep the best of rows, (n,) each, whose scores are known, summed in float64 row by row."""
+        kept = scores >= self._threshold
+        self.rowids = np.concatenate([self.rowids, rowids[kept]])
+        self.scores = np.concatenate([self.scores, scores[kept]])
+        self._ids = np.concatenate([self._ids, ids[kept]])
+        if self.k is not None and kept.any():
             self._sort()
 
     def ranked(self) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
@@ -116,7 +128,7 @@ class TopK:
         return self.rowids, self.scores
 
     def _sort(self) -> None:
-        order = np.lexsort((self._ids, -self.scores))[: self._k]
+        order = np.lexsort((self._ids, -self.scores))[: self.k]
         self.rowids, self.scores, self._ids = self.rowids[order], self.scores[order], self._ids[order]
-        if len(order) == self._k:
+        if len(order) == self.k:
             self._threshold = float(self.scores[-1])

@@ -72,7 +72,7 @@ def nearest_tiles(
     """
     _require_finite(category_offsets or {})
     snapshot = store.snapshot()
-    query, k = _unit_query(vector, snapshot.require_encoder(fingerprint)), _check_k(k)
+    query, k = unit_query(vector, snapshot.require_encoder(fingerprint)), check_k(k)
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     source = None if index else choose_source(snapshot, filter)
@@ -83,10 +83,32 @@ def nearest_tiles(
         if index is not None and limit is not None:
             plan = _rank_indexed(snapshot, filter, category_offsets, topk, likely, index, limit)
         else:
-            plan = _rank(source or LanceSource(snapshot), snapshot, filter, category_offsets, topk, likely)
-        rowids, scores = topk.ranked()
-        return rowids, Answer(plan, snapshot, rowids, scores)
+            plan = rank_tiles(source or LanceSource(snapshot), snapshot, filter, topk, category_offsets, likely)
+        return ranking(topk, plan, snapshot)
 
+    return answer_of(store, snapshot, filter, rank, k, keep, likelihood)
+
+
+def ranking(topk: TopK, plan: Plan, snapshot: Snapshot) -> tuple[NDArray[np.uint64], Answer]:
+    """Return the row ids of a ranking, best first, and the answer that they make."""
+    rowids, scores = topk.ranked()
+    return rowids, Answer(plan, snapshot, rowids, scores)
+
+
+def answer_of(
+    store: Store,
+    snapshot: Snapshot,
+    filter: Filter,
+    rank: Callable[[int | None], tuple[NDArray[np.uint64], Answer]],
+    k: int | None,
+    keep: Literal["best", "newest"] | None,
+    likelihood: Likelihood | None,
+) -> Answer:
+    """Make the answer of a ranking: one hit for each place.
+
+    Raises:
+        InputError: nothing was found, as a condition is on a category that no tile has.
+    """
     ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
     if not len(kept):
         snapshot.require_categories(filter.categories)
@@ -128,7 +150,7 @@ def _rank_indexed(
     exhaustive = filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
         source = LanceSource(snapshot, index.reader(snapshot, topk.query, limit, exhaustive))
-        plan = _rank(source, snapshot, filter, offsets, topk, likely)
+        plan = rank_tiles(source, snapshot, filter, topk, offsets, likely)
         if plan.matched >= k or (exhaustive and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
@@ -136,8 +158,13 @@ def _rank_indexed(
         topk.clear()
 
 
-def _rank(
-    source: TileSource, snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, likely: _Likely | None
+def rank_tiles(
+    source: TileSource,
+    snapshot: Snapshot,
+    filter: Filter,
+    topk: TopK,
+    offsets: Offsets = None,
+    likely: _Likely | None = None,
 ) -> Plan:
     """Rank the tiles of a source that pass a filter."""
     scanned = matched = unembedded = 0
@@ -188,8 +215,12 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
         snapshot.require_categories(filter.categories)
 
 
-def _unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
-    """Bring the query to unit length."""
+def unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
+    """Bring a query to unit length.
+
+    Raises:
+        InputError: it does not fit the encoder, is zero or not finite.
+    """
     if vector.shape != (info.dim,):
         raise InputError(f"a query of shape {vector.shape} does not fit {info.title}; it must have shape ({info.dim},)")
     query = vector.astype(np.float64)
@@ -199,7 +230,12 @@ def _unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray
     return query / length
 
 
-def _check_k(k: int | None) -> int | None:
+def check_k(k: int | None) -> int | None:
+    """Refuse to ask for less than a hit.
+
+    Raises:
+        InputError: `k` < 1.
+    """
     if k is not None and k < 1:
         raise InputError(f"k is {k}; ask for at least 1 hit")
     return k

@@ -103,6 +103,17 @@ class MmapCache:
     def extents_of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:  # noqa: D102
         return self.extents[rows]
 
+    def rows_of(self, rowids: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Find the rows with these `_rowid`s, all of which there are."""
+        order = self._rowid_order
+        rows = np.searchsorted(self.rowids, rowids, sorter=order)
+        return rows if order is None else order[rows]
+
+    @cached_property
+    def _rowid_order(self) -> NDArray[np.intp] | None:
+        """The order of the `_rowid`s; None if they ascend, as they do unless fragments were merged."""
+        return None if (np.diff(self.rowids.view(np.int64)) > 0).all() else np.argsort(self.rowids)
+
     def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
         """Return the footprints of rows; only those that are not their extent are read from the store."""
         found = np.empty(len(rows), object)

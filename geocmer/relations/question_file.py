@@ -1,0 +1,71 @@
+"""Files of questions: a text a line, CSV or JSON lines with ids."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+
+TEXT_FIELDS = ("question", "query", "text")
+"""What the field of the words may be called."""
+
+
+class FiledQuestion(NamedTuple):
+    """A question with the name of its answer."""
+
+    id: str
+    text: str
+
+
+def read_questions(path: Path) -> list[FiledQuestion]:
+    """Read the questions of a file: `.csv` and `.jsonl` with fields `id` and `question`, else a text a line.
+
+    Empty lines count for nothing; a question without an id is called by its line, `0007`.
+
+    Raises:
+        InputError: the file cannot be read, holds no question, or names two answers alike.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise InputError(f"cannot read the questions {path}: {reason}; give a file with a question a line") from error
+    width = max(4, len(str(len(lines))))
+    found = []
+    for number, record in _records(path, lines):
+        text = next((str(record[name]).strip() for name in TEXT_FIELDS if record.get(name)), "")
+        name = str(record.get("id") or "").strip() or f"{number:0{width}}"
+        if text:
+            found.append(FiledQuestion(name, text))
+    names = [question.id for question in found]
+    if not found:
+        raise InputError(f"{path} holds no question; write one a line, or fields id and question")
+    if (
+        doubled := next((name for name in names if names.count(name) > 1), None)
+        if len(set(names)) < len(names)
+        else None
+    ):
+        raise InputError(f"{path} has the id {doubled!r} twice; each answer needs a name of its own")
+    if unfit := next((name for name in names if not re.fullmatch(r"[^\W_][\w. -]{0,99}", name)), None):
+        raise InputError(f"{path}: the id {unfit!r} cannot name a file; use letters, digits, '-', '_' and '.'")
+    return found
+
+
+def _records(path: Path, lines: list[str]) -> list[tuple[int, dict[str, Any]]]:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return list(enumerate(csv.DictReader(lines), 2))
+    if suffix in (".jsonl", ".ndjson"):
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line) if line.strip() else {}
+            except ValueError as error:
+                raise InputError(f"{path}, line {number}: no JSON ({str(error)[:60]})") from error
+            records.append((number, record if isinstance(record, dict) else {"question": record}))
+        return records
+    return [(number, {"question": line}) for number, line in enumerate(lines, 1)]
