@@ -23,6 +23,7 @@ COMMANDS = {
     "tile": "Divide scenes into tiles, give each a scene category, embed and store it.",
     "import": "Import embeddings that others made, such as those of Major TOM, Clay, Tessera or Earth Genome.",
     "search": "Find the tiles that look most like the words, exactly, within a region.",
+    "change": "Find places that show something in later pictures and not in earlier ones, or the reverse with --gone.",
     "serve": "Search a store in the browser: map, pictures, relations, dates, export.",
     "train": "Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.",
     "calibrate": "Make the calibration of an adapter, by which hits have probabilities, and tell what it is worth.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .comparing import Comparing
 from .keeping import Keeping
 from .learning import Learning
 from .searching import Searching
@@ -27,7 +28,7 @@ def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocm
     return collection
 
 
-class Collection(Keeping, Searching, Learning, Writing):
+class Collection(Keeping, Searching, Comparing, Learning, Writing):
     """Tiles, and the encoder that searches them. Made by `geocmer.open`.
 
     Args:

@@ -17,6 +17,13 @@ STRIP_ROWS = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 
 
+def intersection_over_union(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Compute the IoU of pairs of footprints (n,), brought to equal area."""
+    shared = shapely.area(shapely.intersection(first, second))
+    share: NDArray[np.float64] = shared / (shapely.area(first) + shapely.area(second) - shared)
+    return share
+
+
 def same_place(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
     """Tell which pairs of footprints (n,), brought to equal area, show one place."""
     shared = shapely.area(shapely.intersection(first, second))

@@ -8,22 +8,18 @@ from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
-from .._types import Float64s, Rows
 from ..errors import InputError
-from ..geometry.distance import distances
-from ..geometry.geodesy import bearings, centres, geodesic_line
 from ..search.nms import suppress_overlaps
 from ..search.probability import Calibration, background
 from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..store.filter import EVERY_TILE, Filter
-from ..store.snapshot import Snapshot
 from ..store.store import Store
 from .join import RankedTiles, join
+from .partners import make_partners
 from .query import Query
-from .tile_scores import TileScores, score_tiles
+from .tile_scores import score_tiles
 
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 
@@ -112,7 +108,7 @@ def relate(
             having = np.flatnonzero(others >= 0)
             for n, one in zip(
                 having,
-                _partners(str(clause), rows[page][having], others[having], p_concept, tiles, snapshot),
+                make_partners(str(clause), rows[page][having], others[having], p_concept, tiles, snapshot),
                 strict=True,
             ):
                 found[n] += (one,)
@@ -123,27 +119,3 @@ def relate(
         plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store), concept_vectors[0],
         probabilities=None if calibration is None else lambda page: scores[page] ** factors,
     )  # fmt: skip
-
-
-def _partners(
-    relation: str, hits: Rows, others: Rows, p: Float64s, tiles: TileScores, snapshot: Snapshot
-) -> list[Partner]:
-    """Make the partners of hits under one clause."""
-    if not len(hits):
-        return []
-    hit_centres, other_centres = centres(tiles.extents[hits]), centres(tiles.extents[others])
-    metres, azimuths = distances(tiles.footprints(hits), tiles.footprints(others)), bearings(other_centres, hit_centres)
-    unique, at = np.unique(others, return_inverse=True)
-    shapes = shapely.from_wkb(snapshot.take(tiles.rowids[unique], ["geometry"])["geometry"].to_numpy())
-    return [
-        Partner(
-            relation=relation,
-            id=tiles.ids[other].decode(),
-            score=float(p[other]),
-            distance_m=float(metres[n]),
-            bearing=None if other == hits[n] else float(azimuths[n]),
-            geometry=shapes[at[n]],
-            line=None if other == hits[n] else geodesic_line(hit_centres[n], other_centres[n]),
-        )
-        for n, other in enumerate(others)
-    ]

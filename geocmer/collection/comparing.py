@@ -1,0 +1,69 @@
+"""Comparing: what is different between two times."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..store.filter import Filter
+from .opening import Opening
+
+if TYPE_CHECKING:
+    from ..export.hits import Hits
+
+
+class Comparing(Opening):
+    """What a `Collection` tells of the same places at several times."""
+
+    def change(
+        self,
+        text: str,
+        *,
+        before: str | date,
+        after: str | date,
+        gone: bool = False,
+        filter: Filter | None = None,
+        k: int | None = 10,
+        keep: Literal["best", "all"] = "best",
+        min_score: float = 0.0,
+        **conditions: Any,
+    ) -> Hits:
+        """Find places that show something in later pictures and not in earlier ones, or the reverse, exactly.
+
+        Args:
+            text: what to look for, one description.
+            before: end of the earlier time, as "2009", "2009-07" or "2009-07-31".
+            after: beginning of the later time, likewise.
+            gone: what the earlier pictures show and the later do not.
+            filter: conditions that every hit meets, but for dates.
+            **conditions: or the same by name, see `search`.
+            k: how many hits; None for all.
+            keep: the "best" of hits that show the same place, or "all".
+            min_score: least difference of the probabilities, 0 to 1.
+
+        Returns:
+            Hits whose partner is the tile of the same place at the other time.
+
+        Raises:
+            InputError: a time or another value cannot be used.
+            StoreError: there is no store, it has no vectors, or another encoder made them.
+        """
+        from ..export.hits import Hits
+        from ..relations.change import change_notes, find_change
+        from ..relations.periods import Periods
+        from ..search.probability import calibration_of
+
+        periods, chosen = Periods.of(before, after), self._filter(filter, conditions)
+        encoder = self._query_encoder(pictures=False)
+        self.store.require_encoder(encoder.fingerprint)
+        calibration = calibration_of(encoder)
+        if calibration is None:
+            self._notify("this model has no calibration: differences are measured in the spread of the store's tiles")
+        answer = find_change(
+            self.store, text, encoder.encode_texts, periods, gone=gone, filter=chosen, k=k,
+            keep=None if keep == "all" else keep, min_score=min_score, calibration=calibration,
+        )  # fmt: skip
+        hits = Hits.of(answer, f"{text}, {'gone' if gone else 'new'} {periods.title}")
+        for note in change_notes(hits):
+            self._notify(note)
+        return hits
