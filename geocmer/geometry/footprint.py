@@ -22,7 +22,9 @@ _EDGE_PARTS = 16
 that a pole on the border of a polar grid, at a corner or half-way, falls on a point."""
 
 
-def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polygon | MultiPolygon:
+def footprint(
+    transform: Affine, width: float, height: float, crs: Any, to_degrees: Transformer | None = None
+) -> Polygon | MultiPolygon:
     """Outline a pixel window on the ground.
 
     Args:
@@ -30,6 +32,7 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
         width: columns.
         height: rows.
         crs: anything pyproj understands.
+        to_degrees: from it, if it is at hand; telling one CRS from another costs as much as a footprint.
 
     Returns:
         WGS84, edges densified, counter-clockwise, cut at the antimeridian and closed over a pole.
@@ -37,12 +40,9 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
     Raises:
         CRSError: a corner cannot be placed on the Earth.
     """
-    steps = np.linspace(0, 1, _EDGE_PARTS + 1)[:-1]
-    zero, one = np.zeros_like(steps), np.ones_like(steps)
-    columns = np.concatenate([steps, one, 1 - steps, zero]) * width
-    rows = np.concatenate([zero, steps, one, 1 - steps]) * height
     a, b, c, d, e, f = transform[:6]
-    lon, lat = to_wgs84(crs).transform(a * columns + b * rows + c, d * columns + e * rows + f)
+    columns, rows = _ring(width, height)
+    lon, lat = (to_degrees or to_wgs84(crs)).transform(a * columns + b * rows + c, d * columns + e * rows + f)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise CRSError(
             f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
@@ -54,6 +54,48 @@ def footprint(transform: Affine, width: float, height: float, crs: Any) -> Polyg
     if np.abs(lon).max() > 180 or np.abs(np.diff(lon, append=lon[0])).max() > 180 or np.abs(lat).max() == 90:
         return cut_at_antimeridian(Polygon(close_over_pole(lon, lat)))
     return Polygon(np.column_stack([lon, lat]))
+
+
+def footprints_of_row(
+    transform: Affine, columns: NDArray[np.int64], width: float, height: float, to_degrees: Transformer
+) -> list[Polygon | None]:
+    """Outline windows of one row at once, each as `footprint` does, ten times as fast.
+
+    Args:
+        transform: of the window in column 0.
+        columns: first of each window, (n,).
+        width: of each.
+        height: of each.
+        to_degrees: from the CRS.
+
+    Returns:
+        None for each window that has to be outlined by itself: it is cut, at a pole, or off the Earth.
+    """
+    a, b, c, d, e, f = transform[:6]
+    across, down = _ring(width, height)
+    left = columns[:, None]
+    x, y = a * across + b * down + (a * left + b * 0.0 + c), d * across + e * down + (d * left + e * 0.0 + f)
+    lon, lat = (part.reshape(x.shape) for part in to_degrees.transform(x.ravel(), y.ravel()))
+    finite = np.isfinite(lon).all(axis=1) & np.isfinite(lat).all(axis=1)
+    if a * e - b * d < 0:  # rows run down: the ring is clockwise on the ground
+        lon, lat = lon[:, ::-1], lat[:, ::-1]
+    lat = np.clip(lat, -90, 90)
+    with np.errstate(invalid="ignore"):
+        steps = np.abs(np.diff(lon, append=lon[:, :1], axis=1)).max(axis=1)
+        plain = finite & (np.abs(lon).max(axis=1) <= 180) & (steps <= 180) & (np.abs(lat).max(axis=1) < 90)
+    found: list[Polygon | None] = [None] * len(columns)
+    made = shapely.polygons(np.stack([lon[plain], lat[plain]], axis=-1))
+    for index, outline in zip(np.flatnonzero(plain), made, strict=True):
+        found[index] = outline
+    return found
+
+
+@lru_cache(maxsize=8)
+def _ring(width: float, height: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the columns and rows of the points of a window's outline."""
+    steps = np.linspace(0, 1, _EDGE_PARTS + 1)[:-1]
+    zero, one = np.zeros_like(steps), np.ones_like(steps)
+    return np.concatenate([steps, one, 1 - steps, zero]) * width, np.concatenate([zero, steps, one, 1 - steps]) * height
 
 
 def close_over_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from affine import Affine
-from pyproj import CRS, Geod
+from numpy.typing import NDArray
+from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.transform import from_gcps
 from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError
-from ..geometry.footprint import footprint, to_wgs84
+from ..geometry.footprint import footprint, footprints_of_row, to_wgs84
 from .address import SceneAddress
 
 MAX_GCP_RESIDUAL_PIXELS = 5.0
@@ -91,10 +93,35 @@ class Georeference:
         corners = [transform @ at for at in ((0, 0), (width, 0), (width, height), (0, height))]
         if not self._round_trips(np.array(corners), transform):
             raise CRSError(f"a footprint in {self.crs.name!r} lies beyond the edge of the projection")
-        outline = footprint(transform, width, height, self.crs)
+        outline = footprint(transform, width, height, self.crs, self._to_degrees)
         if outline.is_empty or not outline.area > 0:
             raise CRSError(f"a footprint in {self.crs.name!r} has no area on the Earth; check the scene's CRS")
         return outline
+
+    def footprints(
+        self, transform: Affine, columns: NDArray[np.int64], width: float, height: float
+    ) -> Iterator[Polygon | MultiPolygon | CRSError]:
+        """Outline windows of one row as `footprint` does; yields the error of each that has none.
+
+        Args:
+            transform: of the window in column 0.
+            columns: first of each window, (n,).
+            width: of each.
+            height: of each.
+        """
+        corners = [transform @ at for at in ((0, 0), (width, 0), (width, height), (0, height))]
+        shifts = np.outer(columns, (transform.a, transform.d))
+        known = footprints_of_row(transform, columns, width, height, self._to_degrees)
+        ends = np.array(corners)[None] + shifts[:, None]  # (n, 4, 2)
+        whole = self._round_trips(ends.reshape(-1, 2), transform)
+        for column, outline in zip(columns, known, strict=True):
+            if whole and outline is not None and outline.area > 0:
+                yield outline
+                continue
+            try:
+                yield self.footprint(transform @ Affine.translation(int(column), 0), width, height)
+            except CRSError as error:
+                yield error
 
     def pixel_size(self, column: float, row: float) -> tuple[float, float]:
         """Measure a pixel on the ground: metres from column to column and from row to row, NaN off the Earth."""
@@ -131,11 +158,19 @@ class Georeference:
         found = [self.gsd(*at) for at in ends]
         return bool(np.isfinite(found).all() and max(found) <= min(found) * _GSD_TOLERANCE)
 
+    @cached_property
+    def _to_degrees(self) -> Transformer:
+        return to_wgs84(self.crs)
+
+    @cached_property
+    def _wraps_around(self) -> bool:
+        return bool(self.crs.is_geographic or _WRAPS_AROUND.search(_method(self.crs)))
+
     def _round_trips(self, points: np.ndarray[Any, Any], transform: Affine) -> bool:
         """Whether coordinates (n, 2) come back from degrees to within a pixel: beyond the limb they do not."""
-        if self.crs.is_geographic or _WRAPS_AROUND.search(_method(self.crs)):
+        if self._wraps_around:
             return True
-        to_degrees = to_wgs84(self.crs)
+        to_degrees = self._to_degrees
         x, y = to_degrees.transform(*to_degrees.transform(points[:, 0], points[:, 1]), direction="INVERSE")
         pixel = abs(transform.determinant) ** 0.5
         return bool((np.hypot(x - points[:, 0], y - points[:, 1]) <= pixel).all())  # infinite compares as false

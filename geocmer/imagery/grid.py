@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -98,6 +98,12 @@ class Grid:
 def tile_id(content_hash: str, view: tuple[object, ...], grid: Grid, row: int, col: int) -> str:
     """Identify a tile by 32 hex digits: the same window of the same content always gets the same id."""
     return _digest(content_hash, view, grid.key(), (row, col))
+
+
+def tile_ids(content_hash: str, view: tuple[object, ...], grid: Grid) -> Callable[[int, int], str]:
+    """Return what gives the id of a tile by row and column, as `tile_id` does; the grid is written down once."""
+    key = grid.key()
+    return lambda row, col: _digest(content_hash, view, key, (row, col))
 
 
 def scene_id(content_hash: str, view: tuple[object, ...], grid: Grid) -> str:

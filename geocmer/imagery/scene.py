@@ -1,8 +1,4 @@
-"""An open scene: reads its pixels as red, green and blue, and which of them are valid.
-
-Where it lies, which bands it shows, when it was taken and what makes it this scene are rooms of their own: see
-`georeference`, `bands`, `validity`, `acquisition` and `identity`.
-"""
+"""An open scene: reads its pixels as red, green and blue, and which of them are valid."""
 
 from __future__ import annotations
 
@@ -245,7 +241,8 @@ class Scene:
             valid &= opaque
         if len(colours) == len(self.bands) and self._choice.rendering != Rendering.LINEAR:
             return colours, valid
-        return colours[[self._choice.read.index(band) for band in self.bands]], valid
+        order = [self._choice.read.index(band) for band in self.bands]
+        return colours if order == list(range(len(colours))) else colours[order], valid
 
     def stretch(self, rule: StretchRule | None = None) -> Stretch:
         """Compute the scene's stretch from the valid pixels of a decimated read.
@@ -277,7 +274,8 @@ class Scene:
             rule = StretchRule("none")
         if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
             rule = StretchRule("minmax")
-        return rule.stretch(array[:, valid], array.dtype, scales, offsets)
+        values = array.reshape(len(array), -1) if valid.all() else array[:, valid]
+        return rule.stretch(values, array.dtype, scales, offsets)
 
     def _env(self) -> rasterio.Env:
         """The settings that it is read under. rasterio's own session would look for credentials at every read."""

@@ -30,19 +30,25 @@ class Stretch:
         """Stretch (bands, height, width) to uint8; invalid pixels (height, width) become 0."""
         if array.dtype.kind in "iu" and array.dtype.itemsize <= 2:  # few values: look them up, ten times faster
             tables = _tables(self, array.dtype.str)
-            stretched = np.stack(
-                [table[band.view(f"u{band.itemsize}")] for table, band in zip(tables, array, strict=True)]
-            )
+            stretched = np.empty(array.shape, np.uint8)
+            for table, band, out in zip(tables, array, stretched, strict=True):
+                # `clip` spares the check that each value is in the table, which all values of the type are
+                np.take(table, band.view(f"u{band.itemsize}"), out=out, mode="clip")
         else:
             stretched = self._compute(array)
-        return np.where(valid, stretched, np.uint8(0))
+        return stretched if valid.all() else np.where(valid, stretched, np.uint8(0))
 
     def _compute(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         low = np.array(self.low, np.float64)[:, None, None]
         span = np.array(self.high, np.float64)[:, None, None] - low
+        scaled = array.astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled = (array.astype(np.float64) - low) / np.where(span != 0, span, 1) * 255
-        return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
+            scaled -= low
+            scaled /= np.where(span != 0, span, 1)
+            scaled *= 255
+        np.fmax(scaled, 0, out=scaled)  # NaN becomes 0 too
+        np.minimum(scaled, 255, out=scaled)
+        return np.rint(scaled, out=scaled).astype(np.uint8)
 
     def to_json(self) -> str:
         """Give one line of JSON."""
@@ -105,9 +111,14 @@ class StretchRule:
             scales: of each band: the unit of the data is value * scale + offset.
             offsets: the same.
         """
-        found = values.astype(np.float64)
+        if self.kind == "percentile" and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+            low, high = _percentiles(values).T
+            found = np.empty((len(values), 0))
+        else:
+            found = values.astype(np.float64)
         if self.kind == "percentile":
-            low, high = np.percentile(found, STRETCH_PERCENTILES, axis=1)
+            if found.size:
+                low, high = np.percentile(found, STRETCH_PERCENTILES, axis=1)
         elif self.kind == "minmax":
             low, high = found.min(axis=1), found.max(axis=1)
         elif self.kind == "sigma":
@@ -125,6 +136,25 @@ class StretchRule:
 
 
 PERCENTILE = StretchRule()
+
+
+def _percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Compute the percentiles (bands, 2) of small integers (bands, n) by counting them, as numpy does by sorting."""
+    found = []
+    for band in values:
+        least = int(band.min())
+        ends = np.cumsum(np.bincount(band.astype(np.int32) - least))
+        pair = []
+        for share in STRETCH_PERCENTILES:
+            at = (len(band) - 1) * (share / 100)
+            below = int(at)
+            low, high = (
+                float(least + np.searchsorted(ends, i, "right")) for i in (below, min(below + 1, len(band) - 1))
+            )
+            weight = at - below
+            pair.append(high - (high - low) * (1 - weight) if weight >= 0.5 else low + (high - low) * weight)
+        found.append(pair)
+    return np.array(found)
 
 
 @lru_cache(maxsize=8)

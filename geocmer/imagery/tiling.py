@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError, InputError
-from .grid import EDGE_NOTE, Grid, scene_id, tile_id
+from .grid import EDGE_NOTE, Grid, scene_id, tile_ids
 from .scene import Scene
 from .stretch import Stretch
 
@@ -92,19 +92,24 @@ class TileReader:
     def __iter__(self) -> Iterator[Tile]:
         coverage = _CoverageCounter(self.grid)
         size, done = self.grid.size, 0
+        name_of = tile_ids(self.scene.content_hash, self.scene.view, self.grid)
         for row in self.grid.rows():
             for columns in self._blocks():
                 data, valid = self._read(row, columns[0], columns[-1] + size - columns[0])
-                for col in columns:
+                shown: NDArray[np.uint8] | None = None  # of the whole block, once one of its tiles is made
+                outlines = self._outlines(row, columns, valid.shape)
+                for col, outlined in zip(columns, outlines, strict=True):
                     inside = slice(col - columns[0], col - columns[0] + size)
                     part = valid[:, inside]
                     share = float(np.count_nonzero(part)) / size**2
-                    outline = self._keep(row, col, share, part.shape)
+                    outline = self._keep(share, outlined)
                     coverage.add(row, col, part, outline is not None)
                     if outline is not None:
-                        name = tile_id(self.scene.content_hash, self.scene.view, self.grid, row, col)
+                        name = name_of(row, col)
                         if not self._skip(name):
-                            yield self._tile(name, row, col, outline, share, data[:, :, inside], part)
+                            if shown is None:
+                                shown = self.stretch.apply(data, valid).transpose(1, 2, 0)
+                            yield self._tile(name, row, col, outline, share, shown[:, inside], part)
                     done += 1
                     if self._on_window:
                         self._on_window(done, self.report.total)
@@ -113,16 +118,23 @@ class TileReader:
     def window(self, row: int, col: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Read one window: uint8 RGB (size, size, 3) and validity (size, size), equal to those of its tile."""
         data, valid = self._read(row, col, self.grid.size)
-        return self._render(data, valid), self._padded(valid)
+        return self._padded(self.stretch.apply(data, valid).transpose(1, 2, 0)), self._padded(valid)
 
     def pixels(self, row: int, col: int) -> NDArray[np.uint8]:
         """Read one window as uint8 RGB (size, size, 3), equal to the pixels of its tile."""
         return self.window(row, col)[0]
 
-    def _padded(self, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        mask = np.zeros((self.grid.size, self.grid.size), bool)
-        mask[: valid.shape[0], : valid.shape[1]] = valid
-        return mask
+    def _padded(self, part: NDArray[Any]) -> NDArray[Any]:
+        """Bring a part of a block (h, w, ...) to (size, size, ...), with zeros where the scene ends before the tile.
+
+        A whole tile stays a view of its block, which its neighbours share: batches copy it once, as they are made.
+        """
+        size = self.grid.size
+        if part.shape[:2] == (size, size):
+            return part
+        whole = np.zeros((size, size, *part.shape[2:]), part.dtype)
+        whole[: part.shape[0], : part.shape[1]] = part
+        return whole
 
     def _blocks(self) -> Iterator[list[int]]:
         """Group the columns of tiles that are read together."""
@@ -134,22 +146,23 @@ class TileReader:
             block.append(col)
         yield block
 
-    def _render(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        pixels = np.zeros((self.grid.size, self.grid.size, 3), np.uint8)
-        pixels[: valid.shape[0], : valid.shape[1]] = self.stretch.apply(data, valid).transpose(1, 2, 0)
-        return pixels
+    def _outlines(
+        self, row: int, columns: list[int], shape: tuple[int, ...]
+    ) -> Iterator[Polygon | MultiPolygon | CRSError]:
+        """Outline what lies in the scene of the windows of a block."""
+        width = min(self.grid.size, shape[1])
+        transform = self.grid.transform @ Affine.translation(0, row)
+        return self.scene.georeference.footprints(transform, np.array(columns, np.int64), width, shape[0])
 
-    def _keep(self, row: int, col: int, share: float, shape: tuple[int, ...]) -> Polygon | MultiPolygon | None:
+    def _keep(
+        self, share: float, outline: Polygon | MultiPolygon | CRSError
+    ) -> Polygon | MultiPolygon | None:  # fmt: skip
         """Count a window as made, and give the outline of what of it lies in the scene; or count why it is dropped."""
         if share > 0 and share >= self.min_valid:
-            try:
-                transform = self.grid.transform @ Affine.translation(col, row)
-                outline = self.scene.georeference.footprint(transform, shape[1], shape[0])
-            except CRSError:
-                why = "not wholly on the Earth, in the scene's projection"
-            else:
+            if not isinstance(outline, CRSError):
                 self.report.made += 1
                 return outline
+            why = "not wholly on the Earth, in the scene's projection"
         else:
             why = "no valid pixel" if share == 0 else f"valid share under {self.min_valid:g}"
         self.report.dropped[why] = self.report.dropped.get(why, 0) + 1
@@ -174,7 +187,7 @@ class TileReader:
         return here * (x * y) ** 0.5 if np.isfinite(here) else self.grid.gsd
 
     def _tile(
-        self, name: str, row: int, col: int, outline: Polygon | MultiPolygon, share: float, data: NDArray[Any],
+        self, name: str, row: int, col: int, outline: Polygon | MultiPolygon, share: float, shown: NDArray[np.uint8],
         valid: NDArray[np.bool_],
     ) -> Tile:  # fmt: skip
         size, (h, w) = self.grid.size, valid.shape
@@ -191,7 +204,7 @@ class TileReader:
             self._gsd(row, col),
             share,
             (h, w),
-            self._render(data, valid),
+            self._padded(shown),
             self._padded(valid),
         )
 
@@ -209,11 +222,17 @@ class _CoverageCounter:
         self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
 
     def add(self, row: int, col: int, valid: NDArray[np.bool_], made: bool) -> None:
-        at, counts = [], valid.astype(np.int64)
-        for axis, start in enumerate((row, col)):
-            first, last = np.searchsorted(self._cell_edges[axis], (start, start + valid.shape[axis]))
-            at.append(slice(first, last))
-            counts = np.add.reduceat(counts, self._cell_edges[axis][first:last] - start, axis)
+        ends = [
+            np.searchsorted(edges, (start, start + length))
+            for edges, start, length in zip(self._cell_edges, (row, col), valid.shape, strict=True)
+        ]
+        at = [slice(first, last) for first, last in ends]
+        if all(last - first == 1 for first, last in ends):  # no other tile overlaps: one cell
+            counts: Any = np.count_nonzero(valid)
+        else:
+            counts = valid.astype(np.int64)
+            for axis, start in enumerate((row, col)):
+                counts = np.add.reduceat(counts, self._cell_edges[axis][at[axis]] - start, axis)
         self._valid[*at] = counts
         self._kept[*at] |= made
 

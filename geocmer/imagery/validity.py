@@ -47,7 +47,7 @@ class Validity:
         self, data: NDArray[Any], window: Window | None, shape: tuple[int, int] | None, resampling: Resampling
     ) -> NDArray[np.bool_]:
         """Find the valid pixels (height, width) of values (bands, height, width) of a window, or of all."""
-        valid = ~self.lacking(data)
+        valid = ~self.lacking(data) if any(self.values) else np.ones(data.shape[1:], bool)
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         for band in self._masks:
             valid &= self._dataset.read_masks(band, **options) > 0

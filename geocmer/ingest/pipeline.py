@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..imagery.acquisition import parse_datetime
 from ..imagery.address import SceneAddress
 from ..imagery.bands import parse_bands
-from ..imagery.grid import Grid, scene_id, tile_id
+from ..imagery.grid import Grid, scene_id, tile_ids
 from ..imagery.origins import remember_origins, trusts_sources
 from ..imagery.remote_raster import inspect_raster
 from ..imagery.scene import Scene
@@ -176,7 +176,8 @@ def ingest(
             )
         if land_cover is not None:
             land_cover.fit(grid)
-        ids = [tile_id(scene.content_hash, scene.view, grid, row, col) for row, col in grid.windows()]
+        name_of = tile_ids(scene.content_hash, scene.view, grid)
+        ids = [name_of(row, col) for row, col in grid.windows()]
         known_ids = store.existing_ids(ids)
         stretch = scene.stretch()
         # With land cover, existing tiles are read too: their category may come from another layer.
@@ -184,9 +185,7 @@ def ingest(
         reader = TileReader(scene, grid, stretch, options.min_valid, skip, on_window)
         writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known_ids)
         store.begin_scene(scene_key, address.absolute)
-        for tile in reader:
-            writer.add(tile)
-        writer.flush()
+        writer.write(reader)
         _require_unchanged(scene, store, None if stored else scene_key)
         store.add_scene(
             SceneRow(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from ..landcover.layer import LandCover
 from ..store.schema import TileRow
 from ..store.store import Store
 from ..store.vectors import EncoderInfo
+from .stages import Stages
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 BATCH_TILES = 128
 """Tiles per commit: what an interrupt can lose, and what is held in memory."""
+TILES_AHEAD = 32
+"""Tiles that are read before their rows are made."""
+BATCHES_AHEAD = 1
+"""Batches that wait before they are embedded, and before they are written."""
 
 
 THUMBNAIL_SIDE_PIXELS = 96
@@ -39,8 +46,24 @@ def encode_tiles(encoder: Encoder, pixels: NDArray[np.uint8], valid: NDArray[np.
     return encoder.encode_images(pixels) if valid.all() else encoder.encode_images(pixels, valid)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Tiles that become one commit: new ones with their pixels, and stored ones whose category may be another."""
+
+    rows: list[TileRow] = field(default_factory=list)
+    pixels: list[NDArray[np.uint8]] = field(default_factory=list)
+    valid: list[NDArray[np.bool_]] = field(default_factory=list)
+    recategorised: list[TileRow] = field(default_factory=list)
+    vectors: NDArray[np.float32] | None = None
+
+
 class TileWriter:
-    """Collects tiles, and writes each batch in one commit."""
+    """Writes tiles as they come, a batch a commit.
+
+    Reading, categories and thumbnails, embedding, and writing are stages that run side by side (`Stages`), each a
+    little ahead of the next: while a batch is embedded the next is read and the last one written. Whatever fails, or an
+    interrupt, stops all of them; batches that are embedded are written first.
+    """
 
     def __init__(
         self, store: Store, encoder: Encoder | None, land_cover: LandCover | None, rules: Rules,
@@ -49,40 +72,48 @@ class TileWriter:
         self._store, self._encoder, self._land_cover, self._rules = store, encoder, land_cover, rules
         self._acquired, self._known_ids = acquired, known_ids
         self._info = None if encoder is None else encoder_info(encoder)
-        self._rows: list[TileRow] = []
-        self._pixels: list[NDArray[np.uint8]] = []
-        self._valid: list[NDArray[np.bool_]] = []
-        self._recategorised: list[TileRow] = []
         self._uncategorised = 0
         self.added = 0
 
-    def add(self, tile: Tile) -> None:
-        """Add a tile; a full batch is written."""
-        row = self._row(tile)
-        if tile.id in self._known_ids:
-            self._recategorised.append(row)
-        else:
-            self._rows.append(row)
-            self._pixels.append(tile.pixels)
-            self._valid.append(tile.valid)
-        if max(len(self._rows), len(self._recategorised)) >= BATCH_TILES:
-            self.flush()
+    def write(self, tiles: Iterable[Tile]) -> None:
+        """Categorise, embed and store tiles.
 
-    def flush(self) -> None:
-        """Write the tiles added since the last batch."""
-        if self._rows:
-            vectors = (
-                None
-                if self._encoder is None
-                else encode_tiles(self._encoder, np.stack(self._pixels), np.stack(self._valid))
-            )
-            self.added += self._store.add_tiles(self._rows, vectors, self._info)
-        if self._recategorised:
+        Raises:
+            GeocmerError: they cannot be read, or the store cannot be written.
+        """
+        with Stages() as stages:
+            batches = stages.ahead(self._batches(stages.ahead(tiles, TILES_AHEAD)), BATCHES_AHEAD)
+            commit = stages.sink(self._commit, BATCHES_AHEAD)
+            for batch in batches:
+                if self._encoder is not None and batch.rows:
+                    batch.vectors = encode_tiles(self._encoder, _stacked(batch.pixels), _stacked(batch.valid))
+                batch.pixels, batch.valid = [], []
+                commit(batch)
+
+    def _batches(self, tiles: Iterable[Tile]) -> Iterator[_Batch]:
+        """Make rows of tiles, and batches of rows."""
+        batch = _Batch()
+        for tile in tiles:
+            row = self._row(tile)
+            if tile.id in self._known_ids:
+                batch.recategorised.append(row)
+            else:
+                batch.rows.append(row)
+                batch.pixels.append(tile.pixels)
+                batch.valid.append(tile.valid)
+            if max(len(batch.rows), len(batch.recategorised)) >= BATCH_TILES:
+                yield batch
+                batch = _Batch()
+        yield batch
+
+    def _commit(self, batch: _Batch) -> None:
+        if batch.rows:
+            self.added += self._store.add_tiles(batch.rows, batch.vectors, self._info)
+        if batch.recategorised:
             ids, categories, fractions, captions = zip(
-                *((r.id, r.category, r.fractions, r.captions) for r in self._recategorised), strict=True
+                *((r.id, r.category, r.fractions, r.captions) for r in batch.recategorised), strict=True
             )
             self._store.set_categories(ids, categories, fractions, captions)
-        self._rows, self._pixels, self._valid, self._recategorised = [], [], [], []
 
     def notes(self) -> list[str]:
         """List what the user should know about the categories."""
@@ -108,6 +139,14 @@ class TileWriter:
             gsd=tile.gsd, valid_share=tile.valid_share, datetime=self._acquired, category=category, fractions=shares,
             captions=captions, thumbnail=encode_thumbnail(tile.pixels[:rows, :columns], tile.valid[:rows, :columns]),
         )  # fmt: skip
+
+
+def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Copy arrays of one shape into one, in the order of its axes; `np.stack` keeps the bands of views apart."""
+    whole = np.empty((len(arrays), *arrays[0].shape), arrays[0].dtype)
+    for part, array in zip(whole, arrays, strict=True):
+        part[...] = array
+    return whole
 
 
 def encode_thumbnail(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bytes:
