@@ -10,6 +10,7 @@ import typer
 
 from geocmer.models.families import known_forms
 
+from .completion import complete_category, complete_store, complete_where
 from .console import say
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 StoreDir = Annotated[
     str,
-    typer.Option("--store", envvar="GEOCMER_STORE", metavar="PATH", help="Folder of the store, or s3://BUCKET/PATH."),
+    typer.Option(
+        "--store",
+        envvar="GEOCMER_STORE",
+        metavar="PATH",
+        help="Folder of the store, or s3://BUCKET/PATH.",
+        autocompletion=complete_store,
+    ),
 ]
 STORE = "geocmer-store"
 Model = Annotated[
@@ -39,7 +46,10 @@ RegionText = Annotated[
 Within = Annotated[
     str | None, typer.Option("--within", help="Distance around the points, lines and areas of --region, as 5km.")
 ]
-Category = Annotated[str | None, typer.Option("--category", help="Only tiles of this scene category.")]
+Category = Annotated[
+    str | None,
+    typer.Option("--category", help="Only tiles of this scene category.", autocompletion=complete_category),
+]
 Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
 Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]
 Gsd = Annotated[
@@ -52,6 +62,7 @@ Where = Annotated[
         "--where",
         help="Condition in CQL2 on land cover, category, datetime, gsd and geometry, as "
         "\"built_up > 0.3 and category = 'forest' and datetime > DATE('2020-01-01')\".",
+        autocompletion=complete_where,
     ),
 ]
 AsOf = Annotated[
@@ -110,6 +121,10 @@ Batch = Annotated[
     typer.Option(
         "--batch", metavar="FILE", help="Many questions: a text a line, or CSV or JSON lines with id and question."
     ),
+]
+Preview = Annotated[
+    bool,
+    typer.Option("--preview", help="Show thumbnails on the terminal: kitty, sixel (iTerm2, Windows), else blocks."),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")]
 

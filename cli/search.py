@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import options as opt
 from .batch import search_batch
 from .console import say
-
-if TYPE_CHECKING:
-    from geocmer.collection import Collection
-    from geocmer.export.hits import Hits
-
-MAX_EXPLAINED_HITS = 10
-"""Hits that --explain draws; --heatmaps draws them all."""
+from .drawing import draw_heatmaps
 
 
 def _kinds() -> str:
@@ -51,6 +43,7 @@ def search(
     all_dates: opt.AllDates = False,
     approximate: opt.Approximate = False,
     explain: opt.Explain = False,
+    preview: opt.Preview = False,
     min_score: opt.MinScore = None,
     min_probability: opt.MinProbability = None,
     category_prior: opt.CategoryPrior = None,
@@ -88,7 +81,13 @@ def search(
     ranking |= {"min_probability": min_probability, "literal": literal, "category_prior": category_prior}
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     if batch:
-        apart = {"TEXT": text, "--approximate": approximate, "--explain": explain, "--locate": locate}
+        apart = {
+            "TEXT": text,
+            "--approximate": approximate,
+            "--explain": explain,
+            "--locate": locate,
+            "--preview": preview,
+        }
         apart |= {f"--{name}": value for name, value in examples.items()}
         apart |= {"--heatmaps": heatmaps, "--thumbnails": thumbnails, "--style": style, "--json": as_json}
         search_batch(collection, batch, output, conditions | ranking, [name for name in apart if apart[name]])
@@ -111,23 +110,11 @@ def search(
         from .table import print_table
 
         print_table(hits)
+    if preview:
+        from .preview import print_previews
+
+        print_previews(hits, as_json=as_json)
     if explain or heatmaps:
-        _draw(collection, hits, heatmaps, output)
+        draw_heatmaps(collection, hits, heatmaps, output)
     if not len(hits) and min_probability is None:
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")
-
-
-def _draw(collection: Collection, hits: Hits, folder: Path | None, output: Path | None) -> None:
-    """Draw heat maps of all hits into a folder that was named, else of the first ones, as far as possible."""
-    from geocmer.errors import GeocmerError
-
-    into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
-    try:
-        located = hits if hits.find_spot else collection.locate(hits)
-        count = len(collection.explain(islice(located, None if folder else MAX_EXPLAINED_HITS), into))
-    except GeocmerError as error:
-        if folder:
-            raise
-        say(f"no heat maps: {error}")
-    else:
-        say(f"{count} heat maps written to {into}")

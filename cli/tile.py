@@ -10,6 +10,7 @@ import typer
 
 from geocmer.landcover.bundled_legends import legend_names
 
+from .completion import complete_legend
 from .console import progress, say
 from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, open_collection
 
@@ -51,7 +52,9 @@ def tile(
     ] = None,
     legend: Annotated[
         str | None,
-        typer.Option("--legend", help=f"{', '.join(legend_names())}, or a CSV/JSON file."),
+        typer.Option(
+            "--legend", help=f"{', '.join(legend_names())}, or a CSV/JSON file.", autocompletion=complete_legend
+        ),
     ] = None,
     class_column: Annotated[str | None, typer.Option("--class-column", help="Class column of a vector file.")] = None,
     layer: Annotated[str | None, typer.Option("--layer", help="Layer of a vector file that has several.")] = None,

@@ -37,7 +37,9 @@ def open_tables(path: str) -> dict[str, Any]:
         StoreError: `path` is no store, an incomplete one, or one of another schema version.
     """
     if is_local(path) and not Path(path).exists():
-        raise StoreError(f"there is no store at {path}; make one with `geocmer tile SCENE --store {path}`")
+        raise StoreError(
+            f"there is no store at {path}; make one with `geocmer tile SCENE --store {path}`, or name another --store"
+        )
     if Path(path).is_file():
         raise StoreError(f"{path} is a file; name the folder of a store")
     present = _existing_tables(path)

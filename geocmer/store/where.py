@@ -74,11 +74,13 @@ class Condition:
         for name in self.classes:
             exact = {label for label in present if label == name}
             plain = {
-                label for label in present if _plain(name) in {_plain(w) for w in (label, *_words().get(label, ()))}
+                label
+                for label in present
+                if plain_name(name) in {plain_name(w) for w in (label, *_words().get(label, ()))}
             }
             found[name] = frozenset(exact or plain)
             if not found[name]:
-                there = ", ".join(_plain(label) or repr(label) for label in present)
+                there = ", ".join(plain_name(label) or repr(label) for label in present)
                 what = (
                     f"no tile has a land-cover class {name!r}; the store knows: {there}"
                     if there
@@ -101,7 +103,8 @@ class Condition:
         return self._truth.coarse(max_tile_extent) if self._truth.coarse else None
 
 
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """Write a class label as a condition names it without quotes."""
     return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 

@@ -1,0 +1,83 @@
+"""Thumbnails of hits on a terminal: as pictures where it can show them (kitty, sixel), in half blocks elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .console import printable, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from geocmer.search.results import Hit
+
+MAX_PREVIEWED_HITS = 60
+"""More of them scroll away before anybody looks."""
+CELLS = 20
+"""Width of a thumbnail in characters."""
+GAP = 2
+"""Characters between two thumbnails."""
+_CELL_PIXELS = 8
+"""Pixels that stand for a character's width; the terminal scales them."""
+
+
+def print_previews(
+    hits: Iterable[Hit], console: Console | None = None, picture: Any = None, *, as_json: bool = False
+) -> None:
+    """Print the thumbnails of the first hits in rows, each with its rank and score below it.
+
+    Args:
+        hits: the best first.
+        console: where to; by default stdout.
+        picture: the class of `textual_image.renderable` that draws; by default what the terminal understands.
+        as_json: stdout holds JSON, which pictures would spoil.
+    """
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    if as_json or not console.is_terminal:
+        say("no previews: stdout is no terminal, or --json goes to it; write -o hits.html to look at the hits")
+        return
+    if picture is None:
+        from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can show
+
+        picture = Image
+        if picture is HalfcellImage and (console.no_color or console.is_dumb_terminal):
+            say("no previews: this terminal shows no pictures, and blocks need colours; write -o hits.html instead")
+            return
+    shown = list(islice(hits, MAX_PREVIEWED_HITS + 1))
+    per_row = max(1, (console.width + GAP) // (CELLS + GAP))
+    first = shown[:MAX_PREVIEWED_HITS]
+    for start in range(0, len(first), per_row):
+        row = first[start : start + per_row]
+        console.print(picture(_strip(row), width=len(row) * (CELLS + GAP) - GAP, height="auto"))
+        console.print(
+            "".join(_caption(hit).ljust(CELLS + GAP) for hit in row).rstrip(),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(shown) > MAX_PREVIEWED_HITS:
+        say(f"previews of the first {MAX_PREVIEWED_HITS} hits; write -o hits.html to look at all")
+
+
+def _strip(hits: list[Hit]) -> Any:
+    """Put the thumbnails of a row side by side."""
+    from PIL import Image
+
+    side, step = CELLS * _CELL_PIXELS, (CELLS + GAP) * _CELL_PIXELS
+    strip = Image.new("RGB", (len(hits) * step - GAP * _CELL_PIXELS, side))
+    for number, hit in enumerate(hits):
+        if hit.thumbnail:
+            with Image.open(io.BytesIO(hit.thumbnail)) as thumbnail:
+                strip.paste(thumbnail.convert("RGB").resize((side, side)), (number * step, 0))
+    return strip
+
+
+def _caption(hit: Hit) -> str:
+    score = "" if hit.score is None else f" {hit.score:.3f}"
+    return printable(f"{hit.rank}.{score} {hit.category or ''}".replace(os.linesep, " "))[:CELLS].rstrip()

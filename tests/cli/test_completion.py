@@ -1,0 +1,77 @@
+"""What a press of Tab offers, through the shells' own protocol and as functions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from synthetic import filled, tile
+
+(POINT,) = entry_points(group="console_scripts", name="geocmer")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("completion")
+    rows = [tile(1, category="forest", fractions={"Tree cover": 1.0}), tile(2, category="farm [old]")]
+    filled(folder / "geocmer-store", rows, None)
+    filled(folder / "other", [tile(1, category="water")], None)
+    (folder / "empty").mkdir()
+    (folder / "mine.csv").write_text("code,label,category\n")
+    return folder
+
+
+def offered(folder: Path, *words: str) -> list[str]:
+    """Ask as bash does: the words typed so far, the last of them unfinished."""
+    asked = {
+        "_GEOCMER_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(["geocmer", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    code = f"import sys; sys.argv = ['geocmer']; from {POINT.module} import {POINT.attr} as main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **asked},
+        check=False,
+    )
+    assert done.stderr == ""
+    return [line for line in done.stdout.split("\n") if line]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["search", "lake", "--category", "f"], ["farm [old]", "forest"]),
+        (["search", "--store", "other", "--category", "w"], ["water"]),
+        (["search", "--store", "absent", "--category", "w"], []),
+        (["search", "lake", "--where", "tr"], ["tree_cover"]),
+        (["export", "--store", "o"], ["other"]),
+        (["tile", "x.tif", "--legend", "m"], ["mine.csv"]),
+    ],
+)
+def test_a_shell_is_offered_what_there_is(folder: Path, words: list[str], expected: list[str]) -> None:
+    assert offered(folder, *words) == expected
+
+
+def test_names_are_completed_where_they_stand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import click
+    from geocmer_cli.completion import complete_legend, complete_store, complete_where
+
+    monkeypatch.chdir(folder)
+    ctx = click.Context(click.Command("search"))
+    assert complete_where(ctx, "gsd > 1 and (ca") == ["gsd > 1 and (category"]
+    assert complete_where(ctx, "") == ["category", "datetime", "geometry", "gsd", "tree_cover"]
+    assert complete_where(ctx, "gsd > 1") == []
+    assert complete_store("") == ["geocmer-store", "other"]
+    assert complete_store("emp") == ["empty/"]
+    assert complete_store(f"{folder}/ot") == [f"{folder}/other"]
+    assert complete_store("/no/such/folder") == []
+    assert {"nlcd", "esa_worldcover"} <= set(complete_legend(""))
+    assert complete_legend("esa_w") == ["esa_worldcover"]

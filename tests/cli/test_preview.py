@@ -1,0 +1,71 @@
+"""Thumbnails on a terminal, read back from what the terminal is sent."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from geocmer_cli.preview import print_previews
+from hits import hit
+from PIL import Image
+from rich.console import Console
+from textual_image.renderable import HalfcellImage, SixelImage, TGPImage
+
+from geocmer.search.results import Hit
+
+COLOURS = {1: (250, 10, 10), 2: (10, 250, 10), 3: (10, 10, 250)}
+
+
+def hits() -> list[Hit]:
+    found = []
+    for rank, colour in COLOURS.items():
+        file = io.BytesIO()
+        Image.new("RGB", (32, 32), colour).save(file, "PNG")
+        found.append(hit(rank, thumbnail=file.getvalue(), category="a [b]\x1b[31m"))
+    return [*found, hit(4, thumbnail=None)]
+
+
+def printed(width: int, picture: object, **options: object) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, color_system="truecolor", **options)  # type: ignore[arg-type]
+    print_previews(hits(), console, picture)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("width", "rows"), [(200, 1), (44, 2), (10, 4)])
+def test_blocks_have_the_colours_of_the_thumbnails(width: int, rows: int) -> None:
+    text = printed(width, HalfcellImage)
+    for colour in COLOURS.values():
+        assert text.count("8;2;" + ";".join(map(str, colour))) >= 20, "in the front and at the back of many blocks"
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    captions = [line for line in plain.splitlines() if re.match(r"\d\. 0\.\d{3}", line)]
+    assert len(captions) == rows
+    assert re.findall(r"(\d)\. (0\.\d+)", plain) == [(str(n), f"{0.5 - n / 100:.3f}") for n in range(1, 5)]
+    assert "\x1b[31m" not in text
+    assert "a [b]" in plain
+
+
+@pytest.mark.parametrize(("picture", "start"), [(SixelImage, "\x1bP"), (TGPImage, "\U0010eeee")])
+def test_pictures_go_to_terminals_that_show_them(picture: object, start: str) -> None:
+    assert start in printed(100, picture)
+
+
+def test_without_colours_nothing_is_drawn_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("textual_image.renderable.Image", HalfcellImage)
+    out = io.StringIO()
+    print_previews(hits(), Console(file=out, force_terminal=True, width=80))
+    assert out.getvalue() == ""
+    assert "no previews" in capsys.readouterr().err
+
+
+def test_of_many_hits_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=200, color_system="truecolor")
+    print_previews((hit(n, thumbnail=None) for n in range(1, 1000)), console, HalfcellImage)
+    assert "60. " in out.getvalue()
+    assert "61. " not in out.getvalue()
+    assert "first 60 hits" in capsys.readouterr().err
