@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,9 +47,10 @@ def serve(
 
         from .web.app import make_app
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("starlette", "uvicorn"):
             raise
-        raise InputError(f"the web app needs {error.name}; install it with: pip install 'geocmer[serve]'") from error
+        raise InputError(f"the web app needs {package}; install it with: pip install 'geocmer[serve]'") from error
     from .web.security import is_loopback, new_token
     from .web.workspace import Workspace
 
@@ -66,7 +69,7 @@ def serve(
     address = f"http://{name}:{number}/" + (f"?token={token}" if token else "")
     app = make_app(workspace, token, f"geocmer-{number}")
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    workspace.warm_up()
+    warming_up = workspace.warm_up()
     print(address, flush=True)
     say(f"the store {store} is served there; stop with Ctrl+C")
     if open_page:
@@ -77,6 +80,9 @@ def serve(
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         say("stopped")
+    if warming_up.is_alive():  # in native code, where the end of the interpreter would abort it
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def listen(host: str, port: int | None) -> socket.socket:

@@ -25,14 +25,14 @@ def answer_json(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     scores = hits.scores
     return {
         "key": asked.key,
-        "title": hits.title,
+        "title": asked.form.title,
         "count": len(hits),
         "high": round(float(scores.max()), 6) if len(scores) else None,
         "low": round(float(scores.min()), 6) if len(scores) else None,
         "plan": hits.plan.lines(),
         "hidden": hits.plan.hidden,
         "notes": list(asked.notes),
-        "command": asked.form.command(str(workspace.collection.path)),
+        "command": asked.form.command(str(workspace.collection.path), workspace.pictures),
         "hits": hits_json(workspace.read(asked, 0, FIRST_HITS)),
     }
 

@@ -28,7 +28,7 @@ def routes(workspace: Workspace) -> list[Route]:
         if suffix not in known_formats():
             raise InputError(f"there is no format {suffix}; choose one of {', '.join(known_formats())}")
         given = request.query_params
-        name = file_name(asked.hits.title)
+        name = file_name(asked.form.title)
         with tempfile.TemporaryDirectory(prefix="geocmer-") as folder:
             path = Path(folder) / f"{name}{suffix}"
             asked.hits.save(path, thumbnails=given.get("thumbnails") == "1", style=given.get("style") == "1")

@@ -15,6 +15,8 @@ from starlette.datastructures import QueryParams
 
 from geocmer.errors import InputError
 
+from .given_pictures import PREFIX, GivenPictures
+
 DEFAULT_K = 100
 MAX_K = 10_000
 """Hits on the page: what it draws fluently."""
@@ -29,7 +31,7 @@ class SearchForm:
     Attributes:
         q: the words.
         minus: words to keep away from.
-        like: ids of tiles.
+        like: ids of tiles, or keys of pictures that were given.
         more: ids of tiles that show what is meant.
         less: ids of tiles that do not.
         bbox: west,south,east,north, degrees.
@@ -40,6 +42,7 @@ class SearchForm:
         gsd: finest and coarsest resolution, LO..HI, metres.
         where: condition on the land cover.
         min_score: least score.
+        min_probability: least probability, 0..1.
         k: how many hits.
         keep: which of the hits that show the same place: best, newest or all.
         literal: whether to look for no relation in the words.
@@ -58,6 +61,7 @@ class SearchForm:
     gsd: str = ""
     where: str = ""
     min_score: float | None = None
+    min_probability: float | None = None
     k: int = DEFAULT_K
     keep: str = "best"
     literal: bool = False
@@ -75,9 +79,10 @@ class SearchForm:
             if texts:
                 values[field.name] = _READERS.get(field.name, lambda texts: texts[-1])(texts)
         form = cls(**values)
-        for tile in (*form.like, *form.more, *form.less):
+        tiles = [one for one in form.like if not one.startswith(PREFIX)]
+        for tile in (*tiles, *form.more, *form.less):
             if len(tile) < 6 or not set(tile.lower()) <= _HEX:
-                raise InputError(f"{tile!r} is not a tile's id")
+                raise InputError(f"{tile[:40]!r} is not a tile's id")
         if form.region and not form.region.rstrip().endswith(")"):
             raise InputError(f"region {form.region[:40]!r} is not WKT; draw it on the map, or write POLYGON ((...))")
         return form
@@ -87,23 +92,42 @@ class SearchForm:
         """Whether nothing is looked for."""
         return not (self.q or self.like or self.more)
 
-    def arguments(self) -> tuple[list[str], dict[str, Any]]:
-        """Return texts and keyword arguments for `Collection.search`."""
+    @property
+    def title(self) -> str:
+        """What is looked for, for people."""
+        return self.q or "what a picture shows"
+
+    def arguments(self, pictures: GivenPictures) -> tuple[list[str], dict[str, Any]]:
+        """Return texts and keyword arguments for `Collection.search`.
+
+        Raises:
+            InputError: a picture is no longer kept.
+        """
         conditions = {name: getattr(self, name) or None for name in _CONDITIONS}
         parts = {name: list(getattr(self, name)) for name in _PARTS}
-        more = {"min_score": self.min_score, "k": self.k, "keep": self.keep, "literal": self.literal}
+        parts["like"] = [str(pictures.path(one)) if one.startswith(PREFIX) else one for one in self.like]
+        more = {
+            "min_score": self.min_score,
+            "min_probability": self.min_probability,
+            "k": self.k,
+            "keep": self.keep,
+            "literal": self.literal,
+        }
         return [self.q] if self.q else [], {**conditions, **parts, **more}
 
-    def command(self, store: str) -> str:
-        """Write the command line that gives the same answer, for a POSIX shell."""
+    def command(self, store: str, pictures: GivenPictures) -> str:
+        """Write the command line that gives the same answer, for a POSIX shell; a picture by the name that it had."""
         words = ["geocmer", "search", *([self.q] if self.q else [])]
         if self.q.startswith("-"):  # else it would be read as an option
             words = ["geocmer", "search"]
         words += ["--store", store]
         for name in (*_PARTS, *_CONDITIONS):
             value = getattr(self, name)
-            words += [f"--{name}={one}" for one in ((value,) if isinstance(value, str) else value) if one]
-        words += [f"--min-score={self.min_score:g}"] if self.min_score is not None else []
+            words += [
+                f"--{name}={pictures.name(one)}" for one in ((value,) if isinstance(value, str) else value) if one
+            ]
+        least = {"score": self.min_score, "probability": self.min_probability}
+        words += [f"--min-{name}={value:g}" for name, value in least.items() if value is not None]
         words += ["-k", str(self.k)]
         words += {"best": [], "newest": ["--keep=newest"], "all": ["--all-dates"]}[self.keep]
         words += ["--literal"] if self.literal else []
@@ -138,6 +162,7 @@ def _keep(texts: Sequence[str]) -> str:
 _READERS: dict[str, Any] = {
     **dict.fromkeys(("like", "minus", "more", "less"), tuple),
     "min_score": lambda texts: _number("min_score", texts, float),
+    "min_probability": lambda texts: _number("min_probability", texts, float),
     "k": _k,
     "keep": _keep,
     "literal": lambda texts: texts[-1] in ("1", "true"),

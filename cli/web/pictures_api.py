@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from geocmer.errors import InputError
 
+from .given_pictures import MAX_BYTES
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 LASTING = {"cache-control": "private, max-age=604800, immutable"}
 """The id of a tile or scene stands for its content: what was read once is read for good."""
-BLANK_SHARE = 0.5
 
 
 def png(pixels: NDArray[Any]) -> Response:
@@ -57,6 +58,19 @@ def routes(workspace: Workspace) -> list[Route]:
         found = workspace.spot(workspace.answer(request.path_params["answer"]), tile)
         return png(heatmap_overlay(found, tile.size))
 
+    async def give(request: Request) -> Response:
+        content = bytearray()
+        async for part in request.stream():
+            content += part
+            if len(content) > MAX_BYTES:
+                raise InputError(f"the picture has more than {MAX_BYTES // 1_000_000} MB; give a smaller one")
+        name = request.query_params.get("name", "picture")
+        return JSONResponse({"key": await run_in_threadpool(workspace.pictures.keep, bytes(content), name)})
+
+    def given(request: Request) -> Response:
+        shown = workspace.pictures.shown(request.path_params["key"])
+        return Response(shown, media_type="image/jpeg", headers=LASTING)
+
     def dates(request: Request) -> Response:
         from .hit_json import hits_json
 
@@ -68,6 +82,8 @@ def routes(workspace: Workspace) -> list[Route]:
         return png(pixels)
 
     return [
+        Route("/api/pictures", give, methods=["POST"]),
+        Route("/api/pictures/{key}", given),
         Route("/api/tiles/{tile}/thumbnail", thumbnail),
         Route("/api/tiles/{tile}/image", image),
         Route("/api/tiles/{tile}/spot/{answer}", spot),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from geocmer.errors import GeocmerError, InputError
 
+from .given_pictures import GivenPictures
+
 if TYPE_CHECKING:
     from geocmer.collection import Collection
     from geocmer.export.hits import Hits
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
 
     from .forms import SearchForm
 
-KEPT_ANSWERS = 16
+KEPT_ANSWERS = 4
+"""One with relations holds what the join needs of every tile: some 100 MB at a million."""
 KEPT_TILES = 30_000
-"""Tiles in memory with their thumbnails of some 3 kB: those of three answers of the greatest length."""
+"""Tiles in memory with their thumbnails of some 3 kB: those of the three greatest answers."""
 SAME_PLACE_HITS = 500
 """Tiles about a place that are looked at for its dates."""
 Value = TypeVar("Value")
@@ -85,12 +88,13 @@ class Workspace:
     def __init__(self, open_collection: Callable[[Callable[[str], None]], Collection]) -> None:
         self._notes: list[str] = []
         self.collection = open_collection(self._notes.append)
+        self.pictures = GivenPictures()
         self._answers: Recent[Asked] = Recent(KEPT_ANSWERS)
         self._tiles: Recent[Hit] = Recent(KEPT_TILES)
         self._searching, self._reading = threading.Lock(), threading.Lock()
 
-    def warm_up(self) -> None:
-        """Load the model and the store before the first question, in a thread of its own."""
+    def warm_up(self) -> threading.Thread:
+        """Load the model and the store before the first question, in a thread of its own, which is returned."""
 
         def load() -> None:
             with self._searching:
@@ -101,7 +105,9 @@ class Workspace:
                 finally:
                     self._notes.clear()
 
-        threading.Thread(target=load, daemon=True).start()
+        thread = threading.Thread(target=load, daemon=True)
+        thread.start()
+        return thread
 
     def ask(self, form: SearchForm) -> Asked:
         """Answer a search, from memory if the store is as it was.
@@ -114,7 +120,7 @@ class Workspace:
             key = hashlib.blake2b(f"{version} {form!r}".encode(), digest_size=12).hexdigest()
             asked = self._answers.get(key)
             if asked is None:
-                texts, arguments = form.arguments()
+                texts, arguments = form.arguments(self.pictures)
                 self._notes.clear()
                 hits = self.collection.search(*texts, **arguments)
                 notes = dict.fromkeys(note for note in self._notes if not note.startswith("model "))  # said elsewhere

@@ -9,7 +9,7 @@ from geocmer_cli.main import app
 from synthetic import tile
 from typer.testing import CliRunner
 
-from geocmer.errors import InputError
+from geocmer.errors import InputError, StoreError
 from geocmer.store import Store
 
 VALUED = ("--bbox", "--region", "--category", "--since", "--until", "--where", "--gsd", "--as-of", "--store")
@@ -71,6 +71,12 @@ def test_an_unknown_category_names_those_there_are(store: Path, category: str) -
     assert count == -1
     assert isinstance(error, InputError)
     assert "'forest'" in str(error) or ": forest" in str(error)
+
+
+def test_a_command_needs_no_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["info"])
+    assert isinstance(result.exception, StoreError), "there is no store, and nothing else is wrong"
 
 
 def test_bytes_that_are_no_utf8_are_refused(store: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import geopandas
 import pytest
@@ -83,10 +84,29 @@ def test_filters_are_those_of_the_library(visit: Visits, served: Served) -> None
     page.settle()
     plain = store.search("lake", k=100)
     assert page.ids() == [hit.id for hit in plain]
-    page.page.get_by_label("Least score").first.fill("0.1")
-    page.page.get_by_label("Least score").first.press("Tab")
+    page.page.get_by_label("Least score").fill("0.1")
+    page.page.get_by_label("Least score").press("Tab")
     page.settle()
     assert page.ids() == [hit.id for hit in plain if hit.score is not None and hit.score >= 0.1]
+
+
+def test_the_probability_is_shown_and_chosen_by(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake&k=50")
+    plain = geocmer.open(served.store).search("lake", k=50).hits
+    p = [hit.probability or 0 for hit in plain]
+    said = "<1 %" if p[0] < 0.01 else ">99 %" if p[0] > 0.99 else f"{p[0] * 100:.0f} %"
+    assert said in page.page.locator("#grid .card").first.inner_text()
+    slider = page.page.get_by_label("Least probability", exact=True)
+    slider.fill(f"{p[len(p) // 2]:.3f}")
+    page.settle()
+    kept = [hit.id for hit, one in zip(plain, p, strict=True) if one >= float(f"{p[len(p) // 2]:.3f}")]
+    assert 0 < len(kept) < len(plain)
+    assert page.ids() == kept
+    page.page.get_by_label("Least probability", exact=True).fill("1")
+    page.settle()
+    page.page.get_by_label("Least probability", exact=True).fill("0")
+    page.settle()
+    assert page.ids() == [hit.id for hit in plain], "one comes back from an answer without hits"
 
 
 def test_what_cannot_be_asked_is_said_in_a_line(visit: Visits) -> None:
@@ -237,7 +257,9 @@ def test_an_answer_is_saved_in_any_format(visit: Visits, served: Served, tmp_pat
 def test_the_command_line_gives_the_same_answer(visit: Visits, capsys: pytest.CaptureFixture[str]) -> None:
     from geocmer_cli.main import app
 
-    page = visit("/?q=lake&k=50&where=water+>+0.1&since=2010-01-01&keep=all&minus=town&bbox=16.2,45,16.4,45.2")
+    page = visit(
+        "/?q=lake&k=50&where=water+>+0.1&since=2010-01-01&keep=all&minus=town&min_score=0.01&bbox=16.2,45,16.4,45.2"
+    )
     page.page.click("#command-toggle")
     words = shlex.split(page.page.locator("#command pre").inner_text())
     assert words[0] == "geocmer"
@@ -271,3 +293,34 @@ def test_a_phone_has_the_map_above_and_no_sideways_scroll(visit: Visits) -> None
     assert view["width"] == 390
     page.page.locator("#grid .card").first.tap()
     assert page.page.locator("#detail").bounding_box()["width"] == 390
+
+
+def test_a_picture_of_ones_own_asks_too(visit: Visits, served: Served, tmp_path: Path) -> None:
+    store = geocmer.open(served.store)
+    store.search("lake", k=1)[0].image().save(tmp_path / "my lake.png")
+    page = visit()
+    page.page.set_input_files("#picture", tmp_path / "my lake.png")
+    page.page.wait_for_selector("#refinements .chip")
+    page.settle()
+    assert page.ids() == [hit.id for hit in store.search(like=tmp_path / "my lake.png", k=100)]
+    assert page.page.locator(".chip img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    page.page.click("#command-toggle")
+    assert "'--like=my lake.png'" in page.page.locator("#command pre").inner_text()
+    (tmp_path / "no.png").write_text("<svg onload=alert(1)>")
+    page.page.set_input_files("#picture", tmp_path / "no.png")
+    page.page.wait_for_selector("#status.failed")
+    assert "no.png cannot be read as a picture" in page.page.locator("#status").inner_text()
+    page.complaints[:] = [line for line in page.complaints if "400" not in line]  # the browser notes a refused request
+
+
+@pytest.mark.parametrize("asked", ["like=", "more=", "less=", "like=picture-", "like=picture-../", "q=lake&region="])
+def test_a_browser_names_no_file(served: Served, tmp_path: Path, asked: str) -> None:
+    """What a page may ask with opens no file of the machine, whatever is in it."""
+    area = '{"type": "Polygon", "coordinates": [[[16, 45], [17, 45], [17, 46], [16, 45]]]}'
+    (tmp_path / "area.geojson").write_text(area)
+    connection = http.client.HTTPConnection(urlsplit(served.address).netloc)
+    connection.request("GET", f"/api/search?{asked}{quote(str(tmp_path / 'area.geojson'))}")
+    answer = connection.getresponse()
+    assert answer.status == 400
+    told = answer.read()
+    assert any(said in told for said in (b"is not a tile's id", b"is no longer kept", b"is not WKT"))

@@ -59,6 +59,7 @@ def test_our_own_page_may_ask(served: Served) -> None:
 def test_what_is_not_reading_asks_for_the_header_of_our_scripts(served: Served) -> None:
     assert status(served.address, method="POST") == 403
     assert status(served.address, method="POST", X_Geocmer="1") == 405
+    assert status(served.address, "/api/pictures", method="POST") == 403
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,8 @@ export async function search() {
   }
 }
 
+export const fail = (message) => tell("fail", message);
+
 /** Tell everybody which hit the pointer or the keyboard is at, or null. */
 let hovered = null;
 export function hover(hit) {

@@ -1,9 +1,9 @@
 // Requests. What the server says went wrong is thrown as an error with its one line.
 
-export async function ask(path, { signal } = {}) {
+export async function ask(path, { signal, method = "GET", body } = {}) {
   let response;
   try {
-    response = await fetch(path, { signal, headers: { "x-geocmer": "1" } });
+    response = await fetch(path, { signal, method, body, headers: { "x-geocmer": "1" } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error("the server does not answer; is `geocmer serve` still running?");
@@ -19,4 +19,7 @@ export async function ask(path, { signal } = {}) {
   throw new Error(line);
 }
 
-export const picture = (tile, kind = "thumbnail") => `/api/tiles/${tile}/${kind}`;
+const GIVEN = "picture-";
+export const isGiven = (key) => key.startsWith(GIVEN);
+/** The address of a picture: of a tile, or one that the person gave. */
+export const picture = (tile, kind = "thumbnail") => (isGiven(tile) ? `/api/pictures/${tile}` : `/api/tiles/${tile}/${kind}`);

@@ -6,7 +6,7 @@ import { byId, make } from "./dom.js";
 import { fitView, showBox } from "./map.js";
 import { refine } from "./search_box.js";
 import { change, state } from "./state.js";
-import { day, fileName, metres, percent, position, score, tileName, wind } from "./words.js";
+import { day, fileName, likely, metres, percent, position, score, tileName, wind } from "./words.js";
 
 const panel = byId("detail");
 let shown = null;
@@ -122,7 +122,7 @@ function classes(hit) {
 
 function facts(hit) {
   const rows = [
-    ["score", score(hit.score)], ["rank", `${hit.rank} of ${answer.count}`], ["category", hit.category],
+    ["score", score(hit.score)], ["probability", likely(hit.probability)], ["rank", `${hit.rank} of ${answer.count}`], ["category", hit.category],
     ["taken", hit.datetime?.replace("T", " ").replace("Z", " UTC")], ["place", position(hit.centre)], ["pixel", `${Number(hit.gsd.toPrecision(3))} m`],
     ["window", `row ${hit.row}, column ${hit.col}, ${hit.size} px`], ["usable", hit.valid_share < 1 ? percent(hit.valid_share) : null],
     ["scene", fileName(hit.scene)], ["says", hit.captions[0]], ["id", hit.id],

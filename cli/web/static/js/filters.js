@@ -18,6 +18,7 @@ export function makeFilters(store) {
     landCover(),
     area(),
     field("Least score", "min_score", make("input", { type: "number", step: "0.01" })),
+    field("Least probability, 0 to 1", "min_probability", make("input", { type: "number", step: "0.05", min: 0, max: 1 })),
     field("Hits", "k", make("select", {}, ...[50, 100, 200, 500, 1000, 2000, 5000, 10000].map((k) => option(k === 100 ? "" : String(k), String(k))))),
     field("Of one place keep", "keep", make("select", {}, option("", "the best hit"), option("newest", "the newest hit"), option("all", "all dates"))),
     field("Keep away from", "minus", make("input", { placeholder: "words" })),

@@ -5,7 +5,7 @@ import { picture } from "./api.js";
 import { SHADES, step } from "./colours.js";
 import { byId, make } from "./dom.js";
 import { change, state } from "./state.js";
-import { day, fileName, metres, score, tileName } from "./words.js";
+import { day, fileName, likely, metres, score, tileName } from "./words.js";
 
 const MIN_CARD_PX = 124;
 const WORDS_PX = 43;
@@ -67,9 +67,9 @@ function card(hit, at) {
   const frames = [frame(hit.id, hit.picture, severalDates ? day(hit.datetime) : ""), ...hit.partners.slice(0, 2).map((partner) => frame(partner.id, true, partner.relation))];
   const dot = make("i", { className: "dot", style: { background: SHADES[step(hit.score, answer.low, answer.high)] } });
   const words = make("span", { className: "words" },
-    make("span", { className: "line" }, make("span", { className: "score" }, dot, `${hit.rank}. ${score(hit.score)}`)),
+    make("span", { className: "line first" }, make("span", { className: "score" }, dot, `${hit.rank}. ${score(hit.score)}`), hit.probability === null ? null : make("b", { className: "likely", textContent: likely(hit.probability), title: "Probability that the tile shows it" })),
     make("span", { className: "line soft", textContent: near.join(" · ") || hit.category || fileName(hit.scene) }));
-  const label = [`${hit.rank}. ${tileName(hit)}`, `score ${score(hit.score)}`, ...near, day(hit.datetime)].filter(Boolean).join(", ");
+  const label = [`${hit.rank}. ${tileName(hit)}`, `score ${score(hit.score)}`, hit.probability === null ? "" : `probability ${likely(hit.probability)}`, ...near, day(hit.datetime)].filter(Boolean).join(", ");
   const button = make("button", { type: "button", className: "card", "aria-label": label, tabIndex: at === current ? 0 : -1, title: label },
     make("span", { className: "pictures" }, ...frames), words);
   if (state.hit === hit.id) button.setAttribute("aria-current", "true");

@@ -1,7 +1,7 @@
 // The box for words, with suggestions while one types, and what refines the question: chips that can be taken away.
 
-import { answer, on } from "./answer.js";
-import { picture } from "./api.js";
+import { answer, fail, on } from "./answer.js";
+import { ask, isGiven, picture } from "./api.js";
 import { byId, make } from "./dom.js";
 import { change, onChange, state } from "./state.js";
 
@@ -17,6 +17,7 @@ export function makeSearchBox(store) {
     change({ q: input.value.trim(), hit: "" });
   };
   input.oninput = suggest;
+  takePictures();
   onChange((changed) => {
     if (changed.has("q")) input.value = state.q;
     refinements();
@@ -52,13 +53,35 @@ function refinements() {
 }
 
 function chip(name, said, value) {
-  const words = name === "minus" ? `${said} ${value}` : `${said} ${answer.byId.get(value)?.category ?? value.slice(0, 6)}`;
+  const words = isGiven(value) ? `${said} this picture` : name === "minus" ? `${said} ${value}` : `${said} ${answer.byId.get(value)?.category ?? value.slice(0, 6)}`;
   const image = name === "minus" ? null : make("img", { src: picture(value), alt: "" });
   const remove = make("button", {
     type: "button", textContent: "✕", "aria-label": `Remove: ${words}`,
     onclick: () => change({ [name]: state[name].filter((other) => other !== value) }),
   });
   return make("span", { className: "chip" }, image, make("span", { textContent: words }), remove);
+}
+
+/** Look for what a picture shows, which is chosen or dropped on the page. */
+function takePictures() {
+  const file = byId("picture");
+  byId("picture-button").onclick = () => file.click();
+  file.onchange = () => { give(file.files[0]); file.value = ""; };
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    give(event.dataTransfer.files[0]);
+  });
+}
+
+async function give(file) {
+  if (!file) return;
+  try {
+    const { key } = await ask(`/api/pictures?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    change({ like: [key], hit: "" });
+  } catch (error) {
+    fail(error.message);
+  }
 }
 
 /** Add a tile to what is meant, or to what is not. */

@@ -5,10 +5,9 @@ import { RAMP } from "./colours.js";
 import { byId, draw, make } from "./dom.js";
 import { makeSave } from "./save.js";
 import { change, state } from "./state.js";
-import { count, day, plural, score } from "./words.js";
+import { count, day, likely, plural, score } from "./words.js";
 
 let store = null;
-const range = { low: null };
 
 export function makeSummary(found) {
   store = found;
@@ -40,7 +39,8 @@ function show(found) {
   byId("side").removeAttribute("aria-busy");
   byId("intro").hidden = found !== null;
   byId("actions").hidden = found === null;
-  byId("legend").hidden = !found?.count;
+  byId("save").hidden = !found?.count;
+  byId("legend").hidden = !found?.count && state.min_score === "" && state.min_probability === "";
   byId("notes").hidden = true;
   document.title = found ? `${found.title || "tiles like these"} · geocmer` : "geocmer";
   if (found === null) {
@@ -73,7 +73,10 @@ function command(line, plan) {
 }
 
 function legend() {
-  if (answer.low === null) return;
+  if (answer.low === null) {
+    byId("legend").replaceChildren(...(byId("legend").hidden ? [] : [least()]));
+    return;
+  }
   const bar = make("i", { style: { background: RAMP } });
   const parts = [make("div", { className: "scale" }, `score ${score(answer.low)}`, bar, score(answer.high))];
   if (answer.relations) {
@@ -83,16 +86,19 @@ function legend() {
   byId("legend").replaceChildren(parts[0], least(), ...parts.slice(1));
 }
 
-/** A slider for the least score; the range stays that of the answer without one. */
+/** A slider for the least probability, or for the least score where hits have none; it ranges as far as all hits do. */
 function least() {
-  const from = state.min_score === "" ? answer.low : Math.min(Number(state.min_score), range.low ?? (answer.relations ? 0 : -0.2));
-  if (state.min_score === "") range.low = answer.low;
-  const value = state.min_score === "" ? from : Number(state.min_score);
-  const output = make("output", { textContent: score(value) });
-  const slider = make("input", { type: "range", min: from, max: answer.high, step: "any", value, "aria-label": "Least score" });
-  slider.oninput = () => { output.textContent = score(Number(slider.value)); };
-  slider.onchange = () => change({ min_score: Number(slider.value) <= from ? "" : Number(slider.value).toFixed(3), hit: "" });
-  return make("label", { className: "least" }, "at least", slider, output);
+  const known = (answer.hits[0]?.probability ?? null) !== null;
+  const name = known || state.min_probability !== "" ? "min_probability" : "min_score";
+  const [title, said] = name === "min_score" ? ["Least score", score] : ["Least probability", likely];
+  const set = state[name] === "" ? null : Number(state[name]);
+  const low = name === "min_probability" ? 0 : set === null ? answer.low : Math.min(set, answer.relations ? 0 : -0.2);
+  const high = name === "min_probability" ? 1 : Math.max(answer.high ?? -Infinity, set ?? -Infinity, low);
+  const output = make("output", { textContent: said(set ?? low) });
+  const slider = make("input", { type: "range", min: low, max: high, step: "any", value: set ?? low, "aria-label": title });
+  slider.oninput = () => { output.textContent = said(Number(slider.value)); };
+  slider.onchange = () => change({ [name]: Number(slider.value) <= low ? "" : Number(slider.value).toFixed(3), hit: "" });
+  return make("label", { className: "least" }, name === "min_score" ? "at least" : "likely at least", slider, output);
 }
 
 /** What the store holds, and questions that it can answer. */

@@ -3,6 +3,8 @@
 export const count = (n) => n.toLocaleString("en");
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 export const percent = (share) => `${Math.round(share * 100)} %`;
+/** A probability: never 0 or 100 %, which nobody can know. */
+export const likely = (p) => (p === null || p === undefined ? "" : p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : percent(p));
 export const metres = (m) => (m < 1000 ? `${Math.round(m)} m` : `${(m / 1000).toFixed(m < 1e4 ? 1 : 0)} km`);
 export const day = (datetime) => datetime?.slice(0, 10) ?? "";
 export const fileName = (uri) => (uri ? uri.split(/[\\/]/).pop() : "");
