@@ -52,7 +52,7 @@ def _figure(hit: Hit) -> str:
     image = f'<img src="{html.escape(picture)}" style="width:96px;height:96px" alt="">' if picture else ""
     score = "" if hit.score is None else f" {hit.score:.3f}"
     if hit.probability is not None:
-        score += f", {percent(hit.probability)}"
+        score += f"<br>{percent(hit.probability).replace(' ', '&nbsp;')}"
     about = "; ".join([hit.category or "", *(partner.relation for partner in hit.partners)]).strip("; ")
     caption = f"<b>{hit.rank}</b>{score}<br>{html.escape(about)}"
     name = html.escape(f"{hit.id} {hit.uri or ''}")
