@@ -24,6 +24,8 @@ COMMANDS = {
     "import": "Import embeddings that others made, such as those of Major TOM, Clay, Tessera or Earth Genome.",
     "search": "Find the tiles that look most like the words, exactly, within a region.",
     "change": "Find places that show something in later pictures and not in earlier ones, or the reverse with --gone.",
+    "concept": "Teach a store what you look for, by hits that you marked or areas that you drew.",
+    "detect": "Find every place that shows a concept, or what words say: polygons with areas, or a raster.",
     "serve": "Search a store in the browser: map, pictures, relations, dates, export.",
     "train": "Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.",
     "calibrate": "Make the calibration of an adapter, by which hits have probabilities, and tell what it is worth.",
@@ -80,9 +82,17 @@ class _Loaded(Mapping[str, Any]):
 
 
 def load(name: str) -> Any:
-    """Import a command; in its help each word of the module's `HELP_WORDS` stands for what the function returns."""
+    """Import a command, or a group, whose module names its `PARTS`.
+
+    In the help of a command each word of the module's `HELP_WORDS` stands for what the function returns.
+    """
     function = f"{name}_" if iskeyword(name) else name
     module = import_module(f".{function}", __package__)
+    if hasattr(module, "PARTS"):
+        group = typer.Typer(name=name, help=module.HELP, no_args_is_help=True, add_completion=False)
+        for part, of_part in module.PARTS.items():
+            group.command(part, cls=Command)(_interruptible(of_part))
+        return get_command(group)
     app = typer.Typer(add_completion=False)
     app.command(name, cls=Command)(_interruptible(getattr(module, function)))
     command: Any = get_command(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -13,13 +14,22 @@ def page() -> str:
     """The whole page."""
     root: Any = get_command(app)
     pages = ["# Command line\n\nGenerated from `geocmer --help` by `python docs/generate.py`; a test keeps it so."]
-    for name, command in root.commands.items():
+    for name, command in _commands(root):
         context = click.Context(command, info_name=f"geocmer {name}")
         usage = " ".join(command.collect_usage_pieces(context))
         pages += [f"## geocmer {name}", f"    geocmer {name} {usage}", _text(command.help)]
         rows = [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
         pages.append("\n".join(["| argument or option | |", "|---|---|", *rows]))
     return "\n\n".join(pages) + "\n"
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command, those of a group below its name."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _text(help_: str | None) -> str:

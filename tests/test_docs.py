@@ -63,6 +63,8 @@ def test_every_command_shows_an_example() -> None:
     for name, command in root.commands.items():
         assert f"Example: geocmer {name}" in command.help
         assert " ".join(command.help.split()).startswith(COMMANDS[name]), f"{name}: as in cli/commands.py"
+        for below, part in getattr(command, "commands", {}).items():
+            assert f"Example: geocmer {name} {below}" in part.help
 
 
 @pytest.mark.parametrize("name", PAGES_MADE)
@@ -150,6 +152,8 @@ def test_documented_commands_parse(line: str) -> None:
 
     root: Any = get_command(_command().load().__globals__["app"])
     name, *args = shlex.split(line)
+    while hasattr(root.commands[name], "commands"):
+        root, (name, *args) = root.commands[name], args
     root.commands[name].make_context(name, [a for a in args if a != "SCENE..."])
 
 

@@ -21,6 +21,9 @@ _TOUCH_DEGREES = 1e-6
 _MIN_BLOCK_TILES, _MAX_BLOCK_TILES = 9, 400
 """Limits of a block: with smaller ones most tiles are buffers, with larger ones validation is a single place."""
 
+_BLOCKS_OF_FOLD = 4
+"""Blocks that make a fold: several, so that each fold has some of every kind of place."""
+
 
 def split(footprints: NDArray[np.object_], share: float = 0.2, seed: int = 0) -> NDArray[np.str_]:
     """Assign a part to each tile: `train`, `val` or `buffer`.
@@ -47,6 +50,39 @@ def split(footprints: NDArray[np.object_], share: float = 0.2, seed: int = 0) ->
     touching = _touching(footprints[others], footprints[part == VAL])
     part[others[touching]] = BUFFER
     return part
+
+
+def spatial_folds(
+    footprints: NDArray[np.object_], answers: NDArray[np.bool_], count: int = 5, seed: int = 0
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Divide tiles into folds for cross-validation: what is trained on touches nothing that is validated on.
+
+    Tiles are grouped into compact blocks, and each block, in random order, goes to the fold with the fewest positives.
+
+    Args:
+        footprints: WGS84 polygons, cut at the antimeridian, (n,).
+        answers: (n,) True for positives.
+        count: of folds.
+        seed: of the order.
+
+    Returns:
+        Rows to train on and rows to validate on, of each fold; every row is validated on once.
+    """
+    n = len(footprints)
+    blocks = list(_blocks(_centers(footprints), np.arange(n), max(1, n // (_BLOCKS_OF_FOLD * count))))
+    fold, held = np.zeros(n, np.intp), np.zeros((count, 2))
+    for index in np.random.default_rng(seed).permutation(len(blocks)):
+        rows = blocks[index]
+        chosen = min(range(count), key=lambda number: tuple(held[number]))
+        fold[rows] = chosen
+        held[chosen] += answers[rows].sum(), len(rows)
+    divided = []
+    for number in range(count):
+        inside, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        apart = np.ones(len(others), bool)
+        apart[_touching(footprints[others], footprints[inside])] = False
+        divided.append((others[apart], inside))
+    return divided
 
 
 def _touching(footprints: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.intp]:

@@ -22,6 +22,7 @@ from ..store.store import Store
 from .notes import notes
 from .parser import parse
 from .query import Query
+from .taught import taught_concepts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,8 @@ def answer_question(
         min_probability -= PRINTED_SCORE_STEP / 2
     query = question.read()
     if query.clauses:
-        for note in _notes(store, question, query):
+        taught, about = taught_concepts(store, question, query)
+        for note in (*_notes(store, question, query), *about):
             notify(note)
         for name, given in (("category prior", category_prior), ("approximate search", approximate)):
             if given:
@@ -149,8 +151,9 @@ def answer_question(
 
         notify(f"read as: {query} (--literal takes the words as one description)")
         ask = partial(
-            relate, store, query, encoder.encode_texts, filter=filter, min_score=min_score, calibration=calibration
-        )
+            relate, store, query, encoder.encode_texts, filter=filter, min_score=min_score, calibration=calibration,
+            taught=taught,
+        )  # fmt: skip
         answer = ask(k=k, keep=keep, min_probability=min_probability)
         if calibration is not None:
             _say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
@@ -186,10 +189,13 @@ def question_vector(
         InputError: nothing is asked for, or a value cannot be used.
     """
     query = question.read()
-    for note in _notes(store, question, query):
+    taught, about = taught_concepts(store, question, query)
+    for note in (*_notes(store, question, query), *about):
         notify(note)
     if query.note:
         notify(f"read as one description: {query.note}")
+    if query.concept in taught:
+        return taught[query.concept].direction, taught[query.concept].likelihood
     texts = [query.concept] if len(question.texts) == 1 else question.texts
     parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
     calibration = None if question.has_examples else calibration_of(encoder)

@@ -19,6 +19,7 @@ from ..store.store import Store
 from .join import RankedTiles, join
 from .partners import make_partners
 from .query import Query
+from .taught import Taught
 from .tile_scores import score_tiles
 
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
@@ -36,6 +37,7 @@ def relate(
     keep: Literal["best", "newest"] | None = None,
     calibration: Calibration | None = None,
     min_probability: float | None = None,
+    taught: Taught | None = None,
 ) -> Answer:
     """Find the `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
@@ -54,6 +56,7 @@ def relate(
         keep: one hit for each place, as in `nearest_tiles`; partners are any tiles, of the hit's place too.
         calibration: of the encoder. None: the tiles of the store are a makeshift, and hits have no probability.
         min_probability: the least probability of a hit, which needs `calibration`.
+        taught: concepts that stand for words of the query.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -65,14 +68,18 @@ def relate(
     snapshot = store.snapshot()
     snapshot.require_encoder(fingerprint)
     period = Filter(since=filter.since, until=filter.until)
+    known = {number: taught[name].likelihood for number, name in enumerate(query.concepts) if taught and name in taught}
     concept_vectors = encode(query.concepts)
-    if calibration is None:
-        others = encode(background())
-        tiles = score_tiles(snapshot, period, Calibration.of_sample(others, others[:0]).directions(concept_vectors))
-        measure = Calibration.of_sample(others, tiles.sample)
-    else:
-        tiles, measure = score_tiles(snapshot, period, calibration.directions(concept_vectors)), calibration
-    every = iter([measure.probability(products) for products in tiles.products])
+    others = encode(background()) if calibration is None else None
+    aimed = calibration if others is None else Calibration.of_sample(others, others[:0])
+    assert aimed is not None  # it is given, or made
+    directions = aimed.directions(concept_vectors)
+    for number, likelihood in known.items():
+        directions[number] = likelihood.directions[0]
+    tiles = score_tiles(snapshot, period, directions)
+    measure = aimed if others is None else Calibration.of_sample(others, tiles.sample)
+    measures = [known[number].calibration if number in known else measure for number in range(len(directions))]
+    every = iter([one.probability(products) for one, products in zip(measures, tiles.products, strict=True)])
     p = [reduce(np.maximum, islice(every, len(concepts))) for concepts in query.any_of]
     clauses = list(zip(query.clauses, p[1:], strict=True))
     factors = 2 if query.one_clause else 1 + len(clauses)
@@ -116,6 +123,7 @@ def relate(
 
     scores = ranked.scores[kept]
     return Answer(
-        plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store), concept_vectors[0],
+        plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store),
+        directions[0] if 0 in known else concept_vectors[0],
         probabilities=None if calibration is None else lambda page: scores[page] ** factors,
     )  # fmt: skip

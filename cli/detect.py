@@ -1,0 +1,55 @@
+"""`geocmer detect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options as opt
+from .console import say
+
+RASTERS = (".tif", ".tiff")
+
+
+def detect(
+    name: Annotated[str, typer.Argument(help="A concept that was taught, see `geocmer concept`, or words.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Polygons: .gpkg, .geojson, .fgb, .parquet, .csv; a raster: .tif.")
+    ],
+    store: opt.StoreDir = opt.STORE,
+    min_probability: Annotated[
+        float, typer.Option("--min-probability", help="Least probability of a tile, for polygons.")
+    ] = 0.5,
+    resolution: Annotated[
+        float | None, typer.Option("--resolution", help="Side of a pixel of the raster, in units of its CRS.")
+    ] = None,
+    bbox: opt.Bbox = None,
+    region: opt.RegionText = None,
+    within: opt.Within = None,
+    category: opt.Category = None,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    gsd: opt.Gsd = None,
+    where: opt.Where = None,
+    as_of: opt.AsOf = None,
+) -> None:
+    """Find every place that shows a concept, or what words say: polygons with areas, or a raster.
+
+    All tiles are scored, and neighbours merged into one polygon.
+
+    To a .tif goes the probability of every place, of all dates the greatest, as a COG that opens in QGIS.
+
+    Example: geocmer detect solar -o found.gpkg
+    """
+    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
+    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
+    collection = opt.open_collection(store, as_of=as_of)
+    if output.suffix.lower() in RASTERS:
+        width, height = collection.write_probabilities(name, output, resolution=resolution, **conditions)
+        say(f"{width} x {height} pixels written to {output}")
+        return
+    found = collection.detect(name, min_probability=min_probability, **conditions)
+    found.save(output)
+    say(f"{len(found)} polygons, {found.areas.sum() / 1e6:.3f} km2, written to {output}")

@@ -1,0 +1,183 @@
+"""Teaching: concepts from marked tiles, and the detections of what was taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..store.filter import Filter
+from .opening import Opening
+
+if TYPE_CHECKING:
+    from ..export.detections import Detections
+    from ..search.concept import Concept
+    from ..search.tile_probabilities import Detector, TileProbabilities
+    from ..store.vectors import EncoderInfo
+
+LEAST = 0.5
+"""Probability from which on a tile counts as detected."""
+
+
+class Teaching(Opening):
+    """What a `Collection` can be taught, and what it then finds everywhere."""
+
+    def make_concept(
+        self,
+        name: str,
+        labels: str | Path,
+        *,
+        column: str | None = None,
+        yes: str | Sequence[str] = (),
+        drawn: int | None = None,
+        seed: int = 0,
+    ) -> Concept:
+        """Teach a concept with marked hits or areas, and keep it in the store; then it is asked by its name.
+
+        Args:
+            name: of the concept.
+            labels: file of marks: hits of an export with yes or no beside them, or areas and points on the ground.
+            column: that holds the marks; None for `label`.
+            yes: marks that mean yes; every other then means no.
+            drawn: tiles drawn from the store that stand for the rest of the world, 1000 if not given.
+            seed: of all chance.
+
+        Raises:
+            InputError: the file or its marks cannot be used, or are too few.
+            StoreError: the store has no vectors, or cannot be written.
+        """
+        from ..search.concepts import DRAWN, make_concept
+
+        wanted = [yes] if isinstance(yes, str) else list(yes)
+        drawn = DRAWN if drawn is None else drawn
+        return make_concept(
+            self.store, name, labels, column=column, yes=wanted, drawn=drawn, seed=seed, notify=self._notify
+        )
+
+    def concepts(self) -> list[Concept]:
+        """Read the concepts that the store was taught."""
+        from ..search.concepts import list_concepts
+
+        return list_concepts(self.store)
+
+    def concept(self, name: str) -> Concept:
+        """Read the concept of a name.
+
+        Raises:
+            StoreError: there is none, or its record is damaged.
+        """
+        from ..search.concepts import get_concept
+
+        return get_concept(self.store, name)
+
+    def remove_concept(self, name: str) -> None:
+        """Remove a concept.
+
+        Raises:
+            StoreError: there is none of the name.
+        """
+        from ..search.concepts import remove_concept
+
+        remove_concept(self.store, name)
+
+    def export_concept(self, name: str, path: str | Path) -> None:
+        """Write a concept to a JSON file, for another store whose vectors the same encoder made.
+
+        Raises:
+            StoreError: there is none of the name.
+            InputError: the file cannot be written.
+        """
+        from ..search.concepts import export_concept
+
+        export_concept(self.store, name, Path(path))
+
+    def import_concept(self, path: str | Path, name: str | None = None) -> Concept:
+        """Take a concept from a file that `export_concept` wrote.
+
+        Raises:
+            InputError: it is no such file.
+            FingerprintError: another encoder made the store's vectors.
+        """
+        from ..search.concepts import import_concept
+
+        return import_concept(self.store, Path(path), name)
+
+    def probabilities(self, name: str, *, filter: Filter | None = None, **conditions: Any) -> TileProbabilities:
+        """Compute how probably every tile shows a concept, or what words say where no concept has this name.
+
+        Args:
+            name: of the concept, or words.
+            filter: conditions on the tiles.
+            **conditions: or the same by name, see `make_filter`.
+
+        Raises:
+            InputError: it is neither a concept nor words for which the model has a calibration.
+            StoreError: there are no vectors.
+            FingerprintError: it was taught on vectors of another encoder.
+        """
+        from ..search.tile_probabilities import tile_probabilities
+
+        chosen = self._filter(filter, conditions)
+        snapshot = self.store.snapshot()
+        found = tile_probabilities(snapshot, self._detector(name, snapshot.require_encoder()), chosen)
+        if found.unembedded:
+            self._notify(f"{found.unembedded} tiles have no vector yet and are left out; run `geocmer embed`")
+        return found
+
+    def _detector(self, name: str, made_by: EncoderInfo) -> Detector:
+        """Make the detector of a concept or of words; which of them it is, is said."""
+        from ..search.concepts import find_concepts
+        from ..search.probability import calibration_of
+        from ..search.tile_probabilities import Detector
+
+        for concept in find_concepts(self.store, [name]).values():
+            concept.require_encoder(made_by)
+            self._notify(f"concept {concept.name!r}, version {concept.version}")
+            return Detector(concept.name, concept.direction, concept.probability)
+        encoder = self._query_encoder(pictures=False)
+        self.store.require_encoder(encoder.fingerprint)
+        calibration = calibration_of(encoder)
+        if calibration is None:
+            raise InputError(
+                f"there is no concept {name!r}, and this model has no calibration that makes probabilities of words; "
+                "teach one with `geocmer concept make`, or run `geocmer calibrate`"
+            )
+        self._notify(f"no concept has the name {name!r}, so these words are looked for")
+        return Detector(name, calibration.directions(encoder.encode_texts([name]))[0], calibration.probability)
+
+    def detect(self, name: str, *, min_probability: float = LEAST, **conditions: Any) -> Detections:
+        """Find every place that shows a concept: tiles, merged with their neighbours into polygons.
+
+        Args:
+            name: of the concept, or words.
+            min_probability: of a tile.
+            **conditions: on the tiles, as in `probabilities`.
+
+        Raises:
+            GeocmerError: as `probabilities`.
+        """
+        from ..export.detections import Detections
+
+        return Detections.of(self.probabilities(name, **conditions), name, min_probability)
+
+    def write_probabilities(
+        self, name: str, path: str | Path, *, resolution: float | None = None, **conditions: Any
+    ) -> tuple[int, int]:
+        """Write how probably each place shows a concept, as a COG; return its width and height.
+
+        Args:
+            name: of the concept, or words.
+            path: of the file.
+            resolution: side of a pixel in units of the CRS; None for the step between tiles.
+            **conditions: on the tiles, as in `probabilities`.
+
+        Raises:
+            GeocmerError: as `probabilities`, or the file cannot be written.
+        """
+        from ..export.probability_raster import write_probabilities
+
+        tiles = self.probabilities(name, **conditions)
+        scenes = {scene.id: scene for scene in self.store.scenes()}
+        frame = write_probabilities(tiles, scenes, Path(path), name, resolution)
+        return frame.width, frame.height

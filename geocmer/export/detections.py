@@ -1,0 +1,131 @@
+"""Detections: tiles that probably show something, merged with their neighbours into polygons, and written to a file."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._types import Float64s, Rows
+from ..errors import InputError
+from ..geometry.merge import geodesic_areas, merge_footprints
+from ..search.tile_probabilities import TileProbabilities
+from .record import round_geometries
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+DRIVERS = {
+    ".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".geojsonl": "GeoJSONSeq", ".fgb": "FlatGeobuf",
+    ".parquet": "", ".csv": "",
+}  # fmt: skip
+"""Suffix -> the driver of GDAL; "" where geopandas writes it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Polygons, the most probable first.
+
+    Attributes:
+        title: what was looked for.
+        polygons: (m,) WGS84, cut at the antimeridian.
+        tiles: (m,) how many tiles each was merged of.
+        mean: (m,) their mean probability.
+        peak: (m,) their greatest probability.
+        areas: (m,) square metres on the ellipsoid.
+    """
+
+    title: str
+    polygons: NDArray[np.object_] = field(repr=False)
+    tiles: Rows = field(repr=False)
+    mean: Float64s = field(repr=False)
+    peak: Float64s = field(repr=False)
+    areas: Float64s = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.polygons)
+
+    @classmethod
+    def of(cls, tiles: TileProbabilities, title: str, least: float) -> Detections:
+        """Merge the tiles with a probability of `least` and more.
+
+        Raises:
+            InputError: `least` is no probability.
+        """
+        if not 0 <= least <= 1:
+            raise InputError(f"the least probability is {least:g}; give one between 0 and 1, for instance 0.5")
+        rows = np.flatnonzero(tiles.values >= np.float32(least))
+        group, polygons = merge_footprints(tiles.footprints(rows))
+        count = len(polygons)
+        p = tiles.values[rows].astype(np.float64)
+        number = np.bincount(group, minlength=count)
+        mean = np.bincount(group, p, count) / np.maximum(number, 1)
+        peak = np.zeros(count)
+        np.maximum.at(peak, group, p)
+        areas = geodesic_areas(polygons)
+        order = np.lexsort([-areas, -mean])
+        return cls(title, polygons[order], number[order], mean[order], peak[order], areas[order])
+
+    def to_geopandas(self) -> GeoDataFrame:
+        """Make a GeoDataFrame, WGS84, a row for each polygon."""
+        import geopandas
+
+        columns: dict[str, Any] = {
+            "rank": np.arange(1, len(self) + 1),
+            "name": [self.title] * len(self),
+            "probability": self.mean.round(6),
+            "max_probability": self.peak.round(6),
+            "area_m2": self.areas.round(1),
+            "area_km2": (self.areas / 1e6).round(6),
+            "tiles": self.tiles,
+        }
+        return geopandas.GeoDataFrame(columns, geometry=round_geometries(self.polygons), crs="EPSG:4326")
+
+    def save(self, path: str | Path) -> int:
+        """Write the polygons, whole or not at all; return how many there are.
+
+        Raises:
+            InputError: the suffix is not known, or the file cannot be written.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix not in DRIVERS:
+            known = ", ".join(DRIVERS)
+            raise InputError(f"{path}: detections are written as {known}, or as .tif, the probability of every place")
+        if not path.parent.is_dir():
+            raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
+        frame = self.to_geopandas()
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
+                draft = Path(folder) / f"draft{suffix}"
+                _write(frame, draft, suffix, path.stem)
+                draft.replace(path)
+        except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors
+            raise InputError(
+                f"cannot write {path}: {str(error).rstrip('.')}; free some space, or write elsewhere"
+            ) from error
+        return len(self)
+
+
+def _write(frame: GeoDataFrame, path: Path, suffix: str, stem: str) -> None:
+    import shapely
+
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    elif suffix == ".csv":
+        table = frame.drop(columns="geometry").assign(
+            WKT=shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=7)
+        )
+        table.to_csv(path, index=False)
+    else:
+        from .formats.geopackage import layer_name
+
+        options = {"layer": layer_name(stem)} if suffix == ".gpkg" else {}
+        mixed = "MultiPolygon" if suffix in (".gpkg", ".fgb") else "Unknown"
+        frame.to_file(
+            path, driver=DRIVERS[suffix], engine="pyogrio", geometry_type=mixed, promote_to_multi=True, **options
+        )

@@ -1,0 +1,219 @@
+"""A raster of probabilities: every pixel has the greatest of the tiles over its centre, written as a COG.
+
+The raster lies in the CRS of the scenes, or in longitude and latitude where they have several; there, and where a scene
+is turned, a tile is taken for the box around it. A pixel is as large as the step between tiles, so that each tile
+without overlap is one. It is painted in strips of rows, so that memory does not grow with the ground; where tiles lie
+far apart, the empty blocks between them take no space.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from .._types import Float64s
+from ..errors import InputError
+from ..geometry.bbox import WGS84
+from ..search.tile_probabilities import TAKEN_ROWS, TileProbabilities
+from ..store.scene_row import SceneRow
+from ..store.schema import extents
+
+STRIP_ROWS = 512
+"""Rows painted at once: a row of blocks of the file."""
+MAX_PIXELS = 4_000_000_000
+"""More, and the pixels are too small for the ground: a mistake, or to be asked for in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the pixels of a raster lie.
+
+    Attributes:
+        crs: of the raster.
+        transform: from pixel (column, row) to the CRS, north up.
+        width: columns.
+        height: rows.
+    """
+
+    crs: CRS
+    transform: Affine = field(repr=False)
+    width: int
+    height: int
+
+    @classmethod
+    def around(cls, bounds: Float64s, crs: CRS, step: float) -> Frame:
+        """Lay a frame of square pixels around boxes (n, 4) in a CRS, from the upper left corner of all of them.
+
+        Raises:
+            InputError: it would have more than `MAX_PIXELS` pixels.
+        """
+        west, south = bounds[:, :2].min(axis=0)
+        east, north = bounds[:, 2:].max(axis=0)
+        # A row or column more only if a centre of its pixels lies within.
+        width, height = (max(1, math.ceil((high - low) / step - 0.501)) for low, high in ((west, east), (south, north)))
+        if width * height > MAX_PIXELS:
+            raise InputError(
+                f"a raster of {width} x {height} pixels of {step:g} is too large; give a coarser --resolution, or a "
+                "part of the ground with --bbox"
+            )
+        return cls(crs, Affine(step, 0, west, 0, -step, north), width, height)
+
+
+def write_probabilities(
+    tiles: TileProbabilities, scenes: dict[str, SceneRow], path: Path, title: str, resolution: float | None = None
+) -> Frame:
+    """Write the probability of every place as a COG, float32, NaN where there is no tile.
+
+    Args:
+        tiles: with their probabilities.
+        scenes: complete scenes of the store, by id.
+        path: of the file.
+        title: what was looked for.
+        resolution: side of a pixel in units of the CRS; None for the step between tiles.
+
+    Returns:
+        Where its pixels lie.
+
+    Raises:
+        InputError: there are no tiles, the resolution cannot be used, or the file cannot be written.
+    """
+    if not len(tiles.values):
+        raise InputError("no tile matches, so there is nothing to write; widen the region or the filters")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
+    if resolution is not None and not 0 < resolution < math.inf:
+        raise InputError(f"a resolution of {resolution:g} cannot be used; give the side of a pixel in units of the CRS")
+    crs = _common_crs(scenes)
+    bounds, step = _tile_bounds(tiles, scenes, crs)
+    frame = Frame.around(bounds, crs, resolution or step)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
+            plain, cog = Path(folder) / "plain.tif", Path(folder) / "draft.tif"
+            _write_strips(plain, frame, bounds, tiles.values, title)
+            _copy_as_cog(plain, cog)
+            cog.replace(path)
+    except (OSError, RuntimeError) as error:  # rasterio's errors are of both kinds
+        raise InputError(
+            f"cannot write {path}: {str(error).rstrip('.')}; free some space, or write elsewhere"
+        ) from error
+    return frame
+
+
+def _common_crs(scenes: dict[str, SceneRow]) -> CRS:
+    """The CRS that all scenes share, else longitude and latitude."""
+    found = {scene.crs for scene in scenes.values()}
+    return CRS.from_user_input(found.pop()) if len(found) == 1 else WGS84
+
+
+def _tile_bounds(tiles: TileProbabilities, scenes: dict[str, SceneRow], crs: CRS) -> tuple[Float64s, float]:
+    """Compute the boxes (n, 4) of the tiles in a CRS, in the order of their values, and the step between tiles."""
+    bounds = np.empty((len(tiles.values), 4))
+    straight = {name: scene for name, scene in scenes.items() if _is_straight(scene, crs)}
+    placed = np.zeros(len(bounds), bool)
+    if straight:
+        for rows, found in _from_grids(tiles, straight):
+            bounds[rows], placed[rows] = found, True
+    rest = np.flatnonzero(~placed)
+    transformer = None if crs == WGS84 else Transformer.from_crs(WGS84, crs, always_xy=True)
+    for start in range(0, len(rest), TAKEN_ROWS):
+        some = rest[start : start + TAKEN_ROWS]
+        shapes = tiles.footprints(some)
+        if transformer is None:
+            bounds[some] = extents(shapes)  # unwrapped: a tile across the antimeridian goes on beyond 180
+        else:
+            moved = shapely.transform(shapes, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+            bounds[some] = shapely.bounds(moved)
+    steps = [abs(scene.grid.transform[0]) * scene.grid.stride for scene in straight.values()]
+    if len(rest):
+        sizes = np.minimum(bounds[rest, 2] - bounds[rest, 0], bounds[rest, 3] - bounds[rest, 1])
+        steps.append(float(np.median(sizes)))
+    return bounds, min(steps)
+
+
+def _is_straight(scene: SceneRow, crs: CRS) -> bool:
+    """Whether the tiles of a scene are boxes in a CRS."""
+    transform = scene.grid.transform
+    return len(transform) >= 6 and not transform[1] and not transform[3] and CRS.from_user_input(scene.crs) == crs
+
+
+def _from_grids(tiles: TileProbabilities, scenes: dict[str, SceneRow]) -> Iterator[tuple[NDArray[np.intp], Float64s]]:
+    """Yield rows of the tiles, and their boxes from the grids of their scenes: without projecting a footprint."""
+    order = np.argsort(tiles.rowids)
+    names = list(scenes)
+    table = np.array(
+        [[*scenes[name].grid.transform[:6], scenes[name].grid.width, scenes[name].grid.height] for name in names]
+    )
+    for batch in tiles.snapshot.scan(["scene_id", "row", "col", "size"]):
+        at = np.searchsorted(tiles.rowids, rowids := batch["_rowid"].to_numpy(), sorter=order)
+        at = order[np.minimum(at, len(order) - 1)]
+        encoded = batch["scene_id"].dictionary_encode()
+        known = {name: number for number, name in enumerate(names)}
+        codes = np.array([known.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
+        scene = codes[encoded.indices.to_numpy()]
+        wanted = (tiles.rowids[at] == rowids) & (scene >= 0)
+        a, _, c, _, e, f, width, height = table[scene[wanted]].T
+        row, col, size = (batch[name].to_numpy()[wanted].astype(np.float64) for name in ("row", "col", "size"))
+        x = c + a * np.stack([col, np.minimum(col + size, width)])  # a tile ends where its scene does
+        y = f + e * np.stack([row, np.minimum(row + size, height)])
+        yield at[wanted], np.column_stack([x.min(0), y.min(0), x.max(0), y.max(0)])
+
+
+def _write_strips(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:
+    import rasterio
+    from rasterio.windows import Window
+
+    left, top, step = frame.transform.c, frame.transform.f, frame.transform.a
+    # A pixel belongs to a tile if its centre lies in it; half a pixel's thousandth of rounding is no gap.
+    first = np.ceil(np.column_stack([bounds[:, 0] - left, top - bounds[:, 3]]) / step - 0.501).astype(np.int64)
+    last = np.ceil(np.column_stack([bounds[:, 2] - left, top - bounds[:, 1]]) / step - 0.501).astype(np.int64)
+    last = np.maximum(last, first + 1)
+    order = np.argsort(first[:, 1], kind="stable")
+    tallest = int((last - first)[:, 1].max())
+    profile: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": math.nan, "tiled": True}
+    profile |= {"blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 3, "sparse_ok": True}
+    profile |= {"crs": frame.crs.to_wkt(), "transform": frame.transform, "bigtiff": "if_safer"}
+    with rasterio.open(path, "w", width=frame.width, height=frame.height, **profile) as file:
+        file.set_band_description(1, f"probability of {title}")
+        starts = first[order, 1]
+        for start in range(0, frame.height, STRIP_ROWS):
+            rows = min(STRIP_ROWS, frame.height - start)
+            low, high = np.searchsorted(starts, (start - tallest, start + rows))
+            some = order[low:high]
+            if not len(some):
+                continue
+            strip = np.full((rows, frame.width), -np.inf, np.float32)
+            _paint(strip, first[some] - [0, start], last[some] - [0, start], values[some])
+            strip[np.isneginf(strip)] = np.nan
+            file.write(strip, 1, window=Window(0, start, frame.width, rows))
+
+
+def _paint(
+    strip: NDArray[np.float32], first: NDArray[np.int64], last: NDArray[np.int64], values: NDArray[np.float32]
+) -> None:
+    """Raise the pixels under each tile to its value; all tiles at once, a pixel of each at a time."""
+    height, width = strip.shape
+    first, last = np.maximum(first, 0), np.minimum(last, [width, height])
+    sides = last - first
+    most = sides.max(axis=0, initial=0)
+    for down in range(int(most[1])):
+        for right in range(int(most[0])):
+            held = np.flatnonzero((sides[:, 0] > right) & (sides[:, 1] > down))
+            np.maximum.at(strip, (first[held, 1] + down, first[held, 0] + right), values[held])
+
+
+def _copy_as_cog(source: Path, target: Path) -> None:
+    """Rewrite a GeoTIFF as a cloud-optimized one, with overviews."""
+    from rasterio.shutil import copy
+
+    options = {"compress": "DEFLATE", "predictor": "FLOATING_POINT", "overview_resampling": "AVERAGE"}
+    copy(source, target, driver="COG", sparse_ok="YES", bigtiff="IF_SAFER", **options)

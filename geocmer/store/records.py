@@ -1,0 +1,116 @@
+"""Named records of a store, as text: what it was taught and which searches it keeps, a row each in a table of its own.
+
+The table is made with the first record. A record is replaced and removed in one commit, as the tiles are, so that a
+killed writer leaves the old one; who reads a record checks what it says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StoreError
+from . import connection, lance, maintenance
+from .durability import has_version, sync
+from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLE = "records"
+
+
+def records_schema() -> pa.Schema:
+    """Describe the table: the kind and the name of a record make its key."""
+    import pyarrow as pa
+
+    texts = (pa.field(name, pa.string()) for name in ("kind", "name", "text"))
+    return pa.schema([key_field(), *texts], metadata={SCHEMA_KEY: SCHEMA_VERSION})
+
+
+def read_records(path: str, kind: str) -> dict[str, str]:
+    """Read the records of a kind, by name in order; none where none was ever written.
+
+    Args:
+        path: of the store.
+        kind: of records.
+
+    Raises:
+        StoreError: the table cannot be read.
+    """
+    table = _dataset(path)
+    if table is None:
+        return {}
+    import pyarrow.compute as pc
+
+    with lance.translate_errors(path, "read the records of"):
+        rows = table.to_table(["name", "text"], filter=pc.field("kind") == kind).to_pylist()
+    return {row["name"]: row["text"] for row in sorted(rows, key=lambda row: str(row["name"]))}
+
+
+def write_record(path: str, kind: str, name: str, text: str) -> None:
+    """Write a record, in the place of one of the same kind and name.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    import pyarrow as pa
+
+    began = time.time()
+    if _dataset(path) is None:
+        with lance.translate_errors(path, "write"):  # another process may be as quick
+            connection.connect(path).create_table(TABLE, schema=records_schema(), exist_ok=True)
+    row = {"id": f"{kind}/{name}", "kind": kind, "name": name, "text": text}
+    rows = pa.Table.from_pylist([row], schema=records_schema())
+    lance.upsert(path, connection.open_table(path, TABLE), rows, set(), insert=True, update=True)
+    _settle(path, began)
+
+
+def remove_record(path: str, kind: str, name: str) -> None:
+    """Remove a record; nothing happens where there is none.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    from lancedb.expr import col, lit
+
+    if _dataset(path) is None:
+        return
+    began = time.time()
+    with lance.translate_errors(path, "write"):
+        connection.open_table(path, TABLE).delete((col("id") == lit(f"{kind}/{name}")).to_sql())
+    _settle(path, began)
+
+
+def require_record(records: Mapping[str, str], kind: str, name: str) -> str:
+    """Return the text of a record.
+
+    Raises:
+        StoreError: there is none of the name; the message lists those there are.
+    """
+    if name not in records:
+        known = ", ".join(list(records)[:10]) or "none yet"
+        raise StoreError(f"there is no {kind} {name!r} in the store; there are: {known}")
+    return records[name]
+
+
+def _dataset(path: str) -> Any | None:
+    """Open the table to read, or None where it was never made."""
+    if connection.is_local(path):
+        return connection.open_dataset(path, TABLE) if has_version(Path(path) / f"{TABLE}.lance") else None
+    try:
+        return connection.open_dataset(path, TABLE)
+    except StoreError as error:
+        if "not found" in str(error).lower():
+            return None
+        raise
+
+
+def _settle(path: str, began: float) -> None:
+    """Have the commit on the disk, and clear versions that nobody reads any more."""
+    if connection.is_local(path):
+        with lance.translate_errors(path, "sync"):
+            sync(Path(path) / f"{TABLE}.lance", began)
+    maintenance.compact(path, TABLE)

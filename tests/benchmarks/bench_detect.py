@@ -1,0 +1,86 @@
+"""Scoring every tile of a million and merging what is found, and what memory it takes.
+
+    python tests/benchmarks/bench_detect.py --folder /tmp/bench --tiles 1000000
+
+The store is the one of bench_search.py, made by the first run; a share of its tiles is let through. Prints seconds
+of processor and wall clock, and by how much the resident memory grew at its peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+from bench_search import DIM, make
+
+from geocmer.export.detections import Detections
+from geocmer.export.probability_raster import write_probabilities
+from geocmer.search.tile_probabilities import Detector, tile_probabilities
+from geocmer.store.store import Store
+
+
+class Peak:
+    """The largest resident memory while it is entered, in megabytes above the start."""
+
+    def __enter__(self) -> Peak:
+        gc.collect()
+        self._process, self._stop = psutil.Process(), threading.Event()
+        self._start = self.megabytes = self._process.memory_info().rss / 2**20
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.01):
+            self.megabytes = max(self.megabytes, self._process.memory_info().rss / 2**20)
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.megabytes -= self._start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/bench"))
+    parser.add_argument("--tiles", type=int, default=1_000_000)
+    args = parser.parse_args()
+    store = make(args.folder, args.tiles)
+    snapshot = store.snapshot()
+    direction = np.random.default_rng(0).standard_normal(DIM)
+    direction /= np.linalg.norm(direction)
+
+    def probability(products: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-40 * np.asarray(products, np.float64)))
+
+    detector = Detector("x", direction, probability)
+    tile_probabilities(snapshot, detector)  # compiles, and makes the memory-mapped cache if there is none
+    for share in (0.001, 0.01):
+        with Peak() as peak:
+            wall, cpu = time.perf_counter(), time.process_time()
+            tiles = tile_probabilities(Store.open(store.path).snapshot(), detector)
+            scored = time.perf_counter() - wall, time.process_time() - cpu
+            found = Detections.of(tiles, "x", float(np.quantile(tiles.values, 1 - share)))
+            whole = time.perf_counter() - wall, time.process_time() - cpu
+        print(
+            f"{len(tiles.values)} tiles scored in {scored[0]:.2f} s (processor {scored[1]:.2f} s); "
+            f"{found.tiles.sum()} of them merged into {len(found)} polygons, in all {whole[0]:.2f} s "
+            f"({whole[1]:.2f} s), {peak.megabytes:.0f} MB"
+        )
+    with Peak() as peak, tempfile.TemporaryDirectory() as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        frame = write_probabilities(tiles, {}, Path(folder) / "p.tif", "x")
+        print(
+            f"raster of {frame.width} x {frame.height}: {time.perf_counter() - wall:.2f} s "
+            f"({time.process_time() - cpu:.2f} s), {peak.megabytes:.0f} MB"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Detections: polygons and rasters equal what the tiles say one by one, and are read by others than who wrote them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from pyproj import Geod
+from taught import SIDE, THING, box, make_store, truth
+
+from geocmer.errors import InputError
+from geocmer.export.detections import DRIVERS, Detections
+from geocmer.export.probability_raster import write_probabilities
+from geocmer.geometry.footprint import footprint
+from geocmer.imagery.stretch import Stretch
+from geocmer.imagery.tiling import TilingReport
+from geocmer.search.tile_probabilities import Detector, TileProbabilities, tile_probabilities
+from geocmer.store.scene_row import GridRecord, SceneRow, TilingSettings
+from geocmer.store.store import EncoderInfo, Store, TileRow
+
+DETECTOR = Detector(
+    "thing",
+    THING / np.linalg.norm(THING),
+    lambda products: 1 / (1 + np.exp(-40 * (np.asarray(products, float) - 0.45))),
+)
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileProbabilities:
+    store = make_store(tmp_path_factory.mktemp("detections") / "store")
+    return tile_probabilities(store.snapshot(), DETECTOR)
+
+
+def _unlike(some: Any, others: Any) -> float:
+    """Square degrees that one has and the other has not."""
+    return float(shapely.union_all(some).symmetric_difference(shapely.union_all(others)).area)
+
+
+def test_polygons_are_the_tiles_that_show_it(tiles: TileProbabilities, tmp_path: Path) -> None:
+    found = Detections.of(tiles, "thing", 0.5)
+    rows = np.flatnonzero(tiles.values >= 0.5)
+    assert found.tiles.sum() == len(rows)
+    assert _unlike(found.polygons, tiles.footprints(rows)) < 1e-9
+    geod = Geod(ellps="WGS84")
+    for polygon, count, mean, peak, area in zip(
+        found.polygons, found.tiles, found.mean, found.peak, found.areas, strict=True
+    ):
+        inside = [row for row in rows if polygon.buffer(1e-6).covers(box(int(row)))]
+        assert len(inside) == count
+        assert mean == pytest.approx(tiles.values[inside].mean(), rel=1e-6)
+        assert peak == tiles.values[inside].max()
+        assert area == pytest.approx(
+            sum(abs(geod.geometry_area_perimeter(box(int(row)))[0]) for row in inside), rel=1e-6
+        )
+    assert (np.diff(found.mean) <= 0).all()
+    shown = truth(np.arange(SIDE * SIDE))
+    assert (tiles.values >= 0.5)[shown].mean() > 0.9, "the constructed store is found"
+    for suffix in DRIVERS:
+        assert found.save(tmp_path / f"found{suffix}") == len(found)
+    for suffix in (".gpkg", ".geojson", ".fgb"):
+        read = geopandas.read_file(tmp_path / f"found{suffix}").sort_values("rank")
+        assert read["area_m2"].to_numpy() == pytest.approx(found.areas, abs=0.1)
+        assert read.crs.to_epsg() == 4326
+        assert _unlike(read.geometry.to_numpy(), found.polygons) < 1e-9
+    assert geopandas.read_parquet(tmp_path / "found.parquet")["tiles"].tolist() == found.tiles.tolist()
+
+
+def test_nothing_found_is_a_file_without_features(tiles: TileProbabilities, tmp_path: Path) -> None:
+    nothing = Detections.of(tiles, "thing", 1.0)
+    assert nothing.save(tmp_path / "none.gpkg") == 0
+    assert len(geopandas.read_file(tmp_path / "none.gpkg")) == 0
+
+
+def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
+    tiles: TileProbabilities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Detections.of(tiles, "thing", 0.5)
+    with pytest.raises(InputError, match=r"written as \.gpkg"):
+        found.save(tmp_path / "found.xyz")
+    with pytest.raises(InputError, match="does not exist"):
+        found.save(tmp_path / "no" / "found.gpkg")
+    found.save(tmp_path / "found.gpkg")
+    before = (tmp_path / "found.gpkg").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(geopandas.GeoDataFrame, "to_file", full)
+    with pytest.raises(InputError, match="No space left"):
+        found.save(tmp_path / "found.gpkg")
+    assert (tmp_path / "found.gpkg").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["found.gpkg"]
+
+
+def _scene(name: str, crs: str, transform: Affine, size: int, stride: int, count: int) -> SceneRow:
+    side = (count - 1) * stride + size
+    grid = GridRecord(size, stride, tuple(transform)[:6], side, side)
+    return SceneRow(
+        id=name, uri="scene.tif", content_hash="00" * 16, crs=rasterio.CRS.from_string(crs).to_wkt(),
+        transform=tuple(transform)[:6], width=side, height=side, gsd=10, bands=(1, 2, 3),
+        stretch=Stretch((0,) * 3, (255,) * 3),
+        grid=grid, report=TilingReport(0), datetime=None, settings=TilingSettings(), created_at=None,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stride", [64, 32])
+def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Path, stride: int) -> None:
+    transform, count = Affine(10, 0, 600_000, 0, -10, 5_500_000), 6
+
+    def outline(row: int, col: int) -> shapely.Geometry:
+        return footprint(transform @ Affine.translation(col, row), 64, 64, "EPSG:32632")
+
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((count * count, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    store = Store.create(tmp_path / "store")
+    info = EncoderInfo("ab" * 16, "bundled", "", 3)
+    store.add_encoder(info)
+    places = [(r * stride, c * stride) for r in range(count) for c in range(count)]
+    rows = [TileRow(f"{n:032x}", "5c" * 16, r, c, 64, outline(r, c), 10, 1) for n, (r, c) in enumerate(places)]
+    keep = rng.random(len(rows)) < 0.6
+    store.add_tiles([row for row, kept in zip(rows, keep, strict=True) if kept], vectors[keep])
+    detector = Detector("x", np.array([1.0, 0, 0]), lambda products: (np.asarray(products, float) + 1) / 2)
+    tiles = tile_probabilities(store.snapshot(), detector)
+    scenes = {"5c" * 16: _scene("5c" * 16, "EPSG:32632", transform, 64, stride, count)}
+    write_probabilities(tiles, scenes, tmp_path / "p.tif", "x")
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert file.crs == rasterio.CRS.from_epsg(32632)
+        assert file.res == (10 * stride, 10 * stride)
+        p = file.read(1)
+        for row in range(file.height):
+            for col in range(file.width):
+                x, y = file.xy(row, col)
+                over = [
+                    (vectors[n, 0] + 1) / 2
+                    for n, (r, c) in enumerate(places)
+                    if keep[n] and 0 < (x - 600_000) / 10 - c < 64 and 0 < (5_500_000 - y) / 10 - r < 64
+                ]
+                assert np.isnan(p[row, col]) if not over else p[row, col] == pytest.approx(max(over), abs=1e-3)
+    # Scenes in several CRS: the same tiles by their footprints, in longitude and latitude.
+    mixed: dict[str, Any] = {**scenes, "other": _scene("other", "EPSG:32633", transform, 64, 64, 1)}
+    write_probabilities(tiles, mixed, tmp_path / "mixed.tif", "x")
+    with rasterio.open(tmp_path / "mixed.tif") as file:
+        assert file.crs.to_epsg() == 4326
+        for row in np.flatnonzero(tiles.values > np.quantile(tiles.values, 0.9)):
+            middle = tiles.footprints(np.array([row]))[0].centroid
+            (value,) = next(file.sample([(middle.x, middle.y)]))
+            assert value >= tiles.values[row] - 1e-6
+
+
+def test_a_raster_that_cannot_be_is_refused(tiles: TileProbabilities, tmp_path: Path) -> None:
+    for resolution in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="resolution"):
+            write_probabilities(tiles, {}, tmp_path / "p.tif", "x", resolution)
+    with pytest.raises(InputError, match="too large"):
+        write_probabilities(tiles, {}, tmp_path / "p.tif", "x", 1e-7)
+    assert list(tmp_path.iterdir()) == []
