@@ -26,6 +26,7 @@ COMMANDS = {
     "change": "Find places that show something in later pictures and not in earlier ones, or the reverse with --gone.",
     "concept": "Teach a store what you look for, by hits that you marked or areas that you drew.",
     "detect": "Find every place that shows a concept, or what words say: polygons with areas, or a raster.",
+    "series": "Tell how probably one place shows something at each time it was seen.",
     "serve": "Search a store in the browser: map, pictures, relations, dates, export.",
     "train": "Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.",
     "calibrate": "Make the calibration of an adapter, by which hits have probabilities, and tell what it is worth.",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import InputError
 from ..store.filter import Filter
 from .opening import Opening
 
 if TYPE_CHECKING:
     from ..export.hits import Hits
+    from ..export.series import Series
 
 
 class Comparing(Opening):
@@ -67,3 +70,40 @@ class Comparing(Opening):
         for note in change_notes(hits):
             self._notify(note)
         return hits
+
+    def series(self, text: str, *, at: str | tuple[float, float], minus: str | Sequence[str] = ()) -> Series:
+        """Tell how probably a place shows something at each time it was seen.
+
+        Args:
+            text: what to look for, one description.
+            at: longitude and latitude, degrees (WGS84), or the same as text.
+            minus: texts that it must not show.
+
+        Raises:
+            InputError: there is no such place, or the model has no calibration.
+            StoreError: there is no store, it has no vectors, or another encoder made them.
+        """
+        from ..export.series import Series
+        from ..search.probability import Likelihood, calibration_of
+        from ..search.series import read_point, series_at
+
+        place = read_point(at if isinstance(at, str) else f"{at[0]},{at[1]}")
+        encoder = self._query_encoder(pictures=False)
+        self.store.require_encoder(encoder.fingerprint)
+        calibration = calibration_of(encoder)
+        if calibration is None:
+            raise InputError(
+                "this model has no calibration, so there are no probabilities to compare; make one for its adapter with"
+                " `geocmer calibrate`"
+            )
+        absent = [minus] if isinstance(minus, str) else list(minus)
+        vectors = encoder.encode_texts([text, *absent])
+        found = series_at(self.store.snapshot(), place, Likelihood.of(calibration, vectors[:1], vectors[1:]))
+        for count, lack in ((found.undated, "no date"), (found.unembedded, "no vector yet")):
+            if count:
+                self._notify(f"{count} tiles of this place have {lack} and are left out")
+        if not found.moments:
+            self._notify(
+                f"no dated tile holds {place[0]:g}, {place[1]:g}; see what the store holds with `geocmer info`"
+            )
+        return Series(text, place, found.moments)

@@ -23,11 +23,11 @@ def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
         rows.writeheader()
         for batch in stream:
             for hit, shape in zip(*batch, strict=True):
-                values = {name: _as_text(value) for name, value in flat_attributes(hit).items()}
+                values = {name: escape_formula(value) for name, value in flat_attributes(hit).items()}
                 rows.writerow({**values, "thumbnail": data_url(hit.thumbnail), "WKT": shape.wkt})
 
 
-def _as_text(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """Put an apostrophe before what a spreadsheet would take for a formula, which tells it that this is text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 

@@ -1,0 +1,133 @@
+"""How probably one place shows something at each time it was seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from ..errors import InputError
+from ..geometry.bbox import BBox
+from ..store.filter import Filter
+from ..store.scan import matches
+from ..store.snapshot import Snapshot
+from ..store.vectors import to_numpy
+from .probability import Likelihood
+
+POINT_MARGIN = 1e-9
+"""Degrees around a point in which a footprint may begin: a tenth of a millimetre."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One picture of a place.
+
+    Attributes:
+        datetime: when it was taken, UTC.
+        probability: how probably it shows what was asked for, 0..1.
+        id: of the tile.
+        scene: where the scene of the tile was read; None while it is still being tiled.
+        gsd: metres.
+        valid_share: usable pixels / all pixels of the tile, 0..1.
+    """
+
+    datetime: dt.datetime
+    probability: float
+    id: str
+    scene: str | None
+    gsd: float
+    valid_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """All pictures of a place, the earliest first.
+
+    Attributes:
+        moments: one for each scene.
+        undated: tiles of the place that have no date, and are left out.
+        unembedded: tiles of the place that have no vector yet, and are left out.
+    """
+
+    moments: tuple[Moment, ...]
+    undated: int
+    unembedded: int
+
+
+def read_point(text: str) -> tuple[float, float]:
+    """Read a place as "longitude,latitude" in degrees, WGS84.
+
+    Raises:
+        InputError: it is none.
+    """
+    parts = re.split(r"\s*,\s*|\s+", text.strip().strip("()[]").strip())
+    try:
+        lon, lat = map(float, parts)
+        if not (-180 <= lon <= 180 and -90 <= lat <= 90):  # also refuses NaN
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"{text!r} is no place; write longitude,latitude in degrees, for instance -78.6,35.8"
+        ) from None
+    return lon, lat
+
+
+def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likelihood) -> Moments:
+    """Read how probably a place shows something, at each time.
+
+    Of the tiles of a scene that hold the place, the one counts in which it lies most centrally: whose centre is
+    nearest, then the one with the first id.
+
+    Args:
+        snapshot: of a store with vectors.
+        place: longitude and latitude, WGS84.
+        likelihood: of what was asked for.
+
+    Raises:
+        StoreError: the store has no vectors yet.
+    """
+    column = snapshot.require_encoder().column
+    lon, lat = place
+    # A box, as a point has no area; at the antimeridian and the poles it may not reach beyond.
+    around = Filter(
+        BBox(
+            max(lon - POINT_MARGIN, -180), max(lat - POINT_MARGIN, -90),
+            min(lon + POINT_MARGIN, 180), min(lat + POINT_MARGIN, 90),
+        )
+    )  # fmt: skip
+    nearest: dict[str, tuple[float, str, Moment]] = {}
+    undated = unembedded = 0
+    names = ("id", "scene_id", "datetime", "gsd", "valid_share", "geometry", column)
+    for _, batch in matches(snapshot, around, names):
+        vectors, embedded = to_numpy(batch[column])
+        p = likelihood.of_vectors(np.where(embedded[:, None], vectors, np.float16(0)))
+        records = batch.drop_columns([column]).to_pylist()
+        for record, has_vector, probability in zip(records, embedded.tolist(), p.tolist(), strict=True):
+            if record["datetime"] is None:
+                undated += 1
+            elif not has_vector:
+                unembedded += 1
+            else:
+                scene = record["scene_id"]
+                moment = Moment(
+                    record["datetime"], probability, record["id"], snapshot.uris.get(scene), record["gsd"],
+                    record["valid_share"],
+                )  # fmt: skip
+                key = _distance(shapely.from_wkb(record["geometry"]), lon, lat), record["id"], moment
+                nearest[scene] = min(nearest.get(scene, key), key, key=lambda one: one[:2])
+    moments = sorted((moment for *_, moment in nearest.values()), key=lambda one: (one.datetime, one.id))
+    return Moments(tuple(moments), undated, unembedded)
+
+
+def _distance(shape: BaseGeometry, lon: float, lat: float) -> float:
+    """How far a place lies from the centre of a footprint that holds it, in degrees of latitude."""
+    west, south, east, north = shape.bounds
+    if east - west > 180:  # cut at the antimeridian: its parts lie on both sides
+        parts = [part.bounds for part in shapely.get_parts(shape)]
+        west, east = min(b[0] for b in parts if b[0] > 0), max(b[2] for b in parts if b[2] < 0) + 360
+    across = (lon - (west + east) / 2 + 180) % 360 - 180
+    return float(np.hypot(across * np.cos(np.radians(lat)), lat - (south + north) / 2))
