@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
 
 from .backbone import BUNDLED
 from .weights import MAX_TOKENS, TowerFiles
@@ -21,7 +19,7 @@ def text_notes(model: str, texts: Sequence[str]) -> Iterator[str]:
     """
     if model.partition("/")[0] != BUNDLED:
         return
-    tokenizer = _tokenizer()
+    tokenizer = TowerFiles().tokenizer
     for text in texts:
         encoding = tokenizer.encode(text)
         pieces = zip(encoding.tokens, encoding.offsets, strict=True)
@@ -32,12 +30,6 @@ def text_notes(model: str, texts: Sequence[str]) -> Iterator[str]:
         if encoding.overflowing:
             rest = text[max(end for _, end in encoding.offsets) :].strip()
             yield f"the model reads {MAX_TOKENS} tokens; left out is {_shorten(rest)!r}"
-
-
-@cache
-def _tokenizer() -> Any:
-    """Load the tokenizer once: it takes 60 ms, a search of a million tiles 150."""
-    return TowerFiles().tokenizer
 
 
 def _is_foreign(sign: str) -> bool:

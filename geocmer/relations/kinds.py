@@ -6,6 +6,7 @@ A new kind is one more row. The parser, the join's weights, the help of `geocmer
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 REACH = 3.0
@@ -87,6 +88,16 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
+def may_relate(text: str) -> bool:
+    """Tell whether a text may hold a relation: a quick look at its words, which spares reading most texts.
+
+    If not, the parser finds none: whatever it finds has a word of a kind, or "from" or "to" after a distance.
+    """
+    phrases = " ".join(phrase for kind in KINDS for phrase in (kind.name, *kind.synonyms, *kind.antonyms))
+    decisive = {*_words(phrases), "within", "in", "inside", "outside", "beyond", "from", "to"} - {"a", "of", "the"}
+    return not decisive.isdisjoint(_words(text))
+
+
 def summary() -> str:
     """Name the kinds for a help text: "near, next to, within 2 km of, in, north of (and so on)"."""
     directed = [kind.name for kind in KINDS if kind.azimuth is not None]
@@ -102,6 +113,10 @@ def table() -> str:
         words = [", ".join(f"`{word}`" for word in said) for said in ((name,), kind.synonyms, kind.antonyms)]
         rows.append(f"| {' | '.join(words)} | {kind.meaning} |")
     return "\n".join(rows) + "\n"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text.casefold())
 
 
 def _length(metres: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import InputError
-from .parser import parse
+from .kinds import may_relate
 
 
 def notes(texts: Sequence[str], *, others: bool) -> Iterator[str]:
@@ -30,6 +30,10 @@ def notes(texts: Sequence[str], *, others: bool) -> Iterator[str]:
 
 
 def _has_relation(text: str) -> bool:
+    if not may_relate(text):
+        return False
+    from .parser import parse
+
     try:
         return bool(parse(text).clauses)
     except InputError:

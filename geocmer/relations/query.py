@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 
 from ..geometry.lengths import write_length
-from .grammar import CAPTION, grammar
 from .kinds import Kind
 
 
@@ -81,6 +80,8 @@ class Query:
 
 def quote(concept: str) -> str:
     """Write a concept as it can stand in a query: bare if it is plain words that no relation or caption is made of."""
+    from .grammar import CAPTION, grammar
+
     bare = re.fullmatch(r"[^\W\d_]+(?:[ -][^\W\d_]+)*", concept) and not any(map(str.isnumeric, concept))  # as in "¼"
     words = set(re.split(r"[ -]", concept.casefold()))
     if bare and words.isdisjoint(grammar().words) and not CAPTION.search(concept):

@@ -19,8 +19,8 @@ from ..search.results import PAGE_HITS, Answer
 from ..search.vector_search import nearest_tiles
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
+from .kinds import may_relate
 from .notes import notes
-from .parser import parse
 from .query import Query
 from .taught import taught_concepts
 
@@ -37,6 +37,10 @@ Words: TypeAlias = str | Path | Sequence[str | Path]
 
 PRINTED_SCORE_STEP = 1e-6
 """Scores are printed with six decimals; one that is given back as the least must keep its own tile."""
+
+
+_QUOTES = frozenset("\"'«»‘’‚“”„‟")
+"""Signs of quotes, which hide relations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,14 @@ class Question:
             InputError: the text cannot be read.
         """
         alone = len(self.texts) == 1 and not (self.like or self.minus or self.more or self.less)
-        return parse(self.texts[0]) if alone and not self.literal else Query(", ".join(self.texts))
+        if not alone or self.literal:
+            return Query(", ".join(self.texts))
+        (text,) = self.texts
+        if text.strip() and not may_relate(text) and not _QUOTES.intersection(text):
+            return Query(text.strip())
+        from .parser import parse  # compiling its patterns takes as long as reading a small store
+
+        return parse(text)
 
 
 def answer_question(

@@ -11,9 +11,23 @@ from hypothesis import strategies as st
 
 from geocmer.errors import InputError
 from geocmer.geometry.lengths import MAX_METRES, UNIT_METRES
-from geocmer.relations.kinds import IN, KINDS, NEAR, NEXT_TO, NORTH, NORTHEAST, SOUTHWEST, WEST, WITHIN
+from geocmer.relations.grammar import grammar
+from geocmer.relations.kinds import (
+    IN,
+    KINDS,
+    NEAR,
+    NEXT_TO,
+    NORTH,
+    NORTHEAST,
+    SOUTHWEST,
+    WEST,
+    WITHIN,
+    Kind,
+    may_relate,
+)
 from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause, Query
+from geocmer.relations.question import Question
 
 
 @pytest.mark.parametrize(
@@ -240,3 +254,25 @@ def test_captions_of_pictures_stay_whole(shared_data: Path) -> None:
     assert len(captions) > 35_000
     assert read["related"] < 0.014 * len(captions)
     assert read["refused"] < 0.0006 * len(captions)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*sorted(grammar().words), "lake", "5 km", "2 miles", "of", "from", "to", ",", "-", "not"])
+    )
+)
+def test_a_text_that_may_not_relate_has_no_relation(words: list[str]) -> None:
+    """The quick look of a search by words agrees with the parser wherever it says no."""
+    for text in (" ".join(words), "".join(words), "-".join(words).upper()):
+        if text.strip() and not may_relate(text):
+            assert parse(text) == Query(text.strip())
+            assert Question.of((text,)).read() == Query(text.strip())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_relation_may_relate(kind: Kind) -> None:
+    for phrase in (kind.name, *kind.synonyms, *kind.antonyms):
+        text = f"lake {'within 2 km of' if kind is WITHIN else phrase} town"
+        assert may_relate(text)
+        assert may_relate(text.upper().replace(" ", "-"))
+        assert Question.of((text,)).read() == parse(text)
