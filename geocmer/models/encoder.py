@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from .._files import bundled_file
 from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
 from .hole_fill import FILL, fill_holes
+from .known_captions import FILE as CAPTIONS_FILE
+from .known_captions import KnownCaptions
 from .trust import remember, require_known
 from .weights import DEFAULT_TOWER
 
 if TYPE_CHECKING:
     from .adapter import Adapter
+    from .adapter_config import AdapterConfig
 
 IMAGE_BATCH = 32
 """Images that are encoded at once: larger batches gain nothing on CPU and little on a GPU."""
@@ -41,6 +45,7 @@ class Encoder:
     Attributes:
         fingerprint: hash of towers and adapter, 32 hex digits; vectors of different fingerprints cannot be compared.
         dim: length of a vector.
+        captions: of the adapter's training, to which short queries with unknown words are drawn.
     """
 
     backbone: Backbone
@@ -48,6 +53,7 @@ class Encoder:
     adapter_name: str
     fingerprint: str
     dim: int
+    captions: KnownCaptions | None = None
 
     @classmethod
     def load(cls, model: str = BUNDLED, adapter: str | Path | None = None, device: str = "auto") -> Encoder:
@@ -77,7 +83,8 @@ class Encoder:
         if folder != default_adapter():
             remember(model, str(folder))
         name = "" if folder == default_adapter() else str(folder.resolve())
-        return cls(backbone, loaded, name, fingerprint_of(folder, backbone.fingerprint), loaded.cfg.dim)
+        captions = captions_of(folder, loaded.cfg)
+        return cls(backbone, loaded, name, fingerprint_of(folder, backbone.fingerprint), loaded.cfg.dim, captions)
 
     @classmethod
     def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
@@ -130,8 +137,14 @@ class Encoder:
         """
         check_texts(texts)
         features = self.backbone.text(texts)
-        vectors = self.adapter.text(features) if self.adapter else features.pooled
-        return l2_normalize(vectors.cpu().numpy())
+        if self.adapter is None:
+            return l2_normalize(features.pooled.cpu().numpy())
+        vectors = l2_normalize(self.adapter.text(features).cpu().numpy())
+        if self.captions is None:
+            return vectors
+        return self.captions.blend(
+            vectors, features.pooled.cpu().numpy(), self.backbone.tokenize(texts).cpu().numpy(), texts
+        )
 
 
 def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None) -> str | None:
@@ -168,6 +181,23 @@ def fingerprint_of(folder: Path, towers: str) -> str:
 def _with_fill(fingerprint: str) -> str:
     """Make the rule that holes are filled by a part of a fingerprint, 32 hex digits."""
     return hashlib.blake2b(f"{fingerprint} {FILL}".encode(), digest_size=16).hexdigest()
+
+
+def captions_of(folder: Path, cfg: AdapterConfig) -> KnownCaptions | None:
+    """Read the captions that an adapter knows; None if it has none.
+
+    Raises:
+        ModelError: their file is damaged, or another adapter's.
+    """
+    try:
+        captions = KnownCaptions.load(folder)
+        if captions and (captions.pooled.shape[1], captions.vectors.shape[1]) != (cfg.text_channels, cfg.core_dim):
+            raise ValueError("they are another adapter's")
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise ModelError(
+            f"{folder / CAPTIONS_FILE} is damaged ({str(error)[:100]}); put it back, or train again"
+        ) from error
+    return captions
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .adapter_config import GATE_TEMPERATURE, TEXT_CONSTANT, AdapterConfig, read_config
 from .backbone import BUNDLED
-from .encoder import adapter_folder, check_texts, fingerprint_of, l2_normalize
+from .encoder import adapter_folder, captions_of, check_texts, fingerprint_of, l2_normalize
 from .trust import require_known
 from .weights import TowerFiles
 
@@ -58,7 +58,7 @@ class NumpyTextEncoder:
             self.scale = math.exp(self._adapter["log_scale"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise damaged_adapter(folder, error) from error
-        self.folder = folder
+        self.folder, self._captions = folder, captions_of(folder, self._cfg)
 
     @classmethod
     def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
@@ -83,7 +83,9 @@ class NumpyTextEncoder:
     def _encode(self, text: str) -> Floats:
         tokens = np.array(self._tokenizer.encode(text).ids)
         last = _bert(self._tower, tokens[tokens != 0])
-        return l2_normalize(_adapt(self._adapter, self._cfg, last.mean(0), last)[None])
+        pooled = last.mean(0)
+        vectors = l2_normalize(_adapt(self._adapter, self._cfg, pooled, last)[None])
+        return self._captions.blend(vectors, pooled[None], [tokens], [text]) if self._captions else vectors
 
 
 def damaged_adapter(folder: Path, error: Exception) -> ModelError:

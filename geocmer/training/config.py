@@ -64,6 +64,9 @@ class TrainConfig:
     """Strength of the bias: how much of it is taken off the cosine."""
     bias_sharpness: float = 10.0
     """Sharpness of the bias: the larger, the more the texts count that an image is most like."""
+    known_captions: int = 1024
+    """Training captions that the adapter keeps, and draws short queries to that have words no caption has; 0: none. A
+    linear probe and towers that share a space have none."""
     label_share: float = 0.0
     """Share of the captions that are rewritten with their scene category (scene label augmentation)."""
     queue: int = 0
@@ -99,7 +102,15 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= MAX_VIEWS:
             raise InputError(f"views must be 1 to {MAX_VIEWS}, not {self.views}")
-        minimum = {"epochs": 1, "batch": 2, "captions": 1, "queue": 0, "members": 1, "bias_texts": 0}
+        minimum = {
+            "epochs": 1,
+            "batch": 2,
+            "captions": 1,
+            "queue": 0,
+            "members": 1,
+            "bias_texts": 0,
+            "known_captions": 0,
+        }
         for name, least in {**minimum, "heads": 1, "width": 1, "dim": 1, "branch_dim": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")

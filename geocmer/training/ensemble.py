@@ -20,6 +20,7 @@ from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from ..models.backbone import Backbone
 from .calibrate import Reliability, calibrate_adapter
+from .caption_bank import fit_known_captions
 from .checkpoint import Checkpoint
 from .config import BASELINE_RATES, TrainConfig
 from .distributed import barrier, rank, world_size
@@ -99,6 +100,9 @@ def train(
                     basis = principal_directions(adapter, data.images, len(data.train), data.texts, rows, dim)
                     adapter = adapter.with_basis(basis)
                 adapter = fit_hub_bias(adapter, data, cfg)
+                if cfg.known_captions:
+                    with naming_disk_errors(out, "--out"):
+                        fit_known_captions(adapter, data, cfg, backbone).save(out)
             score = data.score(adapter) if members > 1 else None
             with naming_disk_errors(out, "--out"):
                 adapter.save(out)

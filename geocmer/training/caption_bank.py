@@ -1,0 +1,45 @@
+"""The captions of the training that an adapter keeps, to read words by that it never saw: see `known_captions`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..models.adapter import Adapter
+from ..models.backbone import Backbone
+from ..models.encoder import l2_normalize
+from ..models.known_captions import SEEN, KnownCaptions
+from .config import TrainConfig
+from .sampling import epoch_order, set_shares
+from .training_data import TrainingData
+from .validation import row_batches, to_device, to_numpy
+
+_TOKENIZED = 4096
+"""Captions that are cut into tokens at once."""
+
+
+def fit_known_captions(adapter: Adapter, data: TrainingData, cfg: TrainConfig, backbone: Backbone) -> KnownCaptions:
+    """Draw captions, the sets in the shares that training sees, and note the tokens that all training captions have.
+
+    Args:
+        adapter: finished, with its bias.
+        data: of the training.
+        cfg: its `known_captions` are drawn; equal ones are kept once.
+        backbone: that cuts texts into tokens.
+    """
+    adapter.eval()
+    device, rng = adapter.log_scale.device, np.random.default_rng(cfg.seed)
+    images = epoch_order(rng, data.sizes, set_shares(data.sizes, cfg.weights), cfg.known_captions)
+    drawn = (captions[int(rng.integers(len(captions)))] for captions in (data.train.pairs[i].captions for i in images))
+    rows = data.texts.rows(sorted(set(drawn)))
+    with torch.inference_mode():
+        vectors = [to_numpy(adapter.text(to_device(data.texts.batch(some), device))) for some in row_batches(rows)]
+    pooled = l2_normalize(data.texts.pooled[rows].astype(np.float32))
+    core = l2_normalize(np.concatenate(vectors)[:, : adapter.cfg.core_dim])
+    distinct, counts = sorted(set(data.train.captions()[0])), np.zeros(0, np.int64)
+    for start in range(0, len(distinct), _TOKENIZED):
+        tokens = np.sort(backbone.tokenize(distinct[start : start + _TOKENIZED]).cpu().numpy(), axis=1)
+        first = np.diff(tokens, axis=1, prepend=-1) != 0  # each token of a caption counts once
+        found = np.bincount(tokens[first], minlength=len(counts))
+        counts = np.pad(counts, (0, len(found) - len(counts))) + found
+    return KnownCaptions(pooled, core, counts >= SEEN)
