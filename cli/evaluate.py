@@ -54,7 +54,8 @@ def evaluate(
     too, which leaks the class of the answer: an upper bound.
 
     Of a labelled set: each class is asked for by the words of its label. Accuracy is the share of its images for which
-    these words come first of all, P@20 its share among the first twenty images, AP the average precision.
+    the words of a label of theirs come first of all, P@20 its share among the first twenty images, AP the average
+    precision.
 
     Of a store: each land-cover category is asked for by its name. P@10 is the share of its tiles among the first ten
     hits, AP the average precision over all tiles, and chance what a random order would give.

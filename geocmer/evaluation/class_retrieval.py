@@ -23,7 +23,7 @@ class ClassScore:
     Attributes:
         words: that were asked for.
         images: of the class.
-        accuracy: share of them for which these words come first of all classes'.
+        accuracy: share of them for which the words of a label of theirs come first of all classes'.
         precision: share of the class among the first 20 images.
         average_precision: mean of the precision at the rank of each image of the class.
         chance: share of the class among all images.
@@ -66,12 +66,12 @@ def class_scores(
         correct: whether a class is a label of an image, (images, m).
         seed: of the order of images with equal scores.
     """
-    named = similarity.argmax(1)
+    named = correct[np.arange(len(correct)), similarity.argmax(1)]
     scores = []
     for c in np.argsort(-correct.sum(0), kind="stable"):
         right = correct[:, c]
         ranked = rank_right(similarity[:, c], right, seed)
-        figures = float((named[right] == c).mean()), precision_at(ranked, DEPTH), average_precision(ranked)
+        figures = float(named[right].mean()), precision_at(ranked, DEPTH), average_precision(ranked)
         scores.append(ClassScore(words[c], int(right.sum()), *figures, float(right.mean())))
     means = np.mean([(s.accuracy, s.precision, s.average_precision, s.chance) for s in scores], axis=0).tolist()
     return [*scores, ClassScore("mean of classes", len(correct), *means)]

@@ -49,7 +49,7 @@ def evaluate(
         model: towers; None: those of the adapter, or the bundled ones.
         adapter: folder of an adapter.
         device: auto, cuda, mps or cpu.
-        split: train, val or test. Of a labelled set without `val`, every eighth training image is it, as in training.
+        split: train, val or test. Of a set without `val`, every eighth training image is it, as in training.
         images: folder of the images.
         category_prior: strength of the prior in the rows `labels: predicted`, 0 to 1.
         shuffle: assign the captions to images at random, as a control.
@@ -68,7 +68,7 @@ def evaluate(
     """
     notify = notify or (lambda _: None)
     data = pairs if isinstance(pairs, PairSet) else load_pairs(Path(pairs), Path(images) if images else None)
-    if split == "val" and class_questions(data):
+    if split == "val":
         data = data.with_validation()
     data = data.split(split)
     if encoder is None:

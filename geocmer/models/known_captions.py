@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 FILE = "captions.npz"
 """Name of the file beside an adapter's weights. Pictures are embedded without it, so no fingerprint covers it."""
-STRENGTH, TEMPERATURE = 0.6, 0.02
+STRENGTH, TEMPERATURE = 0.6, 0.05
 """Chosen on validation, on classes that were trained and on classes that were not."""
 SHORT = 5
 """Most words of a query that is drawn to its neighbours."""

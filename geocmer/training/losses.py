@@ -99,7 +99,10 @@ class Queue:
             setattr(self, name, rows.to(getattr(self, name).device))
 
 
-def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Queue, smoothing: float = 0.0) -> Tensor:
+def queue_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Queue, smoothing: float = 0.0,
+    excluded: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> Tensor:  # fmt: skip
     """Compute the symmetric InfoNCE of a batch against the batch and the queue together.
 
     With weights that stand still, a queue of q pairs gives each row the loss it would have in a batch of q pairs more.
@@ -112,17 +115,21 @@ def queue_loss(images: Tensor, texts: Tensor, scale: Tensor, ids: Ids, queue: Qu
         ids: identities of the n images and m texts.
         queue: with q pairs.
         smoothing: as in `batch_loss`.
+        excluded: True where a text may fit an image for another reason, and so is no negative of it: of the batch's
+            images and texts (n, m), its images and the queue's texts (n, q), its texts and the queue's images (m, q).
     """
-    positive, excluded = ids.positive(), ids.false_negatives()
-    excluded_texts = torch.cat([excluded, ids.false_negatives(queue.owner, queue.text_ids)], 1)
-    same_pair = (ids.owner[:, None] == queue.owner[None, :]) | (ids.texts[:, None] == queue.text_ids[None, :])
-    excluded_images = torch.cat([excluded.T, same_pair], 1)
+    positive, alike = ids.positive(), ids.false_negatives()
+    alike_texts = ids.false_negatives(queue.owner, queue.text_ids)
+    alike_images = (ids.owner[:, None] == queue.owner[None, :]) | (ids.texts[:, None] == queue.text_ids[None, :])
+    if excluded is not None:
+        alike = alike | (excluded[0] & ~positive)
+        alike_texts, alike_images = alike_texts | excluded[1], alike_images | excluded[2]
     queue_columns = (0, len(queue))  # no entry of the queue is positive
     to_texts = scale * images @ torch.cat([texts, queue.texts]).T
     to_images = scale * texts @ torch.cat([images, queue.images]).T
     return (
-        _nce(to_texts, pad(positive, queue_columns), excluded_texts, smoothing)
-        + _nce(to_images, pad(positive.T, queue_columns), excluded_images, smoothing)
+        _nce(to_texts, pad(positive, queue_columns), torch.cat([alike, alike_texts], 1), smoothing)
+        + _nce(to_images, pad(positive.T, queue_columns), torch.cat([alike.T, alike_images], 1), smoothing)
     ) / 2
 
 

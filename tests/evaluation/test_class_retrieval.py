@@ -88,13 +88,14 @@ def test_the_figures_of_a_ranking_are_those_counted_one_by_one() -> None:
 
 
 def test_an_image_may_have_several_labels() -> None:
-    similarity = np.array([[0.9, 0.1], [0.8, 0.7], [0.2, 0.6]], np.float32)
-    correct = np.array([[True, False], [True, True], [False, True]])
+    similarity = np.array([[0.9, 0.1], [0.8, 0.7], [0.2, 0.6], [0.5, 0.3]], np.float32)
+    correct = np.array([[True, False], [True, True], [False, True], [False, True]])
     scores = {score.words: score for score in class_scores(("a", "b"), similarity, correct)}
-    assert scores["a"].images == scores["b"].images == 2
+    assert (scores["a"].images, scores["b"].images) == (2, 3)
     assert scores["a"].accuracy == 1
-    assert scores["b"].accuracy == 0.5
+    assert scores["b"].accuracy == pytest.approx(2 / 3)  # the second image is rightly called "a", the last one is not
     assert scores["b"].average_precision == 1
+    assert scores["a"].average_precision == 1
 
 
 def test_the_panel_frames_right_and_wrong_answers(labelled: Path, tmp_path: Path) -> None:

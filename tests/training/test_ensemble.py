@@ -19,6 +19,7 @@ from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Features
+from geocmer.models.known_captions import SEEN, KnownCaptions
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
 from geocmer.training.feature_cache import UncachedImages, image_features, text_features
@@ -48,6 +49,11 @@ class TinyBackbone:
         x = torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), (16, 16)).permute(0, 2, 3, 1)
         quarters = x.unfold(1, 8, 8).unfold(2, 8, 8).mean((-1, -2)).flatten(1, 2)
         return Features(x.mean((1, 2)), (quarters,))
+
+    def tokenize(self, texts: Any) -> torch.Tensor:
+        """The letters of each text, padded with spaces."""
+        letters = [[("abcdefghijklmnopqrstuvwxyz".find(c) + 27) % 27 for c in t] for t in texts]
+        return torch.tensor([(row + [26] * 64)[:64] for row in letters])
 
     def text(self, texts: Any) -> Features:
         """A bag of letters, and as words the letters themselves."""
@@ -395,3 +401,26 @@ def test_one_image_is_too_few_whichever_set_it_is_of(pairs: PairSet, tmp_path: P
     one = PairSet("one", tuple(replace(p, split="train") for p in pairs.pairs[:1]))
     with pytest.raises(InputError, match="one has 1 training image"):
         train([pairs, one], TinyBackbone(), tmp_path / "out", CFG)  # type: ignore[arg-type]
+
+
+def test_the_captions_that_an_adapter_keeps_are_the_trained_ones(pairs: PairSet, tmp_path: Path) -> None:
+    backbone = TinyBackbone()
+    cfg = TrainConfig(epochs=1, batch=8, members=1, branch_dim=8, dim=8, width=8, heads=2, views=1, known_captions=30)
+    adapter = train(pairs, backbone, tmp_path / "out", cfg, cache=tmp_path / "cache")  # type: ignore[arg-type]
+    kept = KnownCaptions.load(tmp_path / "out")
+    assert kept is not None
+    texts = sorted({caption for pair in pairs.split("train").pairs for caption in pair.captions})
+    features = backbone.text(texts)
+    with torch.inference_mode():
+        vectors = adapter.text(features)[:, :7].numpy()
+    pooled = features.pooled.numpy() / np.linalg.norm(features.pooled.numpy(), axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for mine, theirs in zip(kept.pooled, kept.vectors, strict=True):
+        at = np.abs(pooled - mine).max(1).argmin()
+        np.testing.assert_allclose(pooled[at], mine, atol=1e-3)
+        np.testing.assert_allclose(vectors[at], theirs, atol=2e-3)
+    tokens = backbone.tokenize(texts).numpy()
+    for letter in range(27):
+        assert kept.known[letter] == (sum(letter in row for row in tokens) >= SEEN)
+    train(pairs, backbone, tmp_path / "none", replace(cfg, known_captions=0), cache=tmp_path / "cache")  # type: ignore[arg-type]
+    assert KnownCaptions.load(tmp_path / "none") is None
