@@ -21,7 +21,7 @@ from ..datasets.shown_concepts import ABSENT, SHOWN, UNKNOWN, ShownConcepts
 from ..errors import InputError
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
-from ..models.encoder import Encoder, fingerprint_of, l2_normalize
+from ..models.encoder import Encoder, captions_of, fingerprint_of, l2_normalize
 from ..search.probability import LIKELY, PREVALENCE, Calibration, background
 
 MAX_IMAGES = 4096
@@ -132,9 +132,8 @@ def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet])
         What it is worth, or why there is none.
     """
     adapter = Adapter.load(folder, backbone)
-    encoder = Encoder(
-        backbone, adapter, str(folder.resolve()), fingerprint_of(folder, backbone.fingerprint), adapter.cfg.dim
-    )
+    fingerprint, captions = fingerprint_of(folder, backbone.fingerprint), captions_of(folder, adapter.cfg)
+    encoder = Encoder(backbone, adapter, str(folder.resolve()), fingerprint, adapter.cfg.dim, captions)
     try:
         calibration, found = calibrate(encoder, sets)
     except InputError as error:
