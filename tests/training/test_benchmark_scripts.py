@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import subprocess
+import sys
 from pathlib import Path
 from statistics import NormalDist
 from types import ModuleType
@@ -22,6 +23,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where its data classes look for their annotations
     spec.loader.exec_module(module)
     return module
 
