@@ -16,6 +16,7 @@ class Looker:
     fingerprint: str = "ab" * 16
     adapter_name: str = ""
     dim: int = 4
+    ground_m: tuple[float, ...] = ()
     seen: int = 0
     backbone: Any = field(default_factory=lambda: SimpleNamespace(spec="looker"))
 

@@ -23,6 +23,7 @@ from ..imagery.stretch import PERCENTILE, StretchRule
 from ..imagery.tiling import TileReader, TilingReport
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
+from ..models.ground_scale import scale_note
 from ..store.scene_row import GridRecord, SceneRow, TilingSettings
 from ..store.store import Store
 from .reembed import embed_missing
@@ -198,7 +199,8 @@ def ingest(
         )  # fmt: skip
         store.upkeep()
     clouds = source.item.note if source.item else ""
-    notes = (*scene.notes, *filter(None, (clouds,)), *writer.notes(), *(land_cover.notes if land_cover else ()))
+    scale = scale_note(encoder.ground_m, grid.gsd, grid.size) if encoder else ""
+    notes = (*scene.notes, *filter(None, (clouds, scale)), *writer.notes(), *(land_cover.notes if land_cover else ()))
     return IngestReport(str(address), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
 
 

@@ -58,6 +58,9 @@ class AdapterConfig:
     bias_sharpness: float = 1.0
     """Sharpness of that bias, see `hub_bias`."""
 
+    ground_m: tuple[float, ...] = ()
+    """Least and greatest side of the ground in the pictures that it was trained on, metres; empty: not recorded."""
+
     @property
     def core_dim(self) -> int:
         """Dimensions of the joint embedding without that of the bias."""
@@ -99,7 +102,7 @@ def read_config(folder: Path) -> AdapterConfig:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(raw, dict):
             raise TypeError("it is no JSON object")
-        taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels")}
+        taps = {name: tuple(raw.get(name, ())) for name in ("tap_channels", "text_tap_channels", "ground_m")}
         config = AdapterConfig(**{**raw, **taps})
         _check(config)
         return config
@@ -127,6 +130,11 @@ def _check(config: AdapterConfig) -> None:
     for name, size in (*sizes.items(), ("branch_dim", config.branch_dim or 1)):
         if type(size) is not int or not 0 < size <= MAX_SIZE:
             raise ValueError(f"{name} is {size!r}, and not a whole number from 1 to {MAX_SIZE}")
+    ground = config.ground_m
+    if ground and not (
+        len(ground) == 2 and all(type(m) in (int, float) for m in ground) and 0 < ground[0] <= ground[1]
+    ):
+        raise ValueError(f"ground_m is {ground!r}, and not two sides in metres, the least first")
     for name in ("dropout", "token_dropout"):
         share = getattr(config, name)
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:

@@ -107,6 +107,11 @@ class Encoder:
         return adapter_folder(self.backbone.spec, self.adapter_name) if self.adapter else None
 
     @property
+    def ground_m(self) -> tuple[float, ...]:
+        """Least and greatest side of the ground in a picture that it knows, metres; empty if that is not recorded."""
+        return self.adapter.cfg.ground_m if self.adapter else ()
+
+    @property
     def scale(self) -> float:
         """The inverse temperature that the encoder was trained with."""
         return float(self.adapter.log_scale.exp()) if self.adapter else CLIP_SCALE

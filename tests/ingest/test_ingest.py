@@ -72,6 +72,13 @@ def test_a_store_holds_what_was_cut(tmp_path: Path, scene: Path, cover: LandCove
     assert Store.open(tmp_path / "store").scene(record.id) == record
 
 
+def test_tiles_of_far_less_ground_than_the_model_knows_are_said(tmp_path: Path, scene: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    assert not any("model knows" in line for line in ingest(scene, store, None, SMALL).lines())
+    done = ingest(scene, Store.create(tmp_path / "other"), Looker(ground_m=(640.0, 4800.0)), SMALL)
+    assert "a tile covers 160 m, and the model knows 640 m to 4.8 km: --size 64 or --gsd 40 would fit" in done.notes
+
+
 def test_the_same_run_again_adds_nothing_and_computes_nothing(
     tmp_path: Path, scene: Path, cover: LandCover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
