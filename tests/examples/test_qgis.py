@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-import shapely.ops
 from affine import Affine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +94,10 @@ def tiles_in(command: Path, store: Path, *shapes: shapely.Geometry) -> set[str]:
         [command, "export", "-o", "-", "--store", store], capture_output=True, text=True, check=True
     ).stdout
     for feature in json.loads(done)["features"]:
-        footprint = shapely.ops.transform(to_utm.transform, shapely.geometry.shape(feature["geometry"]))
+        footprint = shapely.transform(
+            shapely.geometry.shape(feature["geometry"]),
+            lambda xy: np.column_stack(to_utm.transform(xy[:, 0], xy[:, 1])),
+        )
         if any(footprint.intersects(shape) for shape in shapes):
             found.add(feature["properties"]["id"])
     return found
@@ -149,6 +151,26 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
     assert hits["ids"] == [hit["id"] for hit in told]
     assert partners["name"] == f"{words} (partners)"
     assert "no_such_class" in refused["error"]
+
+
+def test_what_is_new_between_two_times_is_what_the_command_finds(command: Path, scene: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    later = tmp_path / "later.tif"
+    with rasterio.open(scene) as old, rasterio.open(later, "w", **old.profile, photometric="RGB") as new:
+        new.write(np.roll(old.read(), SIDE, axis=2))
+    for year, path in ((2010, scene), (2020, later)):
+        geocmer(command, "tile", path, "--datetime", f"{year}-06-01", "--size", str(SIDE), "--store", store)
+    asked = {"QUERY": "a red roof", "BEFORE": "2012", "AFTER": "2018", "STORE": str(store), "COUNT": 5}
+    new_hits, gone = in_qgis(
+        command,
+        {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT"}},
+        {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT", "GONE": True}},
+    )
+    times = ["--from", "2012", "--to", "2018", "--store", str(store), "-k", "5"]
+    for found, more in ((new_hits, []), (gone, ["--gone"])):
+        told = geocmer(command, "change", "a red roof", *times, *more)
+        assert told
+        assert found["layers"][0]["ids"] == [hit["id"] for hit in told]
 
 
 def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(

@@ -22,27 +22,32 @@ TEXTS = {
     "UNTIL": ("--until", "Taken on or before (YYYY-MM-DD)"),
 }
 """Parameter -> option of the command, label."""
+_DATES = ("SINCE", "UNTIL")
 
 
-def add_filters(algorithm: GeocmerAlgorithm) -> None:
+def add_filters(algorithm: GeocmerAlgorithm, *, dates: bool = True) -> None:
     """Add how many hits there may be, where they lie, and what else they must meet."""
     number = QgsProcessingParameterNumber(COUNT, "How many hits", defaultValue=50, minValue=1)
     algorithm.addParameter(number)
     add_region(algorithm)
-    for name, (_, label) in TEXTS.items():
+    for name, (_, label) in _texts(dates):
         algorithm.add_advanced(QgsProcessingParameterString(name, label, optional=True))
     algorithm.add_advanced(QgsProcessingParameterBoolean(ALL_DATES, "Keep all dates of a place", defaultValue=False))
 
 
 def filter_arguments(
-    algorithm: GeocmerAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext
+    algorithm: GeocmerAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, *, dates: bool = True
 ) -> list[str]:
     """Return the arguments for these conditions."""
     arguments = ["-k", str(algorithm.parameterAsInt(parameters, COUNT, context))]
     arguments += region_arguments(algorithm, parameters, context)
-    for name, (option, _) in TEXTS.items():
+    for name, (option, _) in _texts(dates):
         if value := algorithm.parameterAsString(parameters, name, context).strip():
             arguments += [option, value]
     if algorithm.parameterAsBoolean(parameters, ALL_DATES, context):
         arguments.append("--all-dates")
     return arguments
+
+
+def _texts(dates: bool) -> list[tuple[str, tuple[str, str]]]:
+    return [(name, texts) for name, texts in TEXTS.items() if dates or name not in _DATES]

@@ -8,12 +8,13 @@ from processing.core.ProcessingConfig import ProcessingConfig, Setting
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .change import Change
 from .command import SETTING
 from .relations import Relations
 from .search import Search
 from .tile import Tile
 
-ALGORITHMS = (Tile, Search, Relations)
+ALGORITHMS = (Tile, Search, Relations, Change)
 
 
 class GeocmerProvider(QgsProcessingProvider):
