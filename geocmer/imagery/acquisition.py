@@ -19,7 +19,7 @@ _ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain a
     "acquisitiondatetime", "acquisitiontime", "acquisitiondate", "datetime", "acquired", "dateacquired", "imagedate",
     "sensingtime", "datastripsensingtime", "datatake1datatakesensingstart", "generalsensingtime", "nitfidatim",
     "startdatetime", "sensingstart", "productstarttime", "acquisitionstart", "acquisitionstarttime", "imagedatetime",
-    "collectiondate", "dateobserved", "observationdate", "flightdate",
+    "starttime", "collectiondate", "dateobserved", "observationdate", "flightdate",
 )  # fmt: skip
 _CLOCK_TAGS = ("scenecentertime", "acquisitiontime", "timeacquired", "imagetime")
 _FORMS = (
@@ -71,7 +71,7 @@ def find_acquisition(
 
 def parse_time(text: str) -> datetime | None:
     """Read a time in UTC from ISO 8601, with fractions and offsets, or a form that files use; None if it is neither."""
-    text = text.strip().strip('"')
+    text = re.sub(r"\s*(?:UTC|GMT)$", "Z", text.strip().strip('"'), flags=re.IGNORECASE)
     candidates: list[datetime] = []
     if not re.fullmatch(r"\d{4}(?:\d{2})?|\d{7}", text):  # a bare year or number is no time
         with suppress(ValueError):

@@ -123,6 +123,9 @@ class Encoder:
             pixels: uint8 RGB (n, height, width, 3).
             valid: (n, height, width) True on pixels that show ground; holes are filled, see `fill_holes`, and the focus
                 layers of an adapter ignore the tokens in them. None: all do.
+
+        Raises:
+            ModelError: the weights are damaged.
         """
         if valid is not None:
             pixels = fill_holes(pixels, valid)
@@ -132,24 +135,34 @@ class Encoder:
             features = self.backbone.image(pixels[some], None if valid is None else valid[some])
             vectors = self.adapter.image(features) if self.adapter else features.pooled
             batches.append(vectors.cpu().numpy())
-        return l2_normalize(np.concatenate(batches))
+        return self._unit(np.concatenate(batches))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed captions or queries as unit vectors (n, dim).
 
         Raises:
-            ModelError: a text is empty.
+            ModelError: a text is empty, or the weights are damaged.
         """
         check_texts(texts)
         features = self.backbone.text(texts)
         if self.adapter is None:
-            return l2_normalize(features.pooled.cpu().numpy())
-        vectors = l2_normalize(self.adapter.text(features).cpu().numpy())
+            return self._unit(features.pooled.cpu().numpy())
+        vectors = self._unit(self.adapter.text(features).cpu().numpy())
         if self.captions is None:
             return vectors
         return self.captions.blend(
             vectors, features.pooled.cpu().numpy(), self.backbone.tokenize(texts).cpu().numpy(), texts
         )
+
+    def _unit(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring vectors to unit length; those of damaged weights are no numbers, and would rank anyhow."""
+        if not np.isfinite(vectors).all():
+            name = " + ".join(filter(None, (self.backbone.spec, self.adapter_name)))
+            raise ModelError(
+                f"{name} makes vectors that are no numbers: its weights are damaged; put them back, or train the "
+                "adapter again"
+            )
+        return l2_normalize(vectors)
 
 
 def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None) -> str | None:

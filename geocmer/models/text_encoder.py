@@ -76,7 +76,10 @@ class NumpyTextEncoder:
         """
         check_texts(texts)
         try:
-            return np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
+            found = np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
+            if not np.isfinite(found).all():
+                raise ValueError("its weights make vectors that are no numbers")
+            return found
         except (KeyError, ValueError, IndexError) as error:  # weights that do not fit what config.json says
             raise damaged_adapter(self.folder, error) from error
 

@@ -160,6 +160,12 @@ class Reader:
 
     def unfinished_uris(self) -> dict[str, str]:
         """Return where each scene was read that was begun and is not complete, by id, as far as it is known."""
+        begun = self._begun_uris()
+        complete = self.snapshot().uris if begun else {}
+        return {name: uri for name, uri in begun.items() if name not in complete}
+
+    def _begun_uris(self) -> dict[str, str]:
+        """Return the notes of scenes that were begun; a kill may leave that of one which is complete."""
         metadata = self._dataset("scenes").schema.metadata or {}
         texts = {key.decode(): value.decode() for key, value in metadata.items()}
         return {key.removeprefix(UNFINISHED_KEY): uri for key, uri in texts.items() if key.startswith(UNFINISHED_KEY)}

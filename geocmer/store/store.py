@@ -158,7 +158,7 @@ class Store(VectorWriter):
                 scenes.add_columns(lacking)
         lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
         self._sync()
-        begun = self.unfinished_uris()
+        begun = self._begun_uris()
         ended: dict[str, str | None] = {UNFINISHED_KEY + row.id: None for row in rows if row.id in begun}
         if ended:
             lance.set_metadata(self.path, "scenes", ended)
@@ -178,7 +178,7 @@ class Store(VectorWriter):
 
     def begin_scene(self, scene_id: str, uri: str) -> None:
         """Note the file of a scene before its first tile, so that it has a name while it is unfinished."""
-        if not self.scene(scene_id) and self.unfinished_uris().get(scene_id) != uri:
+        if not self.scene(scene_id) and self._begun_uris().get(scene_id) != uri:
             lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + scene_id: uri})
 
     def remove_scene(self, scene_id: str) -> int:
@@ -197,7 +197,7 @@ class Store(VectorWriter):
             self._table("scenes").delete((col("id") == lit(scene_id)).to_sql())  # first: it is not whole any more
             before = self.count()
             self._table("tiles").delete((col("scene_id") == lit(scene_id)).to_sql())
-            if scene_id in self.unfinished_uris():
+            if scene_id in self._begun_uris():
                 lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + scene_id: None})
         return before - self.count()
 
@@ -207,6 +207,9 @@ class Store(VectorWriter):
 
         self._require_newest()
         self._drop_dead_vectors()
+        ended = self._begun_uris().keys() - self.unfinished_uris().keys()
+        if ended:
+            lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + name: None for name in ended})
         self._snapshot = None  # and with it the lease of a version that is read by nobody else
         for name in lance.TABLES:
             maintenance.compact(self.path, name)

@@ -76,7 +76,9 @@ def test_other_towers_are_refused(tmp_path: Path) -> None:
         NumpyTextEncoder(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["gone", "empty", "cut off", "noise", "list", "latin-1", "heads", "deep", "huge"])
+@pytest.mark.parametrize(
+    "damage", ["gone", "empty", "cut off", "noise", "list", "latin-1", "heads", "deep", "huge", "nan"]
+)
 def test_a_damaged_adapter_is_one_line(tmp_path: Path, damage: str) -> None:
     """The search by words reads the folder by itself, so what `Adapter.load` says must be said here too."""
     weights = (default_adapter() / "model.safetensors").read_bytes()
@@ -87,6 +89,10 @@ def test_a_damaged_adapter_is_one_line(tmp_path: Path, damage: str) -> None:
         config = json.dumps({**json.loads(text), **change}).encode()
     changed = {"empty": b"", "cut off": weights[:100_000], "noise": bytes(range(256)) * 8}.get(damage, weights)
     (tmp_path / "config.json").write_bytes(config)
+    if damage == "nan":  # which would rank every tile equally, in silence
+        from safetensors.numpy import load, save
+
+        changed = save({name: array * np.nan if array.ndim else array for name, array in load(weights).items()})
     if damage != "gone":
         (tmp_path / "model.safetensors").write_bytes(changed)
     with pytest.raises(ModelError) as caught:
