@@ -27,6 +27,7 @@ COMMANDS = {
     "concept": "Teach a store what you look for, by hits that you marked or areas that you drew.",
     "detect": "Find every place that shows a concept, or what words say: polygons with areas, or a raster.",
     "series": "Tell how probably one place shows something at each time it was seen.",
+    "watch": "Say what is new for a saved search since the last look, after more scenes were tiled.",
     "serve": "Search a store in the browser: map, pictures, relations, dates, export.",
     "train": "Train an adapter on captioned images, or on the tiles of a store, and write it to a folder.",
     "calibrate": "Make the calibration of an adapter, by which hits have probabilities, and tell what it is worth.",

@@ -110,6 +110,9 @@ CategoryPrior = Annotated[
 Literal = Annotated[
     bool, typer.Option("--literal", help="Take the words as one description; look for no relation in them.")
 ]
+Save = Annotated[
+    str | None, typer.Option("--save", metavar="NAME", help="Keep the search in the store, for `geocmer watch NAME`.")
+]
 Locate = Annotated[
     bool, typer.Option("--locate", help="Find where in each tile: a box and a point, in every export and on the map.")
 ]

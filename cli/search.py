@@ -49,6 +49,7 @@ def search(
     category_prior: opt.CategoryPrior = None,
     literal: opt.Literal = False,
     locate: opt.Locate = False,
+    save: opt.Save = None,
     heatmaps: opt.Heatmaps = None,
     batch: opt.Batch = None,
     output: opt.Output = None,
@@ -86,6 +87,7 @@ def search(
             "--approximate": approximate,
             "--explain": explain,
             "--locate": locate,
+            "--save": save,
             "--preview": preview,
         }
         apart |= {f"--{name}": value for name, value in examples.items()}
@@ -116,5 +118,8 @@ def search(
         print_previews(hits, as_json=as_json)
     if explain or heatmaps:
         draw_heatmaps(collection, hits, heatmaps, output)
+    if save:
+        collection.save_search(save, *(text or []), **conditions, **examples, **ranking)
+        say(f"saved; `geocmer watch {save!r}` says what is new once more scenes are tiled")
     if not len(hits) and min_probability is None:
         say("no tile matches; widen the region or the filters, or see what the store holds with `geocmer info`")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
+import rasterio
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 
+from geocmer.imagery.stretch import Stretch
+from geocmer.imagery.tiling import TilingReport
+from geocmer.store.scene_row import GridRecord, SceneRow, TilingSettings
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
 DIM, SIDE = 32, 20
@@ -38,3 +44,15 @@ def make_store(path: Path, seed: int = 0) -> Store:
 def box(number: int) -> shapely.Polygon:
     x, y = 10 + number % SIDE * 0.01, 50 - number // SIDE * 0.01
     return shapely.box(x, y - 0.01, x + 0.01, y)
+
+
+def scene_row(name: str, crs: str, transform: Affine, size: int, stride: int, count: int) -> SceneRow:
+    side = (count - 1) * stride + size
+    grid = GridRecord(size, stride, tuple(transform)[:6], side, side)
+    return SceneRow(
+        id=name, uri="scene.tif", content_hash="00" * 16, crs=rasterio.CRS.from_string(crs).to_wkt(),
+        transform=tuple(transform)[:6], width=side, height=side, gsd=10, bands=(1, 2, 3),
+        stretch=Stretch((0,) * 3, (255,) * 3),
+        grid=grid, report=TilingReport(0), datetime=None, settings=TilingSettings(),
+        created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    )  # fmt: skip

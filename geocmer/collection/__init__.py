@@ -11,8 +11,8 @@ from typing import Any
 from .comparing import Comparing
 from .keeping import Keeping
 from .learning import Learning
-from .searching import Searching
 from .teaching import Teaching
+from .watching import Watching
 from .writing import Writing
 
 __all__ = ["Collection", "open"]
@@ -29,7 +29,7 @@ def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocm
     return collection
 
 
-class Collection(Keeping, Searching, Comparing, Teaching, Learning, Writing):
+class Collection(Keeping, Watching, Comparing, Teaching, Learning, Writing):
     """Tiles, and the encoder that searches them. Made by `geocmer.open`.
 
     Args:

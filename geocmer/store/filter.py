@@ -37,7 +37,8 @@ class Filter:
         gsd: finest and coarsest ground resolution, metres, both included; None leaves a side open. Compared as float32,
             which is what a store keeps, so that 0.3 means 0.3.
         where: a condition in CQL2 text, as `built_up > 0.3 and category = 'forest'` (see `Condition`).
-        condition: the same, read.
+        scenes: ids of the scenes that a tile may be cut from.
+        condition: `where`, read.
 
     Raises:
         InputError: conditions that contradict each other, or are not of the form described.
@@ -49,6 +50,7 @@ class Filter:
     until: date | None = None
     gsd: tuple[float | None, float | None] | None = None
     where: str | None = None
+    scenes: frozenset[str] | None = None
     condition: Condition | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -88,6 +90,8 @@ class Filter:
         Raises:
             InputError: the filter names a land-cover class that no tile has.
         """
+        if self.scenes is not None:
+            rows = rows[tiles.of_scenes(self.scenes, rows)]
         if self.category is not None:
             codes, names = tiles.category_codes(rows)
             rows = rows[codes == (names.index(self.category) if self.category in names else -1)]
@@ -127,6 +131,8 @@ class Filter:
             terms.append(near(self.area, max_tile_extent))
         if self.condition is not None and (coarse := self.condition.prefilter(max_tile_extent)) is not None:
             terms.append(coarse)
+        if self.scenes is not None:
+            terms.append(column("scene_id").isin(sorted(self.scenes)))
         if self.category is not None:
             terms.append(column("category") == self.category)
         start, end = self.period

@@ -88,6 +88,15 @@ class MmapCache:
         """See `TileColumns`, as the next ones."""
         return self.categories[rows], self.names
 
+    def of_scenes(self, scenes: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """See `TileColumns`; the cache does not hold the scenes, so those of its tiles are read from the store."""
+        from pyarrow.compute import field as column
+
+        among = np.zeros(len(self.ids), bool)
+        for batch in self.snapshot.scan(["xmin"], column("scene_id").isin(sorted(scenes))):
+            among[self.rows_of(batch["_rowid"].to_numpy())] = True
+        return among[rows]
+
     def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
         return self.moments[rows]
 

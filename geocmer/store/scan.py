@@ -61,6 +61,13 @@ class BatchColumns:
         codes: NDArray[np.int32] = column.indices.fill_null(len(names) - 1).to_numpy()
         return codes[rows], names
 
+    def of_scenes(self, scenes: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        among = pc.is_in(self.batch["scene_id"], pa.array(sorted(scenes), pa.string()))
+        return among.to_numpy(zero_copy_only=False)[rows]
+
     def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:  # noqa: D102
         times: NDArray[np.int64] = self.batch["datetime"].cast("int64").fill_null(NO_TIME).to_numpy()
         return times[rows]
@@ -102,6 +109,8 @@ def _needed(filter: Filter) -> tuple[str, ...]:
         needed += (*EXTENT, "geometry")
     if filter.condition is not None and filter.condition.classes:
         needed += ("labels", "fractions")
+    if filter.scenes is not None:
+        needed += ("scene_id",)
     if filter.category is not None or "category" in named:
         needed += ("category",)
     if filter.since or filter.until or "datetime" in named:

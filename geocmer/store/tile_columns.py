@@ -20,6 +20,9 @@ class TileColumns(Protocol):
     def category_codes(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], Sequence[str | None]]:
         """Return for each tile the index of its category, (n,), in the categories, of which None is one."""
 
+    def of_scenes(self, scenes: frozenset[str], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which tiles were cut from one of the scenes of these ids, (n,)."""
+
     def times(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return acquisition times, microseconds since 1970, UTC, or `NO_TIME`, (n,)."""
 

@@ -12,16 +12,13 @@ import rasterio
 import shapely
 from affine import Affine
 from pyproj import Geod
-from taught import SIDE, THING, box, make_store, truth
+from taught import SIDE, THING, box, make_store, scene_row, truth
 
 from geocmer.errors import InputError
 from geocmer.export.detections import DRIVERS, Detections
 from geocmer.export.probability_raster import write_probabilities
 from geocmer.geometry.footprint import footprint
-from geocmer.imagery.stretch import Stretch
-from geocmer.imagery.tiling import TilingReport
 from geocmer.search.tile_probabilities import Detector, TileProbabilities, tile_probabilities
-from geocmer.store.scene_row import GridRecord, SceneRow, TilingSettings
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
 DETECTOR = Detector(
@@ -98,17 +95,6 @@ def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["found.gpkg"]
 
 
-def _scene(name: str, crs: str, transform: Affine, size: int, stride: int, count: int) -> SceneRow:
-    side = (count - 1) * stride + size
-    grid = GridRecord(size, stride, tuple(transform)[:6], side, side)
-    return SceneRow(
-        id=name, uri="scene.tif", content_hash="00" * 16, crs=rasterio.CRS.from_string(crs).to_wkt(),
-        transform=tuple(transform)[:6], width=side, height=side, gsd=10, bands=(1, 2, 3),
-        stretch=Stretch((0,) * 3, (255,) * 3),
-        grid=grid, report=TilingReport(0), datetime=None, settings=TilingSettings(), created_at=None,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("stride", [64, 32])
 def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Path, stride: int) -> None:
     transform, count = Affine(10, 0, 600_000, 0, -10, 5_500_000), 6
@@ -128,7 +114,7 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
     store.add_tiles([row for row, kept in zip(rows, keep, strict=True) if kept], vectors[keep])
     detector = Detector("x", np.array([1.0, 0, 0]), lambda products: (np.asarray(products, float) + 1) / 2)
     tiles = tile_probabilities(store.snapshot(), detector)
-    scenes = {"5c" * 16: _scene("5c" * 16, "EPSG:32632", transform, 64, stride, count)}
+    scenes = {"5c" * 16: scene_row("5c" * 16, "EPSG:32632", transform, 64, stride, count)}
     write_probabilities(tiles, scenes, tmp_path / "p.tif", "x")
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
@@ -145,7 +131,7 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
                 ]
                 assert np.isnan(p[row, col]) if not over else p[row, col] == pytest.approx(max(over), abs=1e-3)
     # Scenes in several CRS: the same tiles by their footprints, in longitude and latitude.
-    mixed: dict[str, Any] = {**scenes, "other": _scene("other", "EPSG:32633", transform, 64, 64, 1)}
+    mixed: dict[str, Any] = {**scenes, "other": scene_row("other", "EPSG:32633", transform, 64, 64, 1)}
     write_probabilities(tiles, mixed, tmp_path / "mixed.tif", "x")
     with rasterio.open(tmp_path / "mixed.tif") as file:
         assert file.crs.to_epsg() == 4326
