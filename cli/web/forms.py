@@ -46,6 +46,9 @@ class SearchForm:
         k: how many hits.
         keep: which of the hits that show the same place: best, newest or all.
         literal: whether to look for no relation in the words.
+        before: end of the earlier time of two, between which something changed; then `after` is given too.
+        after: beginning of the later one.
+        gone: whether the earlier pictures show it, and not the later ones.
     """
 
     q: str = ""
@@ -65,6 +68,9 @@ class SearchForm:
     k: int = DEFAULT_K
     keep: str = "best"
     literal: bool = False
+    before: str = ""
+    after: str = ""
+    gone: bool = False
 
     @classmethod
     def of(cls, given: QueryParams) -> Self:
@@ -83,19 +89,31 @@ class SearchForm:
         for tile in (*tiles, *form.more, *form.less):
             if len(tile) < 6 or not set(tile.lower()) <= _HEX:
                 raise InputError(f"{tile[:40]!r} is not a tile's id")
+        if form.before or form.after:
+            form._check_change()
         if form.region and not form.region.rstrip().endswith(")"):
             raise InputError(f"region {form.region[:40]!r} is not WKT; draw it on the map, or write POLYGON ((...))")
         return form
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is looked for."""
-        return not (self.q or self.like or self.more)
+    def _check_change(self) -> None:
+        if not (self.q and self.before and self.after):
+            raise InputError(
+                "a change needs words and two times: the end of the earlier and the beginning of the later"
+            )
+        given = [name for name in _NOT_OF_CHANGE if getattr(self, name) != getattr(SearchForm(), name)]
+        if given or self.keep == "newest":
+            raise InputError(f"{', '.join(given) or 'keep newest'} does not go with a change; leave it out")
 
     @property
     def title(self) -> str:
         """What is looked for, for people."""
         return self.q or "what a picture shows"
+
+    def change_arguments(self) -> dict[str, Any]:
+        """Return keyword arguments for `Collection.change`."""
+        conditions = {name: getattr(self, name) or None for name in _CONDITIONS if name not in _NOT_OF_CHANGE}
+        more = {"before": self.before, "after": self.after, "gone": self.gone, "keep": self.keep, "k": self.k}
+        return {**conditions, **more, "min_score": self.min_score or 0.0}
 
     def arguments(self, pictures: GivenPictures) -> tuple[list[str], dict[str, Any]]:
         """Return texts and keyword arguments for `Collection.search`.
@@ -117,10 +135,10 @@ class SearchForm:
 
     def command(self, store: str, pictures: GivenPictures) -> str:
         """Write the command line that gives the same answer, for a POSIX shell; a picture by the name that it had."""
-        words = ["geocmer", "search", *([self.q] if self.q else [])]
-        if self.q.startswith("-"):  # else it would be read as an option
-            words = ["geocmer", "search"]
+        words = ["geocmer", "change" if self.before else "search"]
+        words += [self.q] if self.q and not self.q.startswith("-") else []  # else it would be read as an option
         words += ["--store", store]
+        words += [f"--from={self.before}", f"--to={self.after}", *["--gone"] * self.gone] if self.before else []
         for name in (*_PARTS, *_CONDITIONS):
             value = getattr(self, name)
             words += [
@@ -135,6 +153,7 @@ class SearchForm:
         return shlex.join(words)
 
 
+_NOT_OF_CHANGE = ("since", "until", "like", "more", "less", "minus", "min_probability", "literal")
 _PARTS = ("like", "minus", "more", "less")
 _CONDITIONS = ("bbox", "region", "category", "since", "until", "gsd", "where")
 
@@ -165,5 +184,5 @@ _READERS: dict[str, Any] = {
     "min_probability": lambda texts: _number("min_probability", texts, float),
     "k": _k,
     "keep": _keep,
-    "literal": lambda texts: texts[-1] in ("1", "true"),
+    **dict.fromkeys(("literal", "gone"), lambda texts: texts[-1] in ("1", "true")),
 }

@@ -120,13 +120,18 @@ class Workspace:
             key = hashlib.blake2b(f"{version} {form!r}".encode(), digest_size=12).hexdigest()
             asked = self._answers.get(key)
             if asked is None:
-                texts, arguments = form.arguments(self.pictures)
                 self._notes.clear()
-                hits = self.collection.search(*texts, **arguments)
+                hits = self._search(form)
                 notes = dict.fromkeys(note for note in self._notes if not note.startswith("model "))  # said elsewhere
                 asked = Asked(key, form, hits, tuple(notes))
                 self._answers.put(key, asked)
         return asked
+
+    def _search(self, form: SearchForm) -> Hits:
+        if form.before:
+            return self.collection.change(form.q, **form.change_arguments())
+        texts, arguments = form.arguments(self.pictures)
+        return self.collection.search(*texts, **arguments)
 
     def answer(self, key: str) -> Asked:
         """Return an answer that was given lately.

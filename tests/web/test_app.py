@@ -324,3 +324,34 @@ def test_a_browser_names_no_file(served: Served, tmp_path: Path, asked: str) -> 
     assert answer.status == 400
     told = answer.read()
     assert any(said in told for said in (b"is not a tile's id", b"is no longer kept", b"is not WKT"))
+
+
+def test_what_is_new_or_gone_between_two_times(
+    visit: Visits, served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geocmer_cli.main import app
+
+    page = visit("/?q=lake&k=50")
+    page.page.click("#filters-toggle")
+    page.page.select_option("#change-kind", "gone")
+    page.page.fill("#change-before", "2001")
+    page.page.fill("#change-after", "2020")
+    page.page.press("#change-after", "Tab")
+    page.settle()
+    hits = geocmer.open(served.store).change("lake", before="2001", after="2020", gone=True, k=50)
+    assert len(hits)
+    assert page.ids() == [hit.id for hit in hits]
+    assert page.page.locator("#grid .card").first.locator("img").count() == 2, "the place at both times"
+    page.page.click("#command-toggle")
+    words = shlex.split(page.page.locator("#command pre").inner_text())
+    capsys.readouterr()
+    app([*words[1:], "--json"], standalone_mode=False)
+    assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == page.ids()
+    page.page.select_option("#change-kind", "new")
+    page.settle()
+    assert page.ids() == [
+        hit.id for hit in geocmer.open(served.store).change("lake", before="2001", after="2020", k=50)
+    ]
+    page.page.get_by_text("Clear filters").click()
+    page.settle()
+    assert page.ids() == [hit.id for hit in geocmer.open(served.store).search("lake", k=50)]

@@ -17,6 +17,7 @@ export function makeFilters(store) {
     field("to", "until", make("input", { type: "date" })),
     landCover(),
     area(),
+    between(),
     field("Least score", "min_score", make("input", { type: "number", step: "0.01" })),
     field("Least probability, 0 to 1", "min_probability", make("input", { type: "number", step: "0.05", min: 0, max: 1 })),
     field("Hits", "k", make("select", {}, ...[50, 100, 200, 500, 1000, 2000, 5000, 10000].map((k) => option(k === 100 ? "" : String(k), String(k))))),
@@ -47,6 +48,28 @@ function field(title, name, input, disabled = false) {
 function literal() {
   const input = make("input", { type: "checkbox", id: "filter-literal", name: "literal", onchange: () => change({ literal: input.checked ? "1" : "", hit: "" }) });
   return make("label", { className: "check wide" }, input, "Take the words as one description, with no relation");
+}
+
+/** Two times between which something came or went. */
+function between() {
+  const time = (id, title) => make("input", { id, placeholder: title, "aria-label": title, onchange: write });
+  const kind = make("select", { id: "change-kind", "aria-label": "Change", onchange: write }, option("", "any time"), option("new", "new between"), option("gone", "gone between"));
+  const before = time("change-before", "until, as 2001"), after = time("change-after", "from, as 2020");
+  function write() {
+    if (kind.value === "") change({ before: "", after: "", gone: "", hit: "" });
+    else if (before.value.trim() && after.value.trim()) change({ before: before.value.trim(), after: after.value.trim(), gone: kind.value === "gone" ? "1" : "", since: "", until: "", hit: "" });
+    times.hidden = kind.value === "";
+  }
+  const times = make("span", { className: "row", id: "change-times", hidden: true }, before, "and", after);
+  return make("fieldset", { className: "wide" }, make("legend", { textContent: "Change between two times" }), make("div", { className: "row" }, kind, times));
+}
+
+function showChange() {
+  if (state.before === "") return;
+  byId("change-kind").value = state.gone === "1" ? "gone" : "new";
+  byId("change-before").value = state.before;
+  byId("change-after").value = state.after;
+  byId("change-times").hidden = false;
 }
 
 // -- Land cover: rows of class, sign and share, joined by "and"; what is more than that is edited as text ------------
@@ -99,7 +122,9 @@ function area() {
 }
 
 function clear() {
-  change({ ...Object.fromEntries(FILTERS.map((name) => [name, ""])), keep: "", literal: "", minus: [], hit: "" });
+  change({ ...Object.fromEntries(FILTERS.map((name) => [name, ""])), keep: "", literal: "", after: "", gone: "", minus: [], hit: "" });
+  byId("change-kind").value = "";
+  byId("change-times").hidden = true;
 }
 
 function show(shown) {
@@ -115,6 +140,7 @@ const fill = debounce(() => {
   }
   byId("filter-area").value = state.bbox || state.region;
   coverRows();
+  showChange();
   const set = FILTERS.filter((name) => state[name] !== "" && !(name === "region" && state.bbox)).length;
   byId("filter-count").hidden = !set;
   byId("filter-count").textContent = set;

@@ -1,11 +1,11 @@
 // What the page shows, kept in its address: a reload and the back button work, and an address can be sent to oneself.
 
 const LISTS = ["minus", "like", "more", "less"];
-const TEXTS = ["q", "bbox", "region", "category", "since", "until", "gsd", "where", "min_score", "min_probability", "k", "keep", "literal"];
+const TEXTS = ["q", "bbox", "region", "category", "since", "until", "gsd", "where", "min_score", "min_probability", "k", "keep", "literal", "before", "after", "gone"];
 const VIEW = ["hit", "swipe", "at", "imagery"];
 /** Names that ask something else of the store; the others only change how it is shown. */
 export const SEARCH = [...TEXTS, ...LISTS];
-export const FILTERS = ["bbox", "region", "category", "since", "until", "gsd", "where", "min_score", "min_probability"];
+export const FILTERS = ["bbox", "region", "category", "since", "until", "gsd", "where", "min_score", "min_probability", "before"];
 
 const listeners = [];
 
