@@ -85,7 +85,10 @@ WORDS = frozenset(
 """Words that a length may begin with or go on with, units apart."""
 
 
-HINT = rf"(?:\d|(?:{_KNOWN_UNIT}|metric|few|couple|several|distance|radius|reach|range|sight|minutes?|hours?|walk)\b)"
+HINT = (
+    rf"(?:\d|(?:{_KNOWN_UNIT}|metric|few|couple|several|distance|radius|reach|range|sight|minutes?|hours?|walk"
+    r"|throw)\b)"
+)
 """What tells that words are meant for a distance."""
 
 

@@ -130,6 +130,18 @@ BENT = re.compile(rf"\b{_any((*_BENT, *_NEGATORS))}$", re.IGNORECASE)
 """A word at the end of a concept that bends the relation after it, in a way that is not understood."""
 
 
+DENYING = re.compile(
+    rf"\b(?:{_any(('not', 'never', 'nor', 'neither', 'cannot', 'without', 'lacking', 'with no', 'free of'))}\b"
+    r"|\w+n['’]t\b)",
+    re.IGNORECASE,
+)
+"""A negation in words that have no relation: a model of pictures does not understand it."""
+
+
+UNKNOWN = re.compile(rf"\b{_any(('between', 'across from', 'opposite of', 'opposite to'))}\b", re.IGNORECASE)
+"""Words that relate places in a way that cannot be looked for."""
+
+
 NEGATIVE = re.compile(
     rf"^{_any(('no', 'none'))}\b|\b(?:{_any(('not', 'never', 'nor', 'nowhere', 'neither', 'cannot'))}\b|\w+n['’]t\b)",
     re.IGNORECASE,
@@ -168,9 +180,16 @@ _CIRCLE = r"(?:[\s-]+(?:radius|distance|circle))?"
 _COMPARED = rf"(?:(?:(?P<upper>{_any(_UPPER)})|(?P<lower>{_any(_LOWER)}))\s+|(?:(?P<lt>[<≤])|(?P<gt>[>≥]))=?\s*)"
 
 
+_AFTER_LENGTH = (
+    rf"\s+or\s+(?:(?P<or_less>{_any(('less', 'closer', 'nearer', 'under'))})"
+    rf"|(?P<or_more>{_any(('more', 'farther', 'further', 'over', 'beyond'))}))"
+)
+"""A comparison that stands behind its length: "2 km or more from"."""
+
+
 UNREADABLE = re.compile(
     rf"within\s+(?:[^\s\",]+\s+){{0,3}}?{HINT}[^\s\",]*(?:\s+(?!of|from)[^\s\",]+)?(?:\s+(?:of|from)\b)?"
-    rf"|(?:{LENGTH}|(?:an?\s+)?(?:few|couple\s+of)\s+[^\s\",]+)\s+(?:away\s+)?from\b",
+    rf"|(?:(?:\d+(?:[.,]\d+)?\s*[-–—]\s*)?{LENGTH}|(?:an?\s+)?(?:few|couple\s+of)\s+[^\s\",]+)\s+(?:away\s+)?from\b",
     re.IGNORECASE,
 )
 """A distance that says too little, or with a number that is not understood."""
@@ -184,6 +203,7 @@ class Grammar:
         directed: a length and a direction.
         within: a length around a place.
         compared: a length with "less than" and its like.
+        behind: a length with "or less" and its like.
         plain: a relation without a length.
         phrases: what the words of the group `phrase` say: a kind, and whether it must not hold.
         words: all that a relation may be made of; a concept without them needs no quotes.
@@ -192,6 +212,7 @@ class Grammar:
     directed: re.Pattern[str]
     within: re.Pattern[str]
     compared: re.Pattern[str]
+    behind: re.Pattern[str]
     plain: re.Pattern[str]
     phrases: Mapping[str, tuple[Kind, bool]]
     words: frozenset[str]
@@ -209,7 +230,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
     phrases |= {word: (kind, True) for kind in soft for word in kind.antonyms}
     directions = [phrase for phrase, (kind, _) in phrases.items() if kind.azimuth is not None]
     # "within" alone is "in", unless a distance was meant that `UNREADABLE` then names
-    not_a_length = rf"(?:(?<!within)|(?!\s+(?:[^\s\",]+\s+){{0,3}}{HINT}))"
+    not_a_length = rf"(?!\s+between\b)(?:(?<!within)|(?!\s+(?:[^\s\",]+\s+){{0,3}}{HINT}))"
     said = (
         *(*_RELATIVE, *_AUXILIARIES, *_COPULAS, *_CONTRACTIONS, *_NEGATORS, *_FILLERS, *_ADVERBS, *_UPPER, *_LOWER),
         *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the"),
@@ -225,6 +246,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
             rf"{_EXTENT}{_CIRCLE}\s+(?:away\s+)?(?:of|from|to|around)"
         ),
         compared=_compile(rf"{_BEFORE_LENGTH}{_COMPARED}{_EXTENT}{_CIRCLE}\s+(?:away\s+)?(?:from|to)"),
+        behind=_compile(rf"{_BEFORE_LENGTH}{_EXTENT}{_AFTER_LENGTH}\s+(?:away\s+)?(?:from|to)"),
         plain=_compile(rf"{_BEFORE}(?P<phrase>{_any(phrases)}){not_a_length}"),
         phrases=phrases,
         words=frozenset(word for phrase in said for word in re.split(r"[\s-]+", phrase)),

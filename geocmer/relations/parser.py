@@ -24,8 +24,8 @@ from itertools import pairwise
 
 from ..errors import InputError
 from ..geometry.lengths import UNITS, metres_of
-from .grammar import ALTERNATIVE, BENT, CAPTION, JOIN, NEGATIVE, UNREADABLE, grammar
-from .kinds import WITHIN, Kind
+from .grammar import ALTERNATIVE, BENT, CAPTION, DENYING, JOIN, NEGATIVE, UNKNOWN, UNREADABLE, grammar
+from .kinds import WITHIN, Kind, summary
 from .query import Clause, Query
 
 _QUOTED = re.compile(
@@ -55,7 +55,7 @@ def parse(text: str) -> Query:
     if not whole:
         raise InputError("the query is empty; say what to look for, for instance 'airport near river'")
     if not found:
-        return Query(whole)
+        return Query(whole, note="" if sole else _why_whole(_QUOTED.sub(" ", whole)))
     said = [text[relation.start : relation.end].strip() for relation in found]
     concepts = [_concepts(part) for part in parts]
     lacking = [number for number, some in enumerate(concepts) if some == ("",)]
@@ -133,7 +133,7 @@ def _relation_at(text: str, start: int) -> _Relation | None:
     join = JOIN.match(text, start)
     begin, nor = (join.end(), bool(join["nor"])) if join else (start, False)
     joined, either = begin > start, bool(join and join["or"])
-    for pattern in (words.directed, words.within, words.compared):
+    for pattern in (words.directed, words.within, words.compared, words.behind):
         if match := pattern.match(text, begin):
             kind = words.phrases[_normal(match["phrase"])][0] if pattern is words.directed else WITHIN
             negated = _negated(match, nor)
@@ -150,6 +150,17 @@ def _relation_at(text: str, start: int) -> _Relation | None:
         certain = denied and not antonym
         return _Relation(start, match.end(), joined, kind, None, denied != antonym, certain, either, denied)
     return None
+
+
+def _why_whole(words: str) -> str:
+    """Tell what in words without a relation a model of pictures is not likely to understand; empty if nothing."""
+    if denying := DENYING.search(words):
+        return (
+            f"{denying[0]!r} denies no relation here, and a picture shows what is there; write 'airport not near river'"
+        )
+    if unknown := UNKNOWN.search(words):
+        return f"{unknown[0]!r} is no relation that can be looked for; there are {summary()}"
+    return ""
 
 
 def _one_is_enough(whole: str, found: Sequence[_Relation]) -> bool:
@@ -183,8 +194,8 @@ def _negated(match: re.Match[str], nor: bool) -> bool:
     """
     parts = match.groupdict()
     denied = bool(parts["negation"]) or nor
-    beyond = any(parts.get(name) is not None for name in ("lower", "gt", "outside"))
-    compared = beyond or any(parts.get(name) is not None for name in ("upper", "lt"))
+    beyond = any(parts.get(name) is not None for name in ("lower", "gt", "outside", "or_more"))
+    compared = beyond or any(parts.get(name) is not None for name in ("upper", "lt", "or_less"))
     if "phrase" in parts and compared and beyond != denied:
         raise InputError(
             f"{' '.join(match[0].split())!r} asks for a direction from a distance on; write it as two relations, for "

@@ -97,7 +97,9 @@ def _push_batch(batch: TileBatch, queries: Float64s, topks: Sequence[TopK]) -> N
                 group = slice(first, first + GROUP_QUERIES)
                 products = cross_dots(vectors, queries_f32[group])
                 _raise_open_floors(products, floors[group], topks[group])
-                who, which = np.nonzero(products >= floors[group, None])
+                # In float32, rounded down: beside float64 all products would be widened.
+                least = np.nextafter(floors[group].astype(np.float32), np.float32(-np.inf))
+                who, which = np.divmod(np.flatnonzero(products >= least[:, None]), products.shape[1])
                 waiting.append((who + first, which + start))
             seen += len(rows)
             if seen >= due:

@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_batch.py --tiles 1000000 --queries 1000 --folder /tmp/bench
 
 Makes the store of bench_search.py, or finds it in the folder. Each round times all ways in turn, so that what else the
-machine does meets them alike; printed is the median over the rounds. One search after another is timed on some of the
+machine does meets them alike; printed are medians over the rounds, and the processor's time, which other work hardly
+changes. One search after another is timed on some of the
 queries. FAISS holds float32 in RAM (IndexFlatIP, exact up to its rounding), or float16 as geocmer does.
 """
 
@@ -48,17 +49,19 @@ def main() -> None:
             args.queries,
         )
     ways |= faiss_ways(args.folder / "vectors.npy", queries.astype(np.float32), args.single)
-    spent: dict[str, list[float]] = {name: [] for name in ways}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     nearest_tiles(store, queries[0])  # makes the memory-mapped cache
     for round_ in range(args.rounds + 1):
         for name, (ask, count) in ways.items():
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             ask()
             if round_:  # the first one warms up
-                spent[name].append((time.perf_counter() - began) / count)
-    print("| way | ms a query | queries/s |\n|---|---|---|")
+                ended = time.perf_counter(), time.process_time()
+                spent[name].append(((ended[0] - began[0]) / count, (ended[1] - began[1]) / count))
+    print("| way | ms a query | ms of processor a query |\n|---|---|---|")
     for name, seconds in spent.items():
-        print(f"| {name} | {np.median(seconds) * 1e3:.2f} | {1 / np.median(seconds):.0f} |", flush=True)
+        wall, cpu = np.median(seconds, axis=0) * 1e3
+        print(f"| {name} | {wall:.2f} | {cpu:.2f} |", flush=True)
 
 
 def faiss_ways(path: Path, queries: np.ndarray, single: int) -> dict[str, tuple[Callable[[], object], int]]:
