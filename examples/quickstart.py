@@ -4,6 +4,8 @@ import sys
 
 import geocmer
 
+if len(sys.argv) != 2:
+    sys.exit("name one scene: python examples/quickstart.py scene.tif")
 tiles = geocmer.open("quickstart-store")
 print("\n".join(tiles.add(sys.argv[1], size=64).lines()))
 hits = tiles.search("a lake beside a forest", bbox=(-180, -90, 180, 90), k=5)

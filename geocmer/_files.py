@@ -11,11 +11,26 @@ from contextlib import contextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Self
 
 from .errors import InputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk, or of a user's share of it."""
+
+
+class Closing:
+    """What is closed by `close`, and at the end of a `with` block."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextmanager
@@ -106,8 +121,10 @@ def is_file(path: str | Path) -> bool:
 
 
 def cache_folder() -> Path:
-    """Find the folder for what can be computed again: `$XDG_CACHE_HOME/geocmer`, else `~/.cache/geocmer`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocmer"
+    """Find the user's folder for what can be computed again; on Linux it is in `$XDG_CACHE_HOME` or `~/.cache`."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("geocmer")
 
 
 def bundled_file(*parts: str) -> Traversable:

@@ -15,7 +15,7 @@ def duplicate_warnings(pairs: PairSet) -> list[str]:
     """
     splits_of: dict[bytes, list[str]] = defaultdict(list)
     for pair in pairs.pairs:
-        splits_of[pair.picture.digest()].append(pair.split)
+        splits_of[pair.image.digest()].append(pair.split)
     repeated = [splits for splits in splits_of.values() if len(splits) > 1]
     shared = Counter(" and ".join(sorted(set(splits))) for splits in repeated if len(set(splits)) > 1)
     found = [

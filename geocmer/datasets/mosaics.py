@@ -52,7 +52,7 @@ def mosaics(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
     by_label: dict[str, list[ImageSource]] = {}
     for pair in pairs.split("train").pairs:
         if len(pair.labels) == 1:
-            by_label.setdefault(pair.labels[0], []).append(pair.picture)
+            by_label.setdefault(pair.labels[0], []).append(pair.image)
     names = sorted(by_label)
     rng = np.random.default_rng(seed)
     drawn = []

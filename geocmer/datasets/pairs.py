@@ -20,7 +20,7 @@ _VALIDATION_STEP = 8
 class Pair:
     """One image with all its captions."""
 
-    picture: ImageSource
+    image: ImageSource
     captions: tuple[str, ...]
     split: str
     """`train`, `val`, `test` or another name; empty where the annotation gives none."""

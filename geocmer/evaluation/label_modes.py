@@ -14,14 +14,18 @@ from ..datasets.pairs import PairSet
 from ..models.encoder import Encoder
 from ..models.prompts import prompt
 from ..search.category_prior import check_strength, log_prior
-from .similarity import TEXT_BATCH
+from .similarity import TEXT_BATCH, EncodeOnce
 
 _OTHER_CLASS_PENALTY = 10
 """Taken from the cosine of an image of another class than the caption's, in the mode `oracle`: more than any cosine."""
 
 
 def label_mode_scores(
-    encoder: Encoder, pairs: PairSet, similarity: NDArray[np.float32], owner: NDArray[np.int64], strength: float
+    encoder: Encoder | EncodeOnce,
+    pairs: PairSet,
+    similarity: NDArray[np.float32],
+    owner: NDArray[np.int64],
+    strength: float,
 ) -> dict[str, NDArray[np.float32]]:
     """Compute the similarity matrix of a captioned set in each label mode that its annotation allows.
 

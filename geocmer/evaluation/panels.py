@@ -135,7 +135,7 @@ def draw_panels(panels: Sequence[Panel]) -> bytes:
 
 
 def _reader(pairs: PairSet, order: NDArray[np.int64]) -> Callable[[int], NDArray[np.uint8]]:
-    return lambda position: pairs.pairs[int(order[position])].picture.pixels(_SIDE_PX)
+    return lambda position: pairs.pairs[int(order[position])].image.pixels(_SIDE_PX)
 
 
 def _shorten(text: str, room: float, length: Callable[[str], float]) -> str:

@@ -18,7 +18,7 @@ from .class_retrieval import class_questions, class_scores
 from .label_modes import label_mode_scores
 from .panels import caption_panels, class_panels, write_panels
 from .recall import recall
-from .similarity import pair_similarity
+from .similarity import EncodeOnce, pair_similarity
 from .store_retrieval import category_scores, mean_score, store_panels
 
 
@@ -76,7 +76,8 @@ def evaluate(
         notify(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
     questions = class_questions(data)
     asked = None if questions is None else questions[0]
-    similarity, owner = pair_similarity(encoder, data, encoder.backbone.size, progress, asked)
+    once = EncodeOnce(encoder)
+    similarity, owner = pair_similarity(once, data, encoder.backbone.size, progress, asked)
     notify(f"{data.name} {split}: {len(data)} images, {similarity.shape[1]} {'classes' if asked else 'captions'}")
     rng = np.random.default_rng(seed)
     if questions is not None:
@@ -88,7 +89,7 @@ def evaluate(
         owner = rng.permutation(owner) if shuffle else owner
         rows = [
             {"labels": mode, "ties": ties, **recall(scores, owner, ties, seed).to_json()}
-            for mode, scores in label_mode_scores(encoder, data, similarity, owner, category_prior).items()
+            for mode, scores in label_mode_scores(once, data, similarity, owner, category_prior).items()
             for ties in ("random", "worst")
         ]
         drawn = caption_panels(data, similarity, owner, seed) if panels else []

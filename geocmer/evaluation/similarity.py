@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._types import Progress
 from ..datasets.pairs import PairSet
+from ..models.encoder import Encoder
 
 IMAGE_BATCH = 32
 """Images that are encoded at once."""
@@ -25,6 +27,19 @@ class PairEncoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as unit vectors (n, dim)."""
+
+
+class EncodeOnce:
+    """An encoder that encodes the same texts once, however often it is asked."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.scale, self.encode_images = encoder.scale, encoder.encode_images
+        self._encode = cache(lambda texts: encoder.encode_texts(list(texts)))
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as unit vectors (n, dim)."""
+        vectors: NDArray[np.float32] = self._encode(tuple(texts))
+        return vectors
 
 
 def similarity_matrix(
@@ -66,7 +81,7 @@ def pair_similarity(
 
     def image_vectors() -> Iterable[NDArray[np.float32]]:
         for start in range(0, len(pairs), IMAGE_BATCH):
-            images = [pair.picture.pixels(side) for pair in pairs.pairs[start : start + IMAGE_BATCH]]
+            images = [pair.image.pixels(side) for pair in pairs.pairs[start : start + IMAGE_BATCH]]
             yield encoder.encode_images(np.stack(images))
             if progress:
                 progress(min(start + IMAGE_BATCH, len(pairs)), len(pairs))

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from rasterio.session import DummySession
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from .._files import Closing
 from ..errors import InputError
 from .acquisition import find_acquisition
 from .address import SceneAddress
@@ -38,7 +38,7 @@ BLOCK_CACHE_BYTES = 256 * 2**20
 """Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
 
 
-class Scene:
+class Scene(Closing):
     """An open scene. Use it in a `with` block; a handle belongs to one thread.
 
     Attributes:
@@ -108,14 +108,6 @@ class Scene:
             dataset.close()
             raise
         return scene
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._files import cache_folder, hash_file
+from .._files import cache_folder
 from .backbone import TAPS
 from .openvino_tower import OpenVinoTower
 from .weights import MEAN, STD, TowerFiles
@@ -88,7 +88,7 @@ class Bundled:
             folder = cache_folder()
         except RuntimeError:  # there is no home
             folder = Path(tempfile.gettempdir()) / "geocmer"
-        file = folder / "towers" / f"{hash_file(self.files.image)}-{self.size}-{TAPS}.xml"
+        file = folder / "towers" / f"{self.fingerprint()}-{TAPS}.xml"
         return OpenVinoTower(file, lambda: _WithTaps(self._trunk, TAPS).eval(), self.size)
 
     @cached_property

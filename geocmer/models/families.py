@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class Family:
     """What such a model is, in one line."""
     load: Callable[[str, torch.device], Towers]
     """(name of the model as the user gave it, device) -> towers."""
+    identity: Callable[[str], str] = str
+    """Name as given -> the name that is remembered as known to the user, the same wherever it is given."""
+    ships: bool = False
+    """It comes with geocmer, and need not be known to the user."""
 
 
 def _bundled(spec: str, device: torch.device) -> Towers:
@@ -41,14 +46,20 @@ def _open_clip(spec: str, device: torch.device) -> Towers:
     return OpenClip.load(spec, device)
 
 
+def _absolute(spec: str) -> str:
+    kind, _, folder = spec.partition(":")
+    return f"{kind}:{Path(folder).resolve()}"
+
+
 FAMILIES: dict[str, Family] = {
     "bundled": Family(
         "bundled",
         "the towers that ship with geocmer; `bundled/lite0` and `bundled/lite2` have other image towers",
         _bundled,
+        ships=True,
     ),
     "hf-hub": Family("hf-hub:ORG/MODEL", "an open_clip model on the Hugging Face hub", _open_clip),
-    "local-dir": Family("local-dir:PATH", "a folder that open_clip saved a model to", _open_clip),
+    "local-dir": Family("local-dir:PATH", "a folder that open_clip saved a model to", _open_clip, _absolute),
     "": Family("NAME/TAG", "an open_clip architecture and its weights, as ViT-B-32/laion2b_s34b_b79k", _open_clip),
 }
 """What stands before the first `:` or `/` of a model's name -> family; "" is the family of all other names."""

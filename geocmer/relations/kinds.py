@@ -39,6 +39,11 @@ class Kind:
         return self.name
 
     @property
+    def title(self) -> str:
+        """The words as a person may write them, with a distance where there must be one."""
+        return self.name if self.half_metres is not None else f"{self.name} 2 km of"
+
+    @property
     def meaning(self) -> str:
         """What holds, in one phrase."""
         if self.half_metres is None:
@@ -101,7 +106,7 @@ def may_relate(text: str) -> bool:
 def summary() -> str:
     """Name the kinds for a help text: "near, next to, within 2 km of, in, north of (and so on)"."""
     directed = [kind.name for kind in KINDS if kind.azimuth is not None]
-    others = ["within 2 km of" if kind.half_metres is None else kind.name for kind in KINDS if kind.azimuth is None]
+    others = [kind.title for kind in KINDS if kind.azimuth is None]
     return ", ".join([*others, *directed])
 
 
@@ -109,8 +114,7 @@ def table() -> str:
     """List the kinds as a Markdown table."""
     rows = ["| relation | also | not so | holds |", "|---|---|---|---|"]
     for kind in KINDS:
-        name = "within 2 km of" if kind.half_metres is None else kind.name
-        words = [", ".join(f"`{word}`" for word in said) for said in ((name,), kind.synonyms, kind.antonyms)]
+        words = [", ".join(f"`{word}`" for word in said) for said in ((kind.title,), kind.synonyms, kind.antonyms)]
         rows.append(f"| {' | '.join(words)} | {kind.meaning} |")
     return "\n".join(rows) + "\n"
 

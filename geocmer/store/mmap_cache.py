@@ -28,8 +28,8 @@ from .filter import Filter
 from .mmap_build import ROW_ARRAYS, write_arrays
 from .snapshot import Snapshot
 
-FOLDER = "sidecar"
-"""Inside a store, since the first ones."""
+FOLDER = "cache"
+"""Inside a store; each version of it that has a cache has a folder there."""
 CACHE_MIN_ROWS = 50_000
 """A search that reads this many rows and more makes the cache if there is none; below, LanceDB is as fast."""
 BLOCK_ROWS = 512

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
+from .._files import Closing
 from ..errors import InputError
 from ..geometry.footprint import to_wgs84
 from ..imagery.address import SceneAddress
@@ -24,7 +23,7 @@ from ..models.hole_fill import fill_holes
 from .scene_row import SceneRow
 
 
-class TileImageReader:
+class TileImageReader(Closing):
     """Reads the pixels of tiles of complete scenes, which are opened when they are needed; the last one stays open.
 
     Args:
@@ -36,14 +35,6 @@ class TileImageReader:
         self._unfinished = unfinished or {}
         self._scenes = {row.id: row for row in scenes}
         self._open: tuple[str, Scene, TileReader] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release the open scene."""

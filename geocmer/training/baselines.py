@@ -182,9 +182,9 @@ def train_baseline(
         for step in range(steps):
             chosen = [train_set.pairs[i] for i in order[step * batch : (step + 1) * batch]]
             texts = [pair.captions[int(rng.integers(len(pair.captions)))] for pair in chosen]
-            pixels = [pair.picture.pixels(backbone.size) for pair in chosen]
+            pixels = [pair.image.pixels(backbone.size) for pair in chosen]
             views = [
-                view(image, int(rng.integers(cfg.views)), pair.picture.digest())
+                view(image, int(rng.integers(cfg.views)), pair.image.digest())
                 for image, pair in zip(pixels, chosen, strict=True)
             ]
             loss = step_loss(model, np.stack(views), texts, cfg.smoothing)

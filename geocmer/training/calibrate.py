@@ -250,7 +250,7 @@ def _vectors(encoder: Encoder, pairs: Sequence[Pair], progress: Progress | None)
     size, parts = encoder.backbone.size, []
     for start in range(0, len(pairs), IMAGE_BATCH):
         some = pairs[start : start + IMAGE_BATCH]
-        vectors = encoder.encode_images(np.stack([pair.picture.pixels(size) for pair in some]))
+        vectors = encoder.encode_images(np.stack([pair.image.pixels(size) for pair in some]))
         parts.append(vectors.astype(np.float16).astype(np.float64))
         if progress:
             progress(start + len(some), len(pairs))

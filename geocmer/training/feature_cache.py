@@ -82,8 +82,8 @@ class UncachedImages:
         Raises:
             InputError: a picture cannot be read.
         """
-        pictures = [self.pairs.pairs[row].picture for row in rows]
-        viewed = [_view(picture, self.backbone.size, int(v)) for picture, v in zip(pictures, views, strict=True)]
+        images = [self.pairs.pairs[row].image for row in rows]
+        viewed = [_view(image, self.backbone.size, int(v)) for image, v in zip(images, views, strict=True)]
         return self.backbone.image(np.stack(viewed))
 
 
@@ -115,8 +115,8 @@ class JoinedImages:
         return Features(pooled, tuple(taps))
 
 
-def _view(picture: ImageSource, size: int, index: int) -> NDArray[np.uint8]:
-    return view(picture.pixels(size), index, picture.digest() if index else b"")
+def _view(image: ImageSource, size: int, index: int) -> NDArray[np.uint8]:
+    return view(image.pixels(size), index, image.digest() if index else b"")
 
 
 def bytes_needed(backbone: Backbone, images: int) -> int:
@@ -189,7 +189,7 @@ def _one_view(
         arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=(n, *shape)))
         reserve(path)
     for start in range(done, n, _BLOCK_IMAGES):
-        images = [_view(pair.picture, backbone.size, index) for pair in pairs.pairs[start : start + _BLOCK_IMAGES]]
+        images = [_view(pair.image, backbone.size, index) for pair in pairs.pairs[start : start + _BLOCK_IMAGES]]
         features = backbone.image(np.stack(images))
         for array, tensor in zip(arrays, (features.pooled, *features.taps), strict=True):
             array[start : start + len(images)] = tensor.cpu().numpy()
@@ -285,5 +285,5 @@ def _save_texts(backbone: Backbone, texts: list[str], path: Path) -> None:
 def _hash_images(pairs: PairSet) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for pair in pairs.pairs:
-        digest.update(pair.picture.digest())
+        digest.update(pair.image.digest())
     return digest.hexdigest()

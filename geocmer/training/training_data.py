@@ -143,7 +143,7 @@ class TrainingData:
 def _hash_pairs(pairs: Sequence[Pair]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for pair in pairs:
-        digest.update(pair.picture.digest())
+        digest.update(pair.image.digest())
         digest.update(repr((pair.split, pair.captions, pair.scene)).encode())
     return digest.hexdigest()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +17,10 @@ import numpy as np
 from geocmer.datasets.annotations import load_pairs
 from geocmer.evaluation.label_modes import label_mode_scores
 from geocmer.evaluation.recall import recall
-from geocmer.evaluation.similarity import pair_similarity
+from geocmer.evaluation.similarity import EncodeOnce, pair_similarity
 from geocmer.models.encoder import Encoder
 
 STRENGTHS, WRONG = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0), (0.0, 0.3, 0.5)
-
-
-class Once:
-    """An encoder that reads the same captions, 54 times over, once."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.scale, self._read = encoder.scale, cache(lambda texts: encoder.encode_texts(list(texts)))
-
-    def encode_texts(self, texts: list[str]) -> np.ndarray:
-        return self._read(tuple(texts))
 
 
 def main() -> None:
@@ -46,7 +35,7 @@ def main() -> None:
     for folder in asked.adapter:
         encoder = Encoder.load(adapter=folder, device="cpu")
         similarity, owner = pair_similarity(encoder, data, encoder.backbone.size)
-        once = Once(encoder)
+        once = EncodeOnce(encoder)
         for wrong in WRONG:
             for seed in range(asked.seeds):
                 rng = np.random.default_rng(seed)

@@ -49,7 +49,7 @@ def draw(pairs: Path, split: str, count: int) -> Iterator[tuple[int, str, int, n
     by_label: dict[str, list] = {}
     for pair in load_pairs(pairs).split(split).pairs:
         label = (pair.scene or (pair.labels or ("",))[0]).replace(" ", "").lower()
-        by_label.setdefault(label, []).append(pair.picture)
+        by_label.setdefault(label, []).append(pair.image)
     names, rng = sorted(by_label), np.random.default_rng(0)
     for number in range(count):
         side = 2 + number % 2

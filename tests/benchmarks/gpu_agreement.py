@@ -70,7 +70,7 @@ def least_cosine(pairs: PairSet, device: str) -> float:
     vectors = []
     for where in ("cpu", device):
         encoder = Encoder.load(BUNDLED, None, where)
-        pixels = np.stack([pair.picture.pixels(encoder.backbone.size) for pair in pairs.pairs[:64]])
+        pixels = np.stack([pair.image.pixels(encoder.backbone.size) for pair in pairs.pairs[:64]])
         vectors.append(encoder.encode_images(pixels))
     return float((vectors[0] * vectors[1]).sum(1).min())
 

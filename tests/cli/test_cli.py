@@ -246,7 +246,7 @@ def test_doctor_says_what_is_wrong_and_exits_1_while_something_is(run: Run, tmp_
     found = [json.loads(line) for line in out.splitlines()]
     assert (code, [f["fixed"] for f in found]) == (0, [True] * len(found))
     assert "stale cache" in {f["kind"] for f in found}
-    assert not list((store / "sidecar").iterdir())
+    assert not list((store / "cache").iterdir())
 
 
 def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path) -> None:

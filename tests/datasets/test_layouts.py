@@ -131,7 +131,7 @@ def _json(path: Path, content: Any) -> Path:
 
 
 def _rows(pairs: PairSet) -> Truth:
-    return sorted((p.picture.path.name, p.split, str(p.scene), list(p.captions)) for p in pairs.pairs)  # type: ignore[attr-defined]
+    return sorted((p.image.path.name, p.split, str(p.scene), list(p.captions)) for p in pairs.pairs)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -150,7 +150,7 @@ def test_files_of_other_systems_are_read(tmp_path: Path, encoding: str, name: st
     entry = {"filename": name, "split": "train", "captions": ["a"]}
     (tmp_path / "set.json").write_text(json.dumps({"images": [entry]}), encoding=encoding)
     (pair,) = load_pairs(tmp_path / "set.json").pairs
-    assert pair.picture.path == tmp_path / "images" / "a.jpg"  # type: ignore[attr-defined]
+    assert pair.image.path == tmp_path / "images" / "a.jpg"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_captions_and_labels_are_of_the_parts():
     assert len(found) == 60
     kinds = set()
     for pair in found.pairs:
-        greys = [part.grey for part in pair.picture.parts]
+        greys = [part.grey for part in pair.image.parts]
         shown = {label for label, grey in COLOURS.items() if any(grey <= g < grey + 4 for g in greys)}
         assert set(pair.labels) == shown
         assert pair.split == "train"
@@ -61,5 +61,5 @@ def test_captions_and_labels_are_of_the_parts():
 
 def test_they_are_seeded():
     first, again, other = mosaics(labelled(), 5), mosaics(labelled(), 5), mosaics(labelled(), 5, seed=1)
-    assert [p.picture.digest() for p in first.pairs] == [p.picture.digest() for p in again.pairs]
-    assert [p.picture.digest() for p in first.pairs] != [p.picture.digest() for p in other.pairs]
+    assert [p.image.digest() for p in first.pairs] == [p.image.digest() for p in again.pairs]
+    assert [p.image.digest() for p in first.pairs] != [p.image.digest() for p in other.pairs]

@@ -49,11 +49,11 @@ def test_pixels_are_those_of_the_scene_under_its_stretch(place: Path) -> None:
     low, high = np.percentile(raw.reshape(3, -1), (2, 98), axis=1)
     shown = np.clip((raw - low[:, None, None]) / (high - low)[:, None, None] * 255, 0, 255).round().astype(np.uint8)
     for pair in found.pairs.pairs[::7]:
-        assert isinstance(pair.picture, TileImage)
-        row, col = pair.picture.row, pair.picture.col
+        assert isinstance(pair.image, TileImage)
+        row, col = pair.image.row, pair.image.col
         truth = shown[:, row : row + SIZE, col : col + SIZE].transpose(1, 2, 0)
-        np.testing.assert_array_equal(pair.picture.pixels(SIZE), truth)
-        assert pair.picture.pixels(40).shape == (40, 40, 3)
+        np.testing.assert_array_equal(pair.image.pixels(SIZE), truth)
+        assert pair.image.pixels(40).shape == (40, 40, 3)
 
 
 def test_every_tile_is_trained_on_validated_on_or_accounted_for(place: Path) -> None:
@@ -65,11 +65,11 @@ def test_every_tile_is_trained_on_validated_on_or_accounted_for(place: Path) -> 
     rows = {r["id"]: r for b in store.snapshot().scan(["id", "geometry", "category"]) for r in b.to_pylist()}
 
     def shapes(pairs: object) -> list[shapely.Geometry]:
-        return [shapely.from_wkb(rows[p.picture.id]["geometry"]) for p in pairs.pairs]  # type: ignore[attr-defined]
+        return [shapely.from_wkb(rows[p.image.id]["geometry"]) for p in pairs.pairs]  # type: ignore[attr-defined]
 
     assert min(a.distance(b) for a in shapes(train) for b in shapes(val)) > 5e-4  # a tile of 160 m is 0.0014 degrees
     for pair in found.pairs.pairs:
-        assert pair.scene == rows[pair.picture.id]["category"]  # type: ignore[attr-defined]
+        assert pair.scene == rows[pair.image.id]["category"]  # type: ignore[attr-defined]
         assert pair.captions
         assert all(str(pair.scene) in caption for caption in pair.captions)
 

@@ -133,7 +133,7 @@ def _changed_cache(store: Store) -> None:
 
 def _abandoned_draft(store: Store) -> None:
     for name, hours in (("old", 2), ("new", 0)):
-        draft = Path(store.path) / "sidecar" / f".{name}"
+        draft = Path(store.path) / "cache" / f".{name}"
         draft.mkdir(parents=True)
         os.utime(draft, (time.time() - hours * 3600,) * 2)
 

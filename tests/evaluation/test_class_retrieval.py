@@ -106,7 +106,7 @@ def test_the_panel_frames_right_and_wrong_answers(labelled: Path, tmp_path: Path
     questions = class_questions(pairs)
     assert questions is not None
     words, correct = questions
-    similarity = ColourEncoder().encode_images(np.stack([p.picture.pixels(16) for p in pairs.pairs])) @ (
+    similarity = ColourEncoder().encode_images(np.stack([p.image.pixels(16) for p in pairs.pairs])) @ (
         ColourEncoder().encode_texts(words).T
     )
     panels = class_panels(pairs, words, similarity, correct)

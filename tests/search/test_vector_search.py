@@ -405,7 +405,7 @@ def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("damage", ["vectors.npy", "names.json", "cover_rows.npy"])
-def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     rows = [tile(n, fractions={"water": n / 8}) for n in range(8)]
     store = filled(tmp_path / "store", rows, unit(8))
@@ -417,7 +417,7 @@ def test_a_damaged_sidecar_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.hits == before
 
 
-def test_a_sidecar_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geocmer.store.mmap_cache.CACHE_MIN_ROWS", 5)
     store = filled(tmp_path / "store", [tile(n) for n in range(8)], unit(8))
     monkeypatch.setattr(np, "save", _full)

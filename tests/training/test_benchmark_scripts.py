@@ -61,7 +61,7 @@ def test_the_drawn_set_says_what_is_drawn(tmp_path: Path) -> None:
     assert {pair.split for pair in drawn.pairs} == {"train", "val"}
     for pair in drawn.pairs:
         _, colour, shape, _, ground, _, _, place, *_ = pair.captions[0].split()
-        pixels = pair.picture.pixels(128).astype(float)
+        pixels = pair.image.pixels(128).astype(float)
         left, top = (np.array(module.PLACES[place]) * 128).round().astype(int)
         inside = pixels[top + 6, left + 12 : left + 28] if shape == "bar" else pixels[top + 20, left + 12 : left + 28]
         assert np.abs(inside - module.COLOURS[colour]).max() < 3, pair.captions[0]

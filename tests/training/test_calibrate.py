@@ -140,7 +140,7 @@ def test_the_calibration_is_that_of_the_pictures_and_words(tmp_path: Path, monke
     encoder = Encoder(backbone, None, "", "ab" * 16, 16)
     calibration, found = calibrate(encoder, [pairs])
     val = pairs.split("val").pairs
-    images = encoder.encode_images(np.stack([pair.picture.pixels(32) for pair in val])).astype(np.float16)
+    images = encoder.encode_images(np.stack([pair.image.pixels(32) for pair in val])).astype(np.float16)
     texts = encoder.encode_texts(["blue lake", "green meadow", "red roof"])
     known = np.array([[pair.labels[0] == t for t in ("blue lake", "green meadow", "red roof")] for pair in val])
     products = images.astype(np.float64) @ (texts.astype(np.float64) - calibration.background).T

@@ -142,7 +142,7 @@ def test_the_kept_adapter_is_projected_on_the_principal_directions(pairs: PairSe
     for name, tensor in whole.state_dict().items():
         assert torch.equal(kept.state_dict()[name], tensor), name
     train_set = pairs.split("train")
-    pixels = [np.stack([pair.picture.pixels(16)]) for pair in train_set.pairs]
+    pixels = [np.stack([pair.image.pixels(16)]) for pair in train_set.pairs]
     seen = torch.cat([whole.image(backbone.image(each)) for each in pixels]).double().numpy()
     told = whole.text(backbone.text(sorted(set(train_set.captions()[0])))).double().numpy()
     moments = seen.T @ seen / len(seen) + told.T @ told / len(told)
@@ -181,7 +181,7 @@ def test_the_cache_is_computed_once_and_holds_what_the_tower_says(pairs: PairSet
     for kept in (first, again):
         got = kept.batch(views, rows)
         for i in range(3):
-            digest = pairs.pairs[rows[i]].picture.digest()
+            digest = pairs.pairs[rows[i]].image.digest()
             truth = backbone.image(view(pixels[i][0], int(views[i]), digest)[None])
             torch.testing.assert_close(got.pooled[i], truth.pooled[0], rtol=1e-3, atol=1e-3)
             torch.testing.assert_close(got.taps[0][i], truth.taps[0][0], rtol=1e-3, atol=1e-3)
@@ -312,7 +312,7 @@ def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> Non
     images = image_features(backbone, val, tmp_path, 1)  # type: ignore[arg-type]
     kept = text_features(backbone, texts, tmp_path)  # type: ignore[arg-type]
     got = measure(adapter, images, kept, kept.rows(texts), owner, backbone.device)
-    pixels = np.stack([p.picture.pixels(16) for p in val.pairs])
+    pixels = np.stack([p.image.pixels(16) for p in val.pairs])
     a = adapter.image(backbone.image(pixels)).numpy().astype(np.float64)
     b = adapter.text(backbone.text(texts)).numpy().astype(np.float64)
     assert abs(got.mean - recall(np.round(a @ b.T, 4).astype(np.float32), owner).mean) < 15
@@ -367,7 +367,7 @@ def test_several_sets_are_trained_on_and_validated_each_in_its_own_way(
     words = sorted({pair.labels[0] for pair in labelled.pairs})
     texts = adapter.text(backbone.text([word.lower() for word in words]))
     right = [
-        pair.labels[0] == words[int((adapter.image(backbone.image(pair.picture.pixels(16)[None])) @ texts.T).argmax())]
+        pair.labels[0] == words[int((adapter.image(backbone.image(pair.image.pixels(16)[None])) @ texts.T).argmax())]
         for pair in labelled.split("val").pairs
     ]
     assert 100 * np.mean(right) == pytest.approx(accuracy.mean, abs=10)  # the saved weights are float16
@@ -382,7 +382,7 @@ def test_a_trained_adapter_has_a_bias_against_hubs_of_its_own_captions(pairs: Pa
     biased = train(pairs, backbone, tmp_path / "biased", cfg)
     assert (plain.cfg.dim, biased.cfg.dim, biased.cfg.core_dim) == (7, 8, 7)
     train_set = pairs.split("train")
-    pixels = np.concatenate([pair.picture.pixels(16)[None] for pair in train_set.pairs])
+    pixels = np.concatenate([pair.image.pixels(16)[None] for pair in train_set.pairs])
     captions = sorted(set(train_set.captions()[0]))
     assert biased.hub_bias is not None
     bank = biased.hub_bias.bank.numpy()
