@@ -152,7 +152,7 @@ def main() -> None:
         print(f"| {name} | {len(at)} | " + " | ".join(cells) + f" | {answer.plan.method}, {answer.plan.scanned} rows")
     size = {
         name: sum(f.stat().st_size for f in (args.folder / "store" / name).rglob("*") if f.is_file())
-        for name in ("tiles.lance", "sidecar")
+        for name in ("tiles.lance", "cache")
     }
     print(json.dumps({"bytes": size, "fragments": len(store.snapshot().dataset.get_fragments())}))
 

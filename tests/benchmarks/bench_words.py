@@ -75,7 +75,7 @@ def main() -> None:
     totals = []
     for file in asked.sets:
         pairs = load_pairs(file).with_validation().split("val")
-        images = [pair.picture for pair in pairs.pairs]
+        images = [pair.image for pair in pairs.pairs]
         batches = [images[i : i + IMAGE_BATCH] for i in range(0, len(images), IMAGE_BATCH)]
         size = encoder.backbone.size
         vectors = np.concatenate([encoder.encode_images(np.stack([i.pixels(size) for i in b])) for b in batches])

@@ -196,7 +196,7 @@ def test_the_memory_mapped_cache_of_the_newest_version_is_neither_used_nor_lost(
         scores = {row["id"]: float(np.dot(np.float64(row[encoder.column]), query)) for row in tiles}
         assert [hit.id for hit in found] == sorted(scores, key=lambda name: (-scores[name], name))
         assert (found.plan.method == "memory-mapped cache") == (version == past[-1][0])
-    assert [folder.name for folder in (tmp_path / "store" / "sidecar").iterdir()] == [copy.folder.name]
+    assert [folder.name for folder in (tmp_path / "store" / "cache").iterdir()] == [copy.folder.name]
 
 
 def test_a_version_that_vanishes_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
