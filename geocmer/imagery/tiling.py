@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -39,6 +39,16 @@ class Tile:
     covered: tuple[int, int]
     """Rows and columns that lie in the scene: fewer than `size` where a scene is smaller than a tile."""
     pixels: NDArray[np.uint8] = field(repr=False)
+    valid: NDArray[np.bool_] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Tiles of one row that are read together: `data` is (3, height, width), `valid` (height, width), as in `Scene`."""
+
+    row: int
+    columns: list[int]
+    data: NDArray[Any] = field(repr=False)
     valid: NDArray[np.bool_] = field(repr=False)
 
 
@@ -90,29 +100,38 @@ class TileReader:
         self.report = TilingReport(len(grid), edge_note=grid.edge_note)
 
     def __iter__(self) -> Iterator[Tile]:
+        return self.tiles(self.blocks())
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the scene, block by block; the file is touched by nothing else."""
+        for row in self.grid.rows():
+            for columns in self._columns():
+                yield Block(row, columns, *self._read(row, columns[0], columns[-1] + self.grid.size - columns[0]))
+
+    def tiles(self, blocks: Iterable[Block]) -> Iterator[Tile]:
+        """Make the tiles of all blocks, in their order; blocks may be read in another thread meanwhile."""
         coverage = _CoverageCounter(self.grid)
         size, done = self.grid.size, 0
         name_of = tile_ids(self.scene.content_hash, self.scene.view, self.grid)
-        for row in self.grid.rows():
-            for columns in self._blocks():
-                data, valid = self._read(row, columns[0], columns[-1] + size - columns[0])
-                shown: NDArray[np.uint8] | None = None  # of the whole block, once one of its tiles is made
-                outlines = self._outlines(row, columns, valid.shape)
-                for col, outlined in zip(columns, outlines, strict=True):
-                    inside = slice(col - columns[0], col - columns[0] + size)
-                    part = valid[:, inside]
-                    share = float(np.count_nonzero(part)) / size**2
-                    outline = self._keep(share, outlined)
-                    coverage.add(row, col, part, outline is not None)
-                    if outline is not None:
-                        name = name_of(row, col)
-                        if not self._skip(name):
-                            if shown is None:
-                                shown = self.stretch.apply(data, valid).transpose(1, 2, 0)
-                            yield self._tile(name, row, col, outline, share, shown[:, inside], part)
-                    done += 1
-                    if self._on_window:
-                        self._on_window(done, self.report.total)
+        for block in blocks:
+            row, first, valid = block.row, block.columns[0], block.valid
+            shown: NDArray[np.uint8] | None = None  # of the whole block, once one of its tiles is made
+            outlines = self._outlines(row, block.columns, valid.shape)
+            for col, outlined in zip(block.columns, outlines, strict=True):
+                inside = slice(col - first, col - first + size)
+                part = valid[:, inside]
+                share = float(np.count_nonzero(part)) / size**2
+                outline = self._keep(share, outlined)
+                coverage.add(row, col, part, outline is not None)
+                if outline is not None:
+                    name = name_of(row, col)
+                    if not self._skip(name):
+                        if shown is None:
+                            shown = self.stretch.apply(block.data, valid).transpose(1, 2, 0)
+                        yield self._tile(name, row, col, outline, share, shown[:, inside], part)
+                done += 1
+                if self._on_window:
+                    self._on_window(done, self.report.total)
         self.report.covered = coverage.share()
 
     def window(self, row: int, col: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -136,7 +155,7 @@ class TileReader:
         whole[: part.shape[0], : part.shape[1]] = part
         return whole
 
-    def _blocks(self) -> Iterator[list[int]]:
+    def _columns(self) -> Iterator[list[int]]:
         """Group the columns of tiles that are read together."""
         block: list[int] = []
         for col in self.grid.columns():

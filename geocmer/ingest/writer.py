@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..imagery.tiling import Tile
+from ..imagery.tiling import Tile, TileReader
 from ..landcover.captions import tile_captions
 from ..landcover.categories import Rules, scene_category
 from ..landcover.layer import LandCover
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BATCH_TILES = 128
 """Tiles per commit: what an interrupt can lose, and what is held in memory."""
+BLOCKS_AHEAD = 2
+"""Blocks of the scene that are read before tiles are made of them."""
 TILES_AHEAD = 32
 """Tiles that are read before their rows are made."""
 BATCHES_AHEAD = 1
@@ -75,14 +77,15 @@ class TileWriter:
         self._uncategorised = 0
         self.added = 0
 
-    def write(self, tiles: Iterable[Tile]) -> None:
-        """Categorise, embed and store tiles.
+    def write(self, reader: TileReader) -> None:
+        """Categorise, embed and store the tiles of a scene.
 
         Raises:
             GeocmerError: they cannot be read, or the store cannot be written.
         """
         with Stages() as stages:
-            batches = stages.ahead(self._batches(stages.ahead(tiles, TILES_AHEAD)), BATCHES_AHEAD)
+            tiles = stages.ahead(reader.tiles(stages.ahead(reader.blocks(), BLOCKS_AHEAD)), TILES_AHEAD)
+            batches = stages.ahead(self._batches(tiles), BATCHES_AHEAD)
             commit = stages.sink(self._commit, BATCHES_AHEAD)
             for batch in batches:
                 if self._encoder is not None and batch.rows:

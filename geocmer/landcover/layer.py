@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LandCoverError
 from ..geometry.footprint import to_wgs84
@@ -105,7 +106,7 @@ class LandCover:
         usable = known & np.repeat(np.repeat(tile.valid, factor, 0), factor, 1)
         if self.legend.nodata:
             usable &= ~np.isin(codes, list(self.legend.nodata))
-        values, counts = np.unique(codes[usable], return_counts=True)
+        values, counts = _counted(codes[usable])
         total = int(counts.sum())
         unknown = [int(v) for v in values if int(v) not in self.legend.classes]
         for code in unknown:
@@ -119,6 +120,15 @@ class LandCover:
             shares[label] = shares.get(label, 0.0) + int(count) / total
         ordered = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
         return ClassFractions(ordered, total / max(1, int(tile.valid.sum()) * factor**2))
+
+
+def _counted(codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Find the codes there are, ascending, and how often; counting small ones is several times as fast as sorting."""
+    if codes.dtype.kind == "u" and codes.dtype.itemsize <= 2:
+        counts = np.bincount(codes)
+        values = np.flatnonzero(counts)
+        return values, counts[values]
+    return np.unique(codes, return_counts=True)
 
 
 def _layer_hash(content: str, legend: Legend, part: str | int) -> str:

@@ -53,6 +53,8 @@ class LayerProjection:
         parts_u, parts_v = np.arange(across, dtype=np.float64), np.arange(down, dtype=np.float64)
         y = row + np.float64(height / down) * (parts_v + 0.5)
         x = col + np.float64(width / across) * (parts_u + 0.5)
+        if self._transformer is None:  # no projection, and nothing to save
+            return self._project(x, y)
         for nodes in _NODES:
             if min(down, across) < 2 * nodes:
                 break

@@ -16,12 +16,14 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
+from rasterio.session import DummySession
 from rasterio.windows import Window
 
 from ..errors import CRSError, LandCoverError
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
 from ..imagery.identity import content_hash
+from ..imagery.scene import BLOCK_CACHE_BYTES
 from ..imagery.tiling import Tile
 from ..imagery.validity import Validity
 from .projection import LayerProjection
@@ -105,8 +107,10 @@ class CoverRaster:
         top, left = int(rows.min()), int(columns.min())
         window = Window(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
         try:
-            data = self._dataset.read([self._band], window=window)
-            valid = self._validity.read(data, window, None, Resampling.nearest)
+            # GDAL's own block cache is a twentieth of the memory, which is a gigabyte and more
+            with rasterio.Env(session=DummySession(), GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
+                data = self._dataset.read([self._band], window=window)
+                valid = self._validity.read(data, window, None, Resampling.nearest)
         except RasterioError as error:
             raise LandCoverError(f"land cover {self._path} cannot be read at {window}; the file is damaged") from error
         return data[0][rows - top, columns - left], valid[rows - top, columns - left]
