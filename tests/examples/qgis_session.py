@@ -77,7 +77,7 @@ def run(wanted: dict[str, Any]) -> dict[str, Any]:
                 "name": details.name,
                 "renderer": type(layer.renderer()).__name__,
                 "crs": layer.crs().authid(),
-                "ids": [feature["id"] for feature in features],
+                "ids": [feature["id"] for feature in features if "id" in feature.fields().names()],
                 "wkt": [feature.geometry().asWkt() for feature in features],
             }
         )

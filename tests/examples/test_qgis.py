@@ -84,6 +84,17 @@ def geocmer(command: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def geocmer_file(command: Path, *arguments: str | Path) -> Any:
+    """Run the command with a GeoPackage as its output, and read that with geopandas."""
+    import tempfile
+
+    import geopandas
+
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([command, *arguments, "-o", f"{folder}/out.gpkg"], capture_output=True, check=True)
+        return geopandas.read_file(f"{folder}/out.gpkg", layer=0)
+
+
 def tiles_in(command: Path, store: Path, *shapes: shapely.Geometry) -> set[str]:
     """The tiles that touch shapes of EPSG:32633, by shapely on footprints that pyproj put there."""
     import pyproj
@@ -161,11 +172,27 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(command: Path, 
     for year, path in ((2010, scene), (2020, later)):
         geocmer(command, "tile", path, "--datetime", f"{year}-06-01", "--size", str(SIDE), "--store", store)
     asked = {"QUERY": "a red roof", "BEFORE": "2012", "AFTER": "2018", "STORE": str(store), "COUNT": 5}
-    new_hits, gone = in_qgis(
+    polygons, raster = tmp_path / "found.gpkg", tmp_path / "score.tif"
+    everywhere = {
+        "WHAT": "a red roof",
+        "LEAST": 0.0,
+        "STORE": str(store),
+        "OUTPUT": str(polygons),
+        "RASTER": str(raster),
+    }
+    detected, new_hits, gone = in_qgis(
         command,
+        {"algorithm": "geocmer:detect", "parameters": everywhere},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT"}},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT", "GONE": True}},
     )
+    told = geocmer_file(command, "detect", "a red roof", "--min-probability", "0", "--store", store)
+    (layer,) = detected["layers"]
+    assert [shapely.from_wkt(wkt).area for wkt in layer["wkt"]] == pytest.approx(list(told.geometry.area))
+    with rasterio.open(detected["outputs"]["RASTER"]) as file:
+        probability = file.read(1, masked=True)
+        assert file.crs is not None
+    assert 0 <= probability.min() <= probability.max() <= 1
     times = ["--from", "2012", "--to", "2018", "--store", str(store), "-k", "5"]
     for found, more in ((new_hits, []), (gone, ["--gone"])):
         told = geocmer(command, "change", "a red roof", *times, *more)

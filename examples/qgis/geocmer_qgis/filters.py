@@ -25,27 +25,34 @@ TEXTS = {
 _DATES = ("SINCE", "UNTIL")
 
 
-def add_filters(algorithm: GeocmerAlgorithm, *, dates: bool = True) -> None:
-    """Add how many hits there may be, where they lie, and what else they must meet."""
-    number = QgsProcessingParameterNumber(COUNT, "How many hits", defaultValue=50, minValue=1)
-    algorithm.addParameter(number)
+def add_filters(algorithm: GeocmerAlgorithm, *, dates: bool = True, ranked: bool = True) -> None:
+    """Add how many hits there may be (if they are ranked), where they lie, and what else they must meet."""
+    if ranked:
+        algorithm.addParameter(QgsProcessingParameterNumber(COUNT, "How many hits", defaultValue=50, minValue=1))
     add_region(algorithm)
     for name, (_, label) in _texts(dates):
         algorithm.add_advanced(QgsProcessingParameterString(name, label, optional=True))
-    algorithm.add_advanced(QgsProcessingParameterBoolean(ALL_DATES, "Keep all dates of a place", defaultValue=False))
+    if ranked:
+        one = QgsProcessingParameterBoolean(ALL_DATES, "Keep all dates of a place", defaultValue=False)
+        algorithm.add_advanced(one)
 
 
 def filter_arguments(
-    algorithm: GeocmerAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, *, dates: bool = True
+    algorithm: GeocmerAlgorithm,
+    parameters: dict[str, Any],
+    context: QgsProcessingContext,
+    *,
+    dates: bool = True,
+    ranked: bool = True,
 ) -> list[str]:
     """Return the arguments for these conditions."""
-    arguments = ["-k", str(algorithm.parameterAsInt(parameters, COUNT, context))]
-    arguments += region_arguments(algorithm, parameters, context)
+    arguments = region_arguments(algorithm, parameters, context)
     for name, (option, _) in _texts(dates):
         if value := algorithm.parameterAsString(parameters, name, context).strip():
             arguments += [option, value]
-    if algorithm.parameterAsBoolean(parameters, ALL_DATES, context):
-        arguments.append("--all-dates")
+    if ranked:
+        arguments += ["-k", str(algorithm.parameterAsInt(parameters, COUNT, context))]
+        arguments += ["--all-dates"] * algorithm.parameterAsBoolean(parameters, ALL_DATES, context)
     return arguments
 
 

@@ -10,11 +10,12 @@ from qgis.PyQt.QtGui import QIcon
 
 from .change import Change
 from .command import SETTING
+from .detect import Detect
 from .relations import Relations
 from .search import Search
 from .tile import Tile
 
-ALGORITHMS = (Tile, Search, Relations, Change)
+ALGORITHMS = (Tile, Search, Relations, Detect, Change)
 
 
 class GeocmerProvider(QgsProcessingProvider):
