@@ -49,13 +49,12 @@ def test_one_module_is_enough(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", list(known_formats()))
-def test_an_ending_may_be_in_any_case(tmp_path: Path, suffix: str) -> None:
-    from synthetic import ENCODER
+def test_an_ending_may_be_in_any_case(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, suffix: str) -> None:
+    from synthetic import filled, tile, unit
 
-    from geocmer.store import Snapshot
-
+    store = filled(tmp_path_factory.mktemp("store") / "store", [tile(1)], unit(1))
     path = tmp_path / f"Hits{suffix.upper()}"
-    write(HITS, path, source=Snapshot("my store", None, 7, ENCODER, {}))
+    write(HITS, path, source=store.snapshot())
     assert path.stat().st_size > 0
     beside = {f"Hits{other}" for other in known_formats()[suffix].beside}
     beside |= {"Hits.model.json"} if suffix == ".stac.parquet" else set()
