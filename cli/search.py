@@ -77,12 +77,16 @@ def search(
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
     conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
-    examples = {"like": like or (), "minus": minus or (), "more": more or (), "less": less or ()}
-    ranking = {"k": None if every else k, "keep": "all" if all_dates else keep.value, "min_score": min_score}
+    examples: dict[str, Any] = {"like": like or (), "minus": minus or (), "more": more or (), "less": less or ()}
+    ranking: dict[str, Any] = {
+        "k": None if every else k,
+        "keep": "all" if all_dates else keep.value,
+        "min_score": min_score,
+    }
     ranking |= {"min_probability": min_probability, "literal": literal, "category_prior": category_prior}
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     if batch:
-        apart = {
+        apart: dict[str, Any] = {
             "TEXT": text,
             "--approximate": approximate,
             "--explain": explain,

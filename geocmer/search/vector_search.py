@@ -186,17 +186,26 @@ def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, likely: _Likely 
         if likely is not None:
             kept = likely.rows(batch, piece)
             products = products[kept]
+        adjusted = None if row_offsets is None else row_offsets[piece] if kept is None else row_offsets[piece][kept]
+        _push_piece(batch, piece.start, kept, products, adjusted, topk)
 
-        def within(rows: Rows, start: int = piece.start, kept: Rows | None = kept) -> Rows:
-            return (rows if kept is None else kept[rows]) + start
 
-        topk.push_scored(
-            products,
-            lambda some, within=within: batch.vectors(within(some)),
-            lambda some, within=within: batch.rowids(within(some)),
-            lambda some, within=within: batch.ids(within(some)),
-            None if row_offsets is None else row_offsets[piece] if kept is None else row_offsets[piece][kept],
-        )
+def _push_piece(
+    batch: TileBatch, start: int, kept: Rows | None, products: NDArray[np.float32],
+    offsets: NDArray[np.float64] | None, topk: TopK,
+) -> None:  # fmt: skip
+    """Push a piece of a batch, or the rows of it that are kept; all but the products is read only where needed."""
+
+    def within(some: Rows) -> Rows:
+        return (some if kept is None else kept[some]) + start
+
+    topk.push_scored(
+        products,
+        lambda some: batch.vectors(within(some)),
+        lambda some: batch.rowids(within(some)),
+        lambda some: batch.ids(within(some)),
+        offsets,
+    )
 
 
 def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
