@@ -24,9 +24,9 @@ from pyproj import CRS, Transformer
 from .._types import Float64s
 from ..errors import InputError
 from ..geometry.bbox import WGS84
-from ..search.tile_probabilities import TAKEN_ROWS, TileProbabilities
+from ..search.tile_probabilities import TileProbabilities
 from ..store.scene_row import SceneRow
-from ..store.schema import extents
+from ..store.schema import EXTENT
 
 STRIP_ROWS = 512
 """Rows painted at once: a row of blocks of the file."""
@@ -124,15 +124,10 @@ def _tile_bounds(tiles: TileProbabilities, scenes: dict[str, SceneRow], crs: CRS
         for rows, found in _from_grids(tiles, straight):
             bounds[rows], placed[rows] = found, True
     rest = np.flatnonzero(~placed)
-    transformer = None if crs == WGS84 else Transformer.from_crs(WGS84, crs, always_xy=True)
-    for start in range(0, len(rest), TAKEN_ROWS):
-        some = rest[start : start + TAKEN_ROWS]
-        shapes = tiles.footprints(some)
-        if transformer is None:
-            bounds[some] = extents(shapes)  # unwrapped: a tile across the antimeridian goes on beyond 180
-        else:
-            moved = shapely.transform(shapes, lambda xy: np.column_stack(transformer.transform(*xy.T)))
-            bounds[some] = shapely.bounds(moved)
+    if len(rest):
+        for rows, batch in _scanned(tiles, ["geometry"] if crs != WGS84 else [*EXTENT]):
+            some = ~placed[rows]
+            bounds[rows[some]] = _bounds_in(batch.filter(some), crs)
     steps = [abs(scene.grid.transform[0]) * scene.grid.stride for scene in straight.values()]
     if len(rest):
         sizes = np.minimum(bounds[rest, 2] - bounds[rest, 0], bounds[rest, 3] - bounds[rest, 1])
@@ -148,24 +143,42 @@ def _is_straight(scene: SceneRow, crs: CRS) -> bool:
 
 def _from_grids(tiles: TileProbabilities, scenes: dict[str, SceneRow]) -> Iterator[tuple[NDArray[np.intp], Float64s]]:
     """Yield rows of the tiles, and their boxes from the grids of their scenes: without projecting a footprint."""
-    order = np.argsort(tiles.rowids)
     names = list(scenes)
-    table = np.array(
-        [[*scenes[name].grid.transform[:6], scenes[name].grid.width, scenes[name].grid.height] for name in names]
-    )
-    for batch in tiles.snapshot.scan(["scene_id", "row", "col", "size"]):
-        at = np.searchsorted(tiles.rowids, rowids := batch["_rowid"].to_numpy(), sorter=order)
-        at = order[np.minimum(at, len(order) - 1)]
+    table = np.array([[*scenes[n].grid.transform[:6], scenes[n].grid.width, scenes[n].grid.height] for n in names])
+    known = {name: number for number, name in enumerate(names)}
+    for rows, batch in _scanned(tiles, ["scene_id", "row", "col", "size"]):
         encoded = batch["scene_id"].dictionary_encode()
-        known = {name: number for number, name in enumerate(names)}
         codes = np.array([known.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
         scene = codes[encoded.indices.to_numpy()]
-        wanted = (tiles.rowids[at] == rowids) & (scene >= 0)
+        wanted = scene >= 0
         a, _, c, _, e, f, width, height = table[scene[wanted]].T
         row, col, size = (batch[name].to_numpy()[wanted].astype(np.float64) for name in ("row", "col", "size"))
         x = c + a * np.stack([col, np.minimum(col + size, width)])  # a tile ends where its scene does
         y = f + e * np.stack([row, np.minimum(row + size, height)])
-        yield at[wanted], np.column_stack([x.min(0), y.min(0), x.max(0), y.max(0)])
+        yield rows[wanted], np.column_stack([x.min(0), y.min(0), x.max(0), y.max(0)])
+
+
+def _scanned(tiles: TileProbabilities, columns: list[str]) -> Iterator[tuple[NDArray[np.intp], Any]]:
+    """Yield rows of the tiles, and an Arrow batch of their columns, in storage order at flat memory."""
+    order = np.argsort(tiles.rowids)
+    for batch in tiles.snapshot.scan(columns):
+        rowids = batch["_rowid"].to_numpy()
+        at = order[np.minimum(np.searchsorted(tiles.rowids, rowids, sorter=order), len(order) - 1)]
+        asked = tiles.rowids[at] == rowids
+        if asked.any():
+            yield at[asked], batch.filter(asked)
+
+
+def _bounds_in(batch: Any, crs: CRS) -> Float64s:
+    """Compute the boxes (n, 4) of tiles in a CRS; in longitude and latitude those that the store has, unwrapped."""
+    if crs == WGS84:
+        return np.column_stack([batch[name].to_numpy() for name in EXTENT])
+    shapes = shapely.from_wkb(batch["geometry"].to_numpy(zero_copy_only=False))
+    transformer = Transformer.from_crs(WGS84, crs, always_xy=True)
+    bounds: Float64s = shapely.bounds(
+        shapely.transform(shapes, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+    )
+    return bounds
 
 
 def _write_strips(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
@@ -18,6 +18,9 @@ from ..store.snapshot import Snapshot
 from ..store.vectors import to_numpy
 from .concept_fit import Examples
 from .labels import Labels
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COVERED = 0.5
 """A mark speaks of a tile if it covers this share of it, or this share of it lies in the tile."""
@@ -135,8 +138,8 @@ def _draw(
     return chosen[:count]
 
 
-def _names(batch: object) -> NDArray[np.bytes_]:
-    return np.array(batch["id"].to_pylist(), "S32")  # type: ignore[index]
+def _names(batch: pa.RecordBatch) -> NDArray[np.bytes_]:
+    return np.array(batch["id"].to_pylist(), "S32")
 
 
 def _read(snapshot: Snapshot, ids: list[str]) -> tuple[NDArray[np.float16], NDArray[np.object_], list[str]]:

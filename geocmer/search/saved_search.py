@@ -21,7 +21,7 @@ KIND = "saved search"
 """Of its record in a store."""
 FORMAT = "geocmer-search-1"
 """Names the form of the JSON text."""
-ARGUMENTS = {
+ARGUMENTS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("like", "minus", "more", "less"), (list,)),
     **dict.fromkeys(("bbox", "region", "category", "since", "until", "gsd", "where", "keep"), (str,)),
     **dict.fromkeys(("min_score", "min_probability", "category_prior"), (int, float)),

@@ -239,7 +239,8 @@ def test_a_concept_answers_by_its_name_alone_and_in_relations(tmp_path: Path) ->
     store = make_store(tmp_path / "store")
     concept = _teach(store, tmp_path)
     asked: list[str] = []
-    collection = Collection(tmp_path / "store", encoder=cast("Encoder", Words(asked)), notify=(notes := []).append)
+    notes: list[str] = []
+    collection = Collection(tmp_path / "store", encoder=cast("Encoder", Words(asked)), notify=notes.append)
     hits = collection.search("THING", k=20, keep="all").hits
     p = tile_probabilities(store.snapshot(), Detector("", concept.direction, concept.probability)).values
     best = np.argsort(-p, kind="stable")[:20]
