@@ -49,6 +49,7 @@ class ImportedEncoder(NumpyTextEncoder):
 
     def __init__(self, model: str, fingerprint: str, dim: int) -> None:
         self.spec, self.fingerprint, self.dim = model, fingerprint, dim
+        self.folder = None  # there is no adapter, so no calibration
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Refuse texts.

@@ -58,7 +58,8 @@ class NumpyTextEncoder:
             self.scale = math.exp(self._adapter["log_scale"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise damaged_adapter(folder, error) from error
-        self.folder, self._captions = folder, captions_of(folder, self._cfg)
+        self.folder: Path | None = folder
+        self._captions = captions_of(folder, self._cfg)
 
     @classmethod
     def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
