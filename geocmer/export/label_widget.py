@@ -23,7 +23,7 @@ SearchAgain = Callable[[list[str], list[str]], "Hits"]
 _NOTHING_MARKED = "nothing is marked yet; click tiles that show what you mean, or do not"
 
 
-class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]  # traitlets' base has no types
+class LabelWidget(anywidget.AnyWidget):
     """Hits as a grid; a click marks a tile yes, then no, then nothing; the keys y, n and Backspace do so too.
 
     Attributes:
@@ -36,7 +36,7 @@ class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]  # traitlets' base
     title = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
-    tiles = traitlets.List().tag(sync=True)
+    tiles: Any = traitlets.List().tag(sync=True)
     labels = traitlets.Dict(value_trait=traitlets.Bool(), key_trait=traitlets.Unicode()).tag(sync=True)
 
     def __init__(self, hits: Hits, search: SearchAgain) -> None:

@@ -205,7 +205,8 @@ def _write_strips(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np
             if not len(some):
                 continue
             strip = np.full((rows, frame.width), -np.inf, np.float32)
-            _paint(strip, first[some] - [0, start], last[some] - [0, start], values[some])
+            above = np.array([0, start])
+            _paint(strip, first[some] - above, last[some] - above, values[some])
             strip[np.isneginf(strip)] = np.nan
             file.write(strip, 1, window=Window(0, start, frame.width, rows))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -63,7 +64,8 @@ class Series:
             raise InputError(f"{path}: a series is written as {', '.join(SUFFIXES)}; name a file that ends so")
         if not path.parent.is_dir():
             raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
-        content = {".csv": self._csv, ".json": self._json, ".png": self._png}[suffix]()
+        writers: dict[str, Callable[[], str | bytes]] = {".csv": self._csv, ".json": self._json, ".png": self._png}
+        content = writers[suffix]()
         with naming_disk_errors(path, "--output"):
             write_atomically(path, content)
         return len(self)

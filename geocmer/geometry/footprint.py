@@ -84,7 +84,7 @@ def footprints_of_row(
         steps = np.abs(np.diff(lon, append=lon[:, :1], axis=1)).max(axis=1)
         plain = finite & (np.abs(lon).max(axis=1) <= 180) & (steps <= 180) & (np.abs(lat).max(axis=1) < 90)
     found: list[Polygon | None] = [None] * len(columns)
-    made = shapely.polygons(np.stack([lon[plain], lat[plain]], axis=-1))
+    made: Any = shapely.polygons(np.stack([lon[plain], lat[plain]], axis=-1))
     for index, outline in zip(np.flatnonzero(plain), made, strict=True):
         found[index] = outline
     return found

@@ -125,11 +125,11 @@ def _translated(address: SceneAddress) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{address} does not exist") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        if isinstance(reason, ssl.SSLCertVerificationError):
+        cause = getattr(error, "reason", None) or error
+        if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "the server's certificate is not trusted; name its authority with CURL_CA_BUNDLE=FILE"
-            raise InputError(f"{address} cannot be read: {hint} ({reason.verify_message})") from error
-        text = str(reason).splitlines()[0] if str(reason) else type(error).__name__
+            raise InputError(f"{address} cannot be read: {hint} ({cause.verify_message})") from error
+        text = str(cause).splitlines()[0] if str(cause) else type(error).__name__
         if "ACCESS_DENIED" in text or "HTTP status 403" in text:
             raise InputError(f"{address} {_REASONS[403]}") from error
         raise InputError(f"{address} cannot be read: {text[:200]}; check the network and the address") from error

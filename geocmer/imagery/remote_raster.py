@@ -87,8 +87,8 @@ def inspect_raster(address: SceneAddress, trust_sources: bool = False) -> Raster
         InputError: it cannot be read, is XML that is no VRT, or a remote VRT that reads elsewhere.
     """
     if not address.remote:
-        origins = frozenset(source.origin for source in _remote_sources_of_file(address))
-        return RasterSource(address, None, gdal_options() if origins else {}, None, origins)
+        named = frozenset(source.origin for source in _remote_sources_of_file(address))
+        return RasterSource(address, None, gdal_options() if named else {}, None, named)
     facts, origins = [_facts(address, address)], {address.origin}
     driver = _driver(address, facts[0][1])
     if driver == "VRT":

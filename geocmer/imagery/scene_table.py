@@ -55,7 +55,7 @@ def scenes_of_table(address: SceneAddress, asset: str | None = None, trusted: bo
             if address.remote and not place.remote and not trusted:
                 raise InputError(f"table {address} names the file {place}; if you trust it, add --trust-sources")
             time = next((found for name in times if (found := _time(record[name]))), None)
-            cloud = next((found for name in clouds if (found := cloud_percent(record[name])) is not None), None)
+            cloud = next((share for name in clouds if (share := cloud_percent(record[name])) is not None), None)
             yield SceneSource(place, ItemRecord(f"the table {address.name}", cloud), time)
 
 

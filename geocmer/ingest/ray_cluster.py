@@ -7,6 +7,7 @@ scene it had. Nothing here needs Ray until it is used.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -159,7 +160,8 @@ def _run(
     ray: Any, actors: list[Any], waiting: list[SceneSource], store: Store
 ) -> Iterator[IngestReport | SceneFailure]:
     """Keep every worker busy, and commit group by group."""
-    idle, running, group = list(actors), {}, _Group()
+    idle, group = list(actors), _Group()
+    running: dict[Any, Any] = {}
     waiting = waiting[::-1]
     while waiting or running or group.parts:
         while waiting and idle:
@@ -205,7 +207,7 @@ def _connect(address: str) -> Any:
         return ray
     try:
         ray.init(
-            address=None if address == LOCAL else address, log_to_driver=False, logging_level="ERROR",
+            address=None if address == LOCAL else address, log_to_driver=False, logging_level=logging.ERROR,
             include_dashboard=False if address == LOCAL else None, configure_logging=True,
         )  # fmt: skip
     except (ConnectionError, ValueError, RuntimeError) as error:

@@ -1,6 +1,6 @@
-"""A bias per image against hubs: images that score high for every query.
+"""A bias per image against hubness: some images score high for every query (nothing to do with model hubs).
 
-With x a image's unit vector and t_1 ... t_k a bank of texts of the kind that is asked for,
+With x an image's unit vector and t_1 ... t_k a bank of texts of the kind that is asked for,
 
     b(x) = log(mean exp(s x . t_k)) / s             how well x does for texts as such (QB-Norm, CVPR 2022)
     score = cos(x, t) - strength * (b(x) - mean b)

@@ -1,4 +1,4 @@
-"""Words that training never saw, read through the captions that it did see.
+"""Queries with words that no training caption held: drawn to the captions that mean the same.
 
 The trained text side knows the words of its captions; the frozen text tower knows many more, and finds the sentences
 that are like a query. So the vector v of a short query with such a word is drawn towards the vectors v_k of the
@@ -68,12 +68,16 @@ class KnownCaptions:
     def save(self, folder: Path) -> None:
         """Write them beside an adapter's weights, in float16."""
         buffer = io.BytesIO()
-        half = {"pooled": self.pooled.astype(np.float16), "vectors": self.vectors.astype(np.float16)}
-        np.savez_compressed(buffer, known=np.packbits(self.known), **half)
+        pooled, vectors = self.pooled.astype(np.float16), self.vectors.astype(np.float16)
+        np.savez_compressed(buffer, known=np.packbits(self.known), pooled=pooled, vectors=vectors)
         write_atomically(folder / FILE, buffer.getvalue())
 
     def blend(
-        self, vectors: Floats, pooled: Floats, tokens: Sequence[NDArray[np.integer]], texts: Sequence[str]
+        self,
+        vectors: Floats,
+        pooled: Floats,
+        tokens: Sequence[NDArray[np.integer]] | NDArray[np.integer],
+        texts: Sequence[str],
     ) -> Floats:
         """Draw the vectors of short texts with unknown words towards those of the captions like them.
 

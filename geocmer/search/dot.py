@@ -67,7 +67,8 @@ def cross_dots(vectors: NDArray[np.float16], queries: NDArray[np.float32]) -> ND
     """Multiply float16 rows (n, dim), all finite, with queries (c, dim), in float32: (c, n)."""
     rows = _widen(vectors.view(np.int16), np.empty(vectors.shape, np.int32))
     rows *= np.float32(FLOAT16_SCALE)  # here and not in the queries: many products of subnormal numbers are slow
-    return queries @ rows.T
+    products: NDArray[np.float32] = queries @ rows.T
+    return products
 
 
 def quantize_queries(queries: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

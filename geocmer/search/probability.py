@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class Calibration:
         """Compute the vectors (c, dim) whose products with a tile tell how probably it shows concepts (c, dim)."""
         return quantize_queries(concepts.astype(np.float64) - self.background)
 
-    def probability(self, products: Float64s) -> Float64s:
+    def probability(self, products: NDArray[np.floating[Any]]) -> Float64s:
         """Compute probabilities from products with `directions`; they rise with them."""
         result: Float64s = 1 / (1 + np.exp(-np.clip(self.slope * products + self.offset, -200, 200)))
         return result

@@ -39,6 +39,11 @@ ATTRIBUTES = ("category", "datetime", "gsd", "geometry")
 """What a condition can name beside land-cover classes."""
 
 
+def _fixed(period: Period) -> Time:
+    """A time that the condition gives, the same for every tile."""
+    return Time(lambda _: (period, np.True_), period)
+
+
 class Reader:
     """Reads one condition; collects what it names."""
 
@@ -114,7 +119,8 @@ class Reader:
         if node is None:
             raise self.error("nothing is equal to NULL, nor unequal; write for instance 'category IS NULL'")
         if isinstance(node, int | float) and not isinstance(node, bool):
-            return Number(lambda _: np.float64(node), literal=float(node))
+            number = np.asarray(node, np.float64)
+            return Number(lambda _: number, literal=float(node))
         if isinstance(node, str):
             return Text(node)
         if isinstance(node, dict) and "property" in node:
@@ -150,13 +156,13 @@ class Reader:
             period = read_moment(str(text))
         except ValueError:
             raise self.error(f"{text!r} is no date or time, as 2020-05-31 or 2020-05-31T12:00:00Z") from None
-        return Time(lambda _: (period, np.True_), period)
+        return _fixed(period)
 
     def _interval(self, first: Node, last: Node) -> Time:
         ends = []
         for node, open_end in ((first, FIRST), (last, LAST)):
             if node in ("..", ""):
-                ends.append(Time(lambda _, at=open_end: (Period(at, at), np.True_), Period(open_end, open_end)))
+                ends.append(_fixed(Period(open_end, open_end)))
                 continue
             end = self._moment(node) if isinstance(node, str) else self.value(node)
             if not isinstance(end, Time):

@@ -84,9 +84,9 @@ def connect(path: str) -> Any:
 
 @cache
 def _reading_session() -> Any:
-    import lance
+    from lance import Session  # type: ignore[attr-defined]  # its own stubs leave it out
 
-    return lance.Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
+    return Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
 
 
 @cache

@@ -45,7 +45,7 @@ def read_records(path: str, kind: str) -> dict[str, str]:
         return {}
     import pyarrow.compute as pc
 
-    with lance.translate_errors(path, "read the records of"):
+    with connection.translate_errors(path, "read the records of"):
         rows = table.to_table(["name", "text"], filter=pc.field("kind") == kind).to_pylist()
     return {row["name"]: row["text"] for row in sorted(rows, key=lambda row: str(row["name"]))}
 
@@ -60,7 +60,7 @@ def write_record(path: str, kind: str, name: str, text: str) -> None:
 
     began = time.time()
     if _dataset(path) is None:
-        with lance.translate_errors(path, "write"):  # another process may be as quick
+        with connection.translate_errors(path, "write"):  # another process may be as quick
             connection.connect(path).create_table(TABLE, schema=records_schema(), exist_ok=True)
     row = {"id": f"{kind}/{name}", "kind": kind, "name": name, "text": text}
     rows = pa.Table.from_pylist([row], schema=records_schema())
@@ -79,7 +79,7 @@ def remove_record(path: str, kind: str, name: str) -> None:
     if _dataset(path) is None:
         return
     began = time.time()
-    with lance.translate_errors(path, "write"):
+    with connection.translate_errors(path, "write"):
         connection.open_table(path, TABLE).delete((col("id") == lit(f"{kind}/{name}")).to_sql())
     _settle(path, began)
 
@@ -111,6 +111,6 @@ def _dataset(path: str) -> Any | None:
 def _settle(path: str, began: float) -> None:
     """Have the commit on the disk, and clear versions that nobody reads any more."""
     if connection.is_local(path):
-        with lance.translate_errors(path, "sync"):
+        with connection.translate_errors(path, "sync"):
             sync(Path(path) / f"{TABLE}.lance", began)
     maintenance.compact(path, TABLE)

@@ -57,8 +57,8 @@ class Condition:
         """
         reader = Reader(text)
         truth = reader.truth(read_tree(text))
-        unique = (tuple(dict.fromkeys(names)) for names in (reader.classes, reader.categories))
-        return cls(text, frozenset(reader.attributes), *unique, truth)
+        classes, categories = (tuple(dict.fromkeys(names)) for names in (reader.classes, reader.categories))
+        return cls(text, frozenset(reader.attributes), classes, categories, truth)
 
     def labels(self, present: Iterable[str]) -> dict[str, frozenset[str]]:
         """The labels that each class name means.

@@ -381,8 +381,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     [
         (
             "hits.doc",
-            "suffix '.doc'; use one of .csv, .fgb, .geojson, .geojsonl, .geojsons, .gpkg, .html, .json, .kml, "
-            ".parquet, .shp, .shp.zip, .stac.parquet",
+            f"suffix '.doc'; use one of {', '.join(sorted(known_formats()))}",
         ),
         ("hits", "suffix ''; use one of"),
         ("absent/hits.csv", "does not exist; make it"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def scatter(points: NDArray[np.float64], colours: Sequence[str], names: Sequence
     )
 
 
-def principal_plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+def principal_plane(vectors: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
     """Project vectors (n, dim) on their two principal components; return (n, 2) and the share of variance they hold."""
     centred = vectors.astype(np.float64) - vectors.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
