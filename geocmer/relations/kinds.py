@@ -14,6 +14,8 @@ REACH = 3.0
 SECTOR_DEGREES = 45.0
 """To either side of a direction: north, east, south and west share the circle, and so do the four between."""
 
+_QUOTES = frozenset("\"'«»‘’‚“”„‟")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -94,10 +96,12 @@ KINDS: tuple[Kind, ...] = (
 
 
 def may_relate(text: str) -> bool:
-    """Tell whether a text may hold a relation: a quick look at its words, which spares reading most texts.
+    """Tell whether a text may hold a relation or quotes: a quick look at its words, which spares reading most texts.
 
-    If not, the parser finds none: whatever it finds has a word of a kind, or "from" or "to" after a distance.
+    If not, the parser leaves it whole: what it finds has a word of a kind, or "from" or "to" after a distance.
     """
+    if _QUOTES.intersection(text):
+        return True
     phrases = " ".join(phrase for kind in KINDS for phrase in (kind.name, *kind.synonyms, *kind.antonyms))
     decisive = {*_words(phrases), "within", "in", "inside", "outside", "beyond", "from", "to"} - {"a", "of", "the"}
     return not decisive.isdisjoint(_words(text))

@@ -39,10 +39,6 @@ PRINTED_SCORE_STEP = 1e-6
 """Scores are printed with six decimals; one that is given back as the least must keep its own tile."""
 
 
-_QUOTES = frozenset("\"'«»‘’‚“”„‟")
-"""Signs of quotes, which hide relations."""
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for.
@@ -100,7 +96,7 @@ class Question:
         if not alone or self.literal:
             return Query(", ".join(self.texts))
         (text,) = self.texts
-        if text.strip() and not may_relate(text) and not _QUOTES.intersection(text):
+        if text.strip() and not may_relate(text):
             return Query(text.strip())
         from .parser import parse  # compiling its patterns takes as long as reading a small store
 
