@@ -95,8 +95,7 @@ class Question:
         alone = len(self.texts) == 1 and not (self.like or self.minus or self.more or self.less)
         if not alone or self.literal:
             return Query(", ".join(self.texts))
-        (text,) = self.texts
-        if text.strip() and not may_relate(text):
+        if (text := self.texts[0]).strip() and not may_relate(text):
             return Query(text.strip())
         from .parser import parse  # compiling its patterns takes as long as reading a small store
 
