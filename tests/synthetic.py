@@ -81,7 +81,7 @@ def scene(number: int = 0, **fields: Any) -> SceneRow:
     return SceneRow(**values)
 
 
-def contents(store: Store) -> list[dict[str, object]]:
+def contents(store: Store) -> list[dict[str, Any]]:
     """Everything in the `tiles` table, by id: what two stores must agree in to be equal."""
     snapshot = store.snapshot()
     names = [name for name in snapshot.dataset.schema.names if not name.startswith("vector_")]

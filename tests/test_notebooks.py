@@ -14,13 +14,17 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat annotates none of its readers
+
+
 def code_cells(book: nbformat.NotebookNode) -> list[Any]:
     return [cell for cell in book.cells if cell.cell_type == "code"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_with_what_it_showed(path: Path) -> None:
-    book = nbformat.read(path, as_version=4)
+    book = read(path)
     nbformat.validate(book)
     cells = code_cells(book)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run docs/run_notebooks.py"
@@ -41,6 +45,6 @@ def test_a_notebook_runs_and_shows_the_same_kinds_of_things(path: Path, tmp_path
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     again = module.run(path, tmp_path)
-    for old, new in zip(code_cells(nbformat.read(path, as_version=4)), code_cells(again), strict=True):
+    for old, new in zip(code_cells(read(path)), code_cells(again), strict=True):
         kinds = [[sorted(output.get("data", output.get("name", ()))) for output in cell.outputs] for cell in (old, new)]
         assert kinds[0] == kinds[1], old.source

@@ -13,15 +13,20 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from bench_search import DIM, SCENE, make, vectors_of
 
 from geocmer.search.batch_search import nearest_tiles_of_each
 from geocmer.search.vector_search import nearest_tiles
+from geocmer.store.store import Store
 
 K = 10
+Keep: TypeAlias = Literal["best"] | None
+KEEPS: tuple[tuple[Keep, str], ...] = (("best", "one for each place"), (None, "all hits"))
 
 
 def main() -> None:
@@ -39,13 +44,13 @@ def main() -> None:
     queries += 0.3 * rng.standard_normal(queries.shape) / DIM**0.5
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     ways: dict[str, tuple[Callable[[], object], int]] = {}
-    for keep, name in (("best", "one for each place"), (None, "all hits")):
+    for keep, name in KEEPS:
         ways[f"geocmer, one after another, {name}"] = (
-            lambda keep=keep: [nearest_tiles(store, query, k=K, keep=keep) for query in queries[: args.single]],
+            partial(one_after_another, store, queries[: args.single], keep),
             args.single,
         )
         ways[f"geocmer, one pass, {name}"] = (
-            lambda keep=keep: list(nearest_tiles_of_each(store, list(queries), k=K, keep=keep)),
+            partial(one_pass, store, queries, keep),
             args.queries,
         )
     ways |= faiss_ways(args.folder / "vectors.npy", queries.astype(np.float32), args.single)
@@ -62,6 +67,18 @@ def main() -> None:
     for name, seconds in spent.items():
         wall, cpu = np.median(seconds, axis=0) * 1e3
         print(f"| {name} | {wall:.2f} | {cpu:.2f} |", flush=True)
+
+
+def one_after_another(store: Store, queries: np.ndarray, keep: Keep) -> object:
+    return [nearest_tiles(store, query, k=K, keep=keep) for query in queries]
+
+
+def one_pass(store: Store, queries: np.ndarray, keep: Keep) -> object:
+    return list(nearest_tiles_of_each(store, list(queries), k=K, keep=keep))
+
+
+def faiss_one_after_another(index: Any, queries: np.ndarray) -> object:
+    return [index.search(query[None], K) for query in queries]
 
 
 def faiss_ways(path: Path, queries: np.ndarray, single: int) -> dict[str, tuple[Callable[[], object], int]]:
@@ -86,9 +103,9 @@ def faiss_ways(path: Path, queries: np.ndarray, single: int) -> dict[str, tuple[
     ):
         asked = queries[:count]
         if "after" in name:
-            ways[name] = (lambda index=index, asked=asked: [index.search(q[None], K) for q in asked], count)
+            ways[name] = partial(faiss_one_after_another, index, asked), count
         else:
-            ways[name] = (lambda index=index, asked=asked: index.search(asked, K), count)
+            ways[name] = partial(index.search, asked, K), count
     return ways
 
 

@@ -19,7 +19,9 @@ import torch
 
 from geocmer.datasets.annotations import load_pairs
 from geocmer.datasets.mosaics import Mosaic
+from geocmer.imagery.images import ImageSource
 from geocmer.models.backbone import Features
+from geocmer.models.bundled import Bundled
 from geocmer.models.encoder import Encoder
 from geocmer.search.spot import CELLS, STEPS, best_window, evidence_map
 
@@ -46,7 +48,7 @@ RELATED = [
 
 def draw(pairs: Path, split: str, count: int) -> Iterator[tuple[int, str, int, np.ndarray]]:
     """Sides, label asked for, its cell counted row by row, and the mosaic's pixels, half of each size."""
-    by_label: dict[str, list] = {}
+    by_label: dict[str, list[ImageSource]] = {}
     for pair in load_pairs(pairs).split(split).pairs:
         label = (pair.scene or (pair.labels or ("",))[0]).replace(" ", "").lower()
         by_label.setdefault(label, []).append(pair.image)
@@ -83,6 +85,8 @@ def covered(encoder: Encoder, query: np.ndarray, pixels: np.ndarray) -> np.ndarr
 def tokens(encoder: Encoder, query: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Of the bundled tower, whose pooled vector is the mean of its last convolution over the last tap."""
     towers = encoder.backbone._towers
+    assert isinstance(towers, Bundled), "only of these is it known what they pool"
+    assert encoder.adapter is not None
     with torch.inference_mode():
         _, maps = towers.image(encoder.backbone.prepare(pixels[None]), 2)
         last = towers._trunk.bn2(towers._trunk.conv_head(maps[1]))[0].flatten(1).T
@@ -99,6 +103,7 @@ def tokens(encoder: Encoder, query: np.ndarray, pixels: np.ndarray) -> np.ndarra
 
 
 def focus(encoder: Encoder, query: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    assert encoder.adapter is not None, "the focus layers are the adapter's"
     with torch.inference_mode():
         tap = encoder.adapter.focus_maps(encoder.backbone.image(pixels[None]))[0][0].mean(0).numpy()
     return tap.reshape(int(len(tap) ** 0.5), -1)

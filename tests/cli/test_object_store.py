@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 from servers import s3_server
 from synthetic import ENCODER, contents, noise, raster, unit
@@ -22,6 +23,7 @@ from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store
 from geocmer.store.address import parse_storage_options, set_storage_options
 from geocmer.store.fragments import FragmentStore, commit_written
+from geocmer.store.store import TileKey
 
 ADDRESS = "s3://bucket/a store"
 (POINT,) = entry_points(group="console_scripts", name="geocmer")
@@ -63,7 +65,7 @@ def test_a_store_on_a_server_is_as_one_in_a_folder(tmp_path: Path, options: dict
     assert commit_written(store, [worker.written]) == [True]
     assert contents(store) == contents(local)
 
-    def encode(keys: list[object]) -> object:
+    def encode(keys: list[TileKey]) -> np.ndarray:
         return unit(len(keys), seed=len(keys))
 
     for each in (store, local):

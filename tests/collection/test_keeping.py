@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_scene_is_checked_before_anything_is_made(tmp_path: Path, scene: Path)
 def test_a_plan_made_once_does_what_its_settings_do(tmp_path: Path, scene: Path) -> None:
     cover = raster(tmp_path / "cover.tif", np.repeat(np.array([[[1, 2]]], np.uint8), 64, 1).repeat(48, 2))
     (tmp_path / "legend.csv").write_text("code,label\n1,forest\n2,water\n")
-    settings = {"landcover": cover, "legend": tmp_path / "legend.csv", "size": SIZE, "bands": "3,2,1"}
+    settings: dict[str, Any] = {"landcover": cover, "legend": tmp_path / "legend.csv", "size": SIZE, "bands": "3,2,1"}
     one, other = geocmer.open(tmp_path / "one"), geocmer.open(tmp_path / "other")
     one.add(scene, embed=False, **settings)
     other.add(scene, embed=False, plan=IngestPlan.of(**settings))

@@ -99,7 +99,7 @@ def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
 def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Path, stride: int) -> None:
     transform, count = Affine(10, 0, 600_000, 0, -10, 5_500_000), 6
 
-    def outline(row: int, col: int) -> shapely.Geometry:
+    def outline(row: int, col: int) -> shapely.Polygon | shapely.MultiPolygon:
         return footprint(transform @ Affine.translation(col, row), 64, 64, "EPSG:32632")
 
     rng = np.random.default_rng(0)
@@ -135,10 +135,10 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
     write_probabilities(tiles, mixed, tmp_path / "mixed.tif", "x")
     with rasterio.open(tmp_path / "mixed.tif") as file:
         assert file.crs.to_epsg() == 4326
-        for row in np.flatnonzero(tiles.values > np.quantile(tiles.values, 0.9)):
-            middle = tiles.footprints(np.array([row]))[0].centroid
+        for number in np.flatnonzero(tiles.values > np.quantile(tiles.values, 0.9)):
+            middle = tiles.footprints(np.array([number]))[0].centroid
             (value,) = next(file.sample([(middle.x, middle.y)]))
-            assert value >= tiles.values[row] - 1e-6
+            assert value >= tiles.values[number] - 1e-6
 
 
 def test_a_raster_that_cannot_be_is_refused(tiles: TileProbabilities, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pyproj import Transformer
 from synthetic import noise, raster
 
 from geocmer.imagery.map_tile import GRIDS, TILE_PIXELS, map_tile
-from geocmer.imagery.scene import Scene, SceneOptions
+from geocmer.imagery.scene import Scene
+from geocmer.imagery.scene_options import SceneOptions
 from geocmer.imagery.stretch import Stretch
 
 PLAIN = Stretch((0.0,) * 3, (255.0,) * 3)

@@ -140,7 +140,7 @@ def test_what_a_server_refuses_is_one_line(tmp_path: Path, server: RangeServer, 
 def test_a_server_that_stumbles_is_asked_again(
     tmp_path: Path, server: RangeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_file.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     array = noise(3, 64, 64)
     raster(tmp_path / "a.tif", array)
     server.broken["a.tif"] = [503, 429, 0]

@@ -21,7 +21,7 @@ from geocmer.doctor.run import examine
 from geocmer.errors import FingerprintError, GeocmerError, InputError, ModelError
 from geocmer.ingest import embedding_import
 from geocmer.ingest.embedding_import import import_embeddings
-from geocmer.store import lance
+from geocmer.store import durability, lance
 from geocmer.store.store import Store
 
 DIM = 24
@@ -200,7 +200,7 @@ def test_an_unknown_crs_is_no_guess(tmp_path: Path) -> None:
 def test_a_write_that_fails_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame().to_parquet(tmp_path / "a.parquet")
     store = Store.create(tmp_path / "store")
-    real = lance.torn_files
+    real = durability.torn_files
     monkeypatch.setattr(lance, "torn_files", lambda *a, **k: ["data/x.lance"] if store.count() else real(*a, **k))
     monkeypatch.setattr(lance, "torn_fragments", lambda dataset, _: [f.fragment_id for f in dataset.get_fragments()])
     with pytest.raises(GeocmerError, match="was undone"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from looker import Looker
+from looker import looker
 from servers import RangeServer, range_server
 from synthetic import contents, noise, raster
 
@@ -53,8 +53,8 @@ def all_of(sources: list[SceneSource], store: Store, encoder: Any, **more: Any) 
 
 def test_a_remote_scene_gives_the_rows_of_the_file(tmp_path: Path, server: RangeServer, scene: Path) -> None:
     local, remote = Store.create(tmp_path / "local"), Store.create(tmp_path / "remote")
-    ingest(scene, local, Looker(), SMALL)
-    ingest(f"{server.url}/scene.tif", remote, Looker(), SMALL)
+    ingest(scene, local, looker(), SMALL)
+    ingest(f"{server.url}/scene.tif", remote, looker(), SMALL)
     assert without_ids(remote) == without_ids(local)
     (row,) = remote.scenes()
     assert row.uri == f"{server.url}/scene.tif"
@@ -63,7 +63,7 @@ def test_a_remote_scene_gives_the_rows_of_the_file(tmp_path: Path, server: Range
 def test_a_finished_remote_scene_costs_one_request_and_no_model(
     tmp_path: Path, server: RangeServer, scene: Path
 ) -> None:
-    store, encoder, url = Store.create(tmp_path / "store"), Looker(), f"{server.url}/scene.tif"
+    store, encoder, url = Store.create(tmp_path / "store"), looker(), f"{server.url}/scene.tif"
     ingest(url, store, encoder, SMALL)
     version = store.snapshot().version
     server.requests.clear()
@@ -83,7 +83,7 @@ def test_an_interrupted_remote_scene_goes_on(
     from geocmer.ingest import writer
 
     monkeypatch.setattr(writer, "BATCH_TILES", 4)
-    store, encoder, url = Store.create(tmp_path / "store"), Looker(), f"{server.url}/scene.tif"
+    store, encoder, url = Store.create(tmp_path / "store"), looker(), f"{server.url}/scene.tif"
 
     def stop(done: int, _: int) -> None:
         if done == 14:
@@ -96,14 +96,14 @@ def test_an_interrupted_remote_scene_goes_on(
     assert store.unfinished_uris().popitem()[1] == url
     assert ingest(url, store, encoder, SMALL).added == 20 - kept
     whole = Store.create(tmp_path / "whole")
-    ingest(url, whole, Looker(), SMALL)
+    ingest(url, whole, looker(), SMALL)
     assert contents(store) == contents(whole)
 
 
 def test_what_a_stac_item_says_is_kept(tmp_path: Path, server: RangeServer, scene: Path) -> None:
     store = Store.create(tmp_path / "store")
     source = SceneSource(SceneAddress.of(f"{server.url}/scene.tif"), ItemRecord("the STAC item x", 7.5), MAY)
-    report = ingest(source, store, Looker(), SMALL)
+    report = ingest(source, store, looker(), SMALL)
     assert "7.5 % under clouds, from the STAC item x" in report.notes
     (row,) = Store.open(tmp_path / "store").scenes()
     assert row.item == ItemRecord("the STAC item x", 7.5)
@@ -127,7 +127,7 @@ def test_a_store_made_before_items_takes_them(tmp_path: Path, scene: Path) -> No
 
 
 def test_a_bad_scene_leaves_the_others_alone(tmp_path: Path, server: RangeServer, scene: Path) -> None:
-    store, encoder = Store.create(tmp_path / "store"), Looker()
+    store, encoder = Store.create(tmp_path / "store"), looker()
     raster(server.folder / "other.tif", noise(3, 32, 32, seed=4))
     (server.folder / "bad.tif").write_text("no raster")
     urls = [f"{server.url}/{name}.tif" for name in ("none", "scene", "bad", "other")]
@@ -155,14 +155,14 @@ def test_a_scene_written_to_while_it_is_read_is_not_kept(tmp_path: Path, server:
                 raster(file, noise(3, 64, 80, seed=9))
 
         with pytest.raises(InputError, match="changed while it was read"):
-            ingest(path, store, Looker(), SMALL, on_window=replace)
+            ingest(path, store, looker(), SMALL, on_window=replace)
         assert (store.count(), store.scenes(), store.unfinished_uris()) == (0, [], {})
-        assert ingest(path, store, Looker(), SMALL).added == 20
+        assert ingest(path, store, looker(), SMALL).added == 20
 
 
 def test_tiles_are_read_and_embedded_again_from_the_server(tmp_path: Path, server: RangeServer, scene: Path) -> None:
     store = Store.create(tmp_path / "store")
-    ingest(f"{server.url}/scene.tif", store, Looker(), SMALL)
+    ingest(f"{server.url}/scene.tif", store, looker(), SMALL)
     with TileImageReader(store.scenes()) as images:
         (row,) = store.scenes()
         local = Store.create(tmp_path / "local")
@@ -170,12 +170,12 @@ def test_tiles_are_read_and_embedded_again_from_the_server(tmp_path: Path, serve
         with TileImageReader(local.scenes()) as from_disk:
             expected = from_disk.pixels(local.scenes()[0].id, 16, 32)
         assert np.array_equal(images.pixels(row.id, 16, 32), expected)
-    assert reembed(store, Looker("cd" * 16)) == 20
+    assert reembed(store, looker("cd" * 16)) == 20
     assert not [f for f in examine(store).findings if "scene" in f.kind]
     raster(scene, noise(3, 64, 80, seed=1))
     assert [f.kind for f in examine(store).findings if "scene" in f.kind] == ["changed scene"]
     with pytest.raises(InputError, match="has changed"):
-        reembed(store, Looker("ef" * 16))
+        reembed(store, looker("ef" * 16))
     scene.unlink()
     assert [f.kind for f in examine(store).findings if "scene" in f.kind] == ["unreadable scene"]
     (found,) = store.find_scenes(f"{server.url}/scene.tif")
@@ -186,19 +186,19 @@ def test_a_foreign_store_makes_nobody_be_asked(
     tmp_path: Path, server: RangeServer, scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store.create(tmp_path / "store")
-    ingest(f"{server.url}/scene.tif", store, Looker(), SMALL)
+    ingest(f"{server.url}/scene.tif", store, looker(), SMALL)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user"))
     server.requests.clear()
     with pytest.raises(GeocmerError, match=f"geocmer tile {server.url}/scene.tif"):
-        reembed(store, Looker("cd" * 16))
+        reembed(store, looker("cd" * 16))
     report = examine(store)
     assert not [f for f in report.findings if "scene" in f.kind]
     assert any(server.url in note for note in report.notes)
     with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="was not used here before"):
         images.pixels(store.scenes()[0].id, 0, 0)
     assert server.requests == []
-    ingest(f"{server.url}/scene.tif", store, Looker(), SMALL)  # the user's own word
-    assert reembed(store, Looker("cd" * 16)) == 20
+    ingest(f"{server.url}/scene.tif", store, looker(), SMALL)  # the user's own word
+    assert reembed(store, looker("cd" * 16)) == 20
 
 
 def test_the_command_line_takes_them_all(
@@ -212,7 +212,7 @@ def test_the_command_line_takes_them_all(
 
     from geocmer_cli.main import main
 
-    item = {
+    item: dict[str, Any] = {
         "type": "Feature", "stac_version": "1.0.0", "id": "x", "geometry": None, "links": [], "stac_extensions": [],
         "properties": {"datetime": "2024-05-01T00:00:00Z", "eo:cloud_cover": 4},
         "assets": {"visual": {"href": "scene.tif"}},

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from looker import Looker
+from looker import Looker, looker
 from synthetic import contents, noise, raster
 
 from geocmer.imagery.stretch import StretchRule
@@ -107,8 +107,8 @@ def test_a_fault_in_any_stage_loses_nothing(
     monkeypatch.setattr(writer, "BATCH_TILES", 4)
     scene = raster(tmp_path / "scene.tif", noise(3, 64, 80))
     whole = Store.create(tmp_path / "whole")
-    ingest(scene, whole, Looker(), SMALL)
-    store, encoder, calls = Store.create(tmp_path / "store"), Looker(), 0
+    ingest(scene, whole, looker(), SMALL)
+    store, encoder, calls = Store.create(tmp_path / "store"), looker(), 0
     owner, name, at = {
         "read": (TileReader, "_tile", 14),
         "rows": (writer, "encode_thumbnail", 14),
@@ -133,7 +133,7 @@ def test_a_fault_in_any_stage_loses_nothing(
     assert store.scenes() == []
     kept = store.count()
     assert kept == (8 if stage == "write" else 12), "every whole batch before the fault is stored"
-    again = Looker()
+    again = looker()
     ingest(scene, store, again, SMALL)
     assert again.seen == 20 - kept
     assert contents(store) == contents(whole)
@@ -150,7 +150,8 @@ def test_tiles_of_a_batch_are_those_of_their_windows(tmp_path: Path) -> None:
 
     array = noise(3, 32, 48)
     scene = raster(tmp_path / "scene.tif", array)
-    ingest(scene, Store.create(tmp_path / "store"), Keeper(), TileOptions(size=16, stretch=StretchRule.parse("none")))
+    keeper: Any = Keeper()
+    ingest(scene, Store.create(tmp_path / "store"), keeper, TileOptions(size=16, stretch=StretchRule.parse("none")))
     pixels = np.concatenate(seen)
     expected = [array[:, r : r + 16, c : c + 16].transpose(1, 2, 0) for r in (0, 16) for c in (0, 16, 32)]
     assert pixels.flags.c_contiguous

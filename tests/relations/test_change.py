@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def mixed(share: float) -> np.ndarray:
     return share * SITE + np.sqrt(1 - share**2) * FIELD
 
 
-def store_of(folder: Path, places: list[tuple[Any, datetime | None, float]]) -> Store:
+def store_of(folder: Path, places: Sequence[tuple[Any, datetime | None, float]]) -> Store:
     rows = [tile(n, geometry=shape, datetime=time) for n, (shape, time, _) in enumerate(places)]
     return filled(folder / "store", rows, np.array([mixed(share) for *_, share in places], np.float32))
 

@@ -208,14 +208,18 @@ def test_too_few_marks_or_places_are_refused(tmp_path: Path) -> None:
         make_concept(store, "thing", near, drawn=0, notify=lambda _: None)
 
 
-DAMAGE = st.sampled_from([None, "x", -1, [], {}, float("nan"), float("inf"), True, [1, "a"], [0.0] * DIM])
+DAMAGE: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "x", -1, [], {}, float("nan"), float("inf"), True, [1, "a"], [0.0] * DIM]
+)
 
 
 @given(
     field=st.sampled_from(["name", "version", "encoder", "weights", "bias", "measured", "made", "format"]), value=DAMAGE
 )
 def test_a_record_that_was_tampered_with_is_refused(field: str, value: Any) -> None:
-    good = json.loads(Concept("a", 1, INFO, np.arange(DIM) + 1.0, 0.5, _MEASURED, "2026-01-01").to_json())
+    good = json.loads(
+        Concept("a", 1, INFO, np.arange(1, DIM + 1, dtype=np.float64), 0.5, _MEASURED, "2026-01-01").to_json()
+    )
     if (field, value) in [("made", "x"), ("name", "x"), ("bias", -1)]:
         return  # these are good values
     with pytest.raises(InputError, match="no concept that this geocmer reads"):

@@ -114,13 +114,18 @@ def test_a_spot_lies_on_the_ground_where_its_pixels_do(tmp_path: Path, transform
     spot = SpotFinder(store, ENCODER, RED)(hit)
     row, col, height, width = spot.window
     window = box(hit.col + col, hit.row + row, hit.col + col + width, hit.row + row + height)
-    there = shapely.transform(window, lambda xy: np.column_stack(transform @ xy.T))
+    there = _placed(window, transform)
     outline = _turned(shape(transform_geom(crs, "EPSG:4326", mapping(there))))
     assert shapely.hausdorff_distance(spot.geometry.normalize(), outline.normalize()) < 1e-4
     assert 8 <= row + height / 2 <= 24
     assert 72 <= hit.col + col + width / 2 <= 88
-    red = shapely.transform(box(72, 8, 88, 24), lambda xy: np.column_stack(transform @ xy.T))
+    red = _placed(box(72, 8, 88, 24), transform)
     assert _turned(shape(transform_geom(crs, "EPSG:4326", mapping(red)))).covers(shapely.Point(spot.point))
+
+
+def _placed(area: Any, transform: Any) -> Any:
+    """An area in pixels, in the units of the CRS. Affine multiplies arrays too, which its types do not tell."""
+    return shapely.transform(area, lambda xy: np.column_stack(transform @ xy.T))
 
 
 def _turned(area: Any) -> Any:
@@ -141,12 +146,13 @@ def test_every_export_says_where(tmp_path: Path) -> None:
     found.save(tmp_path / "hits.geojson")
     features = json.loads((tmp_path / "hits.geojson").read_text())["features"]
     tile, spot = features[0], features[1]
+    place: Any = shape(spot["geometry"])
     assert spot["id"] == f"{tile['id']}/spot"
-    assert shape(tile["geometry"]).buffer(1e-6).contains(shape(spot["geometry"]))
+    assert shape(tile["geometry"]).buffer(1e-6).contains(place)
     assert tile["properties"]["spot"] == found[0].spot.attributes()  # type: ignore[union-attr]
     found.save(tmp_path / "hits.gpkg")
     layer = geopandas.read_file(tmp_path / "hits.gpkg", layer="hits spots")
-    assert layer.geometry[0].equals_exact(shapely.MultiPolygon([shape(spot["geometry"])]), 1e-9)
+    assert layer.geometry[0].equals_exact(shapely.MultiPolygon([place]), 1e-9)
     assert list(layer["hit"]) == [hit.id for hit in found]
     for name in ("hits.csv", "hits.parquet", "hits.fgb", "hits.html"):
         found.save(tmp_path / name)

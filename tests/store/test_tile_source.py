@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from geocmer.store.tile_source import TileSource, choose_source
 N, UNEMBEDDED = 300, 20
 NAMES = ("forest", "water", None)
 START = datetime(2020, 1, 1, tzinfo=UTC)
-FILTERS = {
+FILTERS: dict[str, tuple[Filter, Callable[[int], bool]]] = {
     "all": (Filter(), lambda n: True),
     "category": (Filter(category="water"), lambda n: n % 3 == 1),
     "box": (Filter(BBox(2.05, 0.05, 5.05, 3.05)), lambda n: 2 <= n % 20 <= 5 and n // 20 <= 3),
