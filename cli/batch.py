@@ -35,10 +35,8 @@ def search_batch(
     asked = read_questions(questions)
     if into is None:
         raise InputError("--batch writes a file for each question; name their folder with -o DIR")
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder {into} cannot be made ({error.strerror}); give another with -o DIR") from error
+    if into.exists() and not into.is_dir():
+        raise InputError(f"{into} is a file; name a folder with -o DIR")
     index = io.StringIO()
     rows = csv.writer(index)
     rows.writerow(["id", "question", "hits", "file"])
@@ -46,8 +44,18 @@ def search_batch(
         for number, (question, hits) in enumerate(
             zip(asked, collection.search_many([one.text for one in asked], **options), strict=True), 1
         ):
+            _make(into)  # with the first answer: what is refused leaves no folder behind
             file = f"{question.id}.geojson"
             rows.writerow([question.id, question.text, hits.save(into / file), file])
             advance(number, len(asked))
     write_atomically(into / "index.csv", index.getvalue())
     say(f"{len(asked)} questions answered in {into}; index.csv lists them")
+
+
+def _make(folder: Path) -> None:
+    from geocmer.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made ({error.strerror}); give another with -o DIR") from error

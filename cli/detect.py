@@ -52,4 +52,6 @@ def detect(
         return
     found = collection.detect(name, min_probability=min_probability, **conditions)
     found.save(output)
+    if not len(found):
+        say(f"no tile reaches a probability of {min_probability:g}; see `geocmer search`, or lower --min-probability")
     say(f"{len(found)} polygons, {found.areas.sum() / 1e6:.3f} km2, written to {output}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
+import shutil
 from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,10 @@ def print_previews(
         say("no previews: stdout is no terminal, or --json goes to it; write -o hits.html to look at the hits")
         return
     if picture is None:
+        if not all(shutil.get_terminal_size((0, 0))):
+            say("no previews: this terminal does not say how large it is; write -o hits.html to look at the hits")
+            return
+        logging.getLogger("textual_image").setLevel(logging.CRITICAL)  # a terminal that does not answer gets blocks
         from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can show
 
         picture = Image

@@ -99,7 +99,9 @@ def parse_datetime(text: str) -> datetime:
     """
     found = parse_time(text)
     if found is None:
-        raise InputError(f"datetime {text!r} is not ISO 8601; write for instance 2021-06-01 or 2021-06-01T10:20:30Z")
+        raise InputError(
+            f"datetime {text!r} is no day or time in ISO 8601; write for instance 2021-06-01 or 2021-06-01T10:20:30Z"
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from pyproj import CRS
 from ..errors import InputError
 from .scene import Scene
 
+WHOLE_NOTE = "the tiles divide the scene without a rest, so every pixel is in a tile"
 EDGE_NOTE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
 
 
@@ -87,7 +88,10 @@ class Grid:
     @property
     def edge_note(self) -> str:
         """Say how the edges of the scene are treated."""
-        return PADDED_NOTE if self.width < self.size or self.height < self.size else EDGE_NOTE
+        if self.width < self.size or self.height < self.size:
+            return PADDED_NOTE
+        whole = all((side - self.size) % self.stride == 0 for side in (self.width, self.height))
+        return WHOLE_NOTE if whole else EDGE_NOTE
 
     def key(self) -> str:
         """Identify the geometry of the grid as text; the file it lies over is not part of it."""

@@ -46,9 +46,9 @@ def answer_questions(
     for number, question in enumerate(questions):
         try:
             if not question.read().clauses and not apart:
-                vectors[number] = question_vector(store, encoder, question, _numbered(notify, number))
+                vectors[number] = question_vector(store, encoder, question, _numbered(notify, number, question))
         except InputError as error:
-            raise InputError(f"question {number + 1}: {error}") from error
+            raise InputError(f"question {number + 1}, {question.title!r}: {error}") from error
     together: Iterator[Answer] = iter(())
     if vectors:
         least = None if min_score is None else min_score - PRINTED_SCORE_STEP / 2
@@ -62,9 +62,10 @@ def answer_questions(
         else:
             yield answer_question(
                 store, encoder, question, filter=filter, k=k, keep=keep, min_score=min_score,
-                min_probability=min_probability, category_prior=category_prior, notify=_numbered(notify, number),
+                min_probability=min_probability, category_prior=category_prior,
+                notify=_numbered(notify, number, question),
             )  # fmt: skip
 
 
-def _numbered(notify: Callable[[str], None], number: int) -> Callable[[str], None]:
-    return lambda line: notify(f"question {number + 1}: {line}")
+def _numbered(notify: Callable[[str], None], number: int, question: Question) -> Callable[[str], None]:
+    return lambda line: notify(f"question {number + 1}, {question.title!r}: {line}")

@@ -69,11 +69,17 @@ class Question:
         less: Words = (),
         literal: bool = False,
     ) -> Self:
-        """Make a question of parts each of which may be one thing or several."""
+        """Make a question of parts each of which may be one thing or several.
+
+        Raises:
+            InputError: nothing is asked for.
+        """
 
         def several(part: Words) -> list[str]:
             return [str(one) for one in ([part] if isinstance(part, str | Path) else part)]
 
+        if not (several(texts) or several(like) or several(more)):
+            raise InputError("nothing is asked for; give a text, --like or --more")
         return cls(several(texts), several(like), several(minus), several(more), several(less), literal)
 
     @property

@@ -27,7 +27,7 @@ def read_questions(path: Path) -> list[FiledQuestion]:
     Empty lines count for nothing; a question without an id is called by its line, `0007`.
 
     Raises:
-        InputError: the file cannot be read, holds no question, or names two answers alike.
+        InputError: the file cannot be read, holds no question or a record without one, or names two answers alike.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -41,6 +41,8 @@ def read_questions(path: Path) -> list[FiledQuestion]:
         name = str(record.get("id") or "").strip() or f"{number:0{width}}"
         if text:
             found.append(FiledQuestion(name, text))
+        elif any(str(value or "").strip() for value in record.values()):
+            raise InputError(f"{path}, line {number}: no question; the words go in the field {TEXT_FIELDS[0]!r}")
     names = [question.id for question in found]
     if not found:
         raise InputError(f"{path} holds no question; write one a line, or fields id and question")

@@ -221,7 +221,9 @@ class Reader:
     def _check_share(self, share: Number, other: Number) -> None:
         if share.share is not None and other.literal is not None and not 0 <= other.literal <= 1:
             less = "less than nothing" if other.literal < 0 else "more than the whole tile"
-            raise self.error(f"{other.literal:g} is {less}; shares go from 0 to 1")
+            raise self.error(
+                f"{other.literal:g} is {less}: {share.share!r} is taken as a land-cover class, with shares of 0 to 1"
+            )
 
     def _texts(self, sign: str, a: Text, b: Text) -> Truth:
         if (a.literal is None) == (b.literal is None):

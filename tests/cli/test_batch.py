@@ -45,7 +45,7 @@ def test_many_texts_find_what_each_finds(place: Path) -> None:
     for options in ({"keep": "all"}, {"k": None}, {"keep": "newest"}, {"min_score": 0.1}, {"literal": True}):
         (hits,) = tiles.search_many(TEXTS[3:4], **options)
         assert [hit.id for hit in hits] == [hit.id for hit in tiles.search(TEXTS[3], **options)]
-    with pytest.raises(InputError, match=r"question 2: .*chains"):
+    with pytest.raises(InputError, match=r"question 2, .*chains"):
         list(tiles.search_many(["lake", "lake near road near river"]))
     assert list(tiles.search_many([])) == []
 
@@ -67,7 +67,7 @@ def test_a_file_of_questions_makes_a_file_of_hits_each(
     for args, says in (
         (["--batch", tmp_path / "q.csv"], "name their folder with -o DIR"),
         (["lake", "--batch", tmp_path / "q.csv", "-o", "x"], "--batch does not go with TEXT"),
-        (["--batch", tmp_path / "q.csv", "-o", tmp_path / "q.csv"], "cannot be made"),
+        (["--batch", tmp_path / "q.csv", "-o", tmp_path / "q.csv"], "is a file; name a folder"),
         (["--batch", tmp_path / "absent.txt", "-o", tmp_path / "x"], "cannot read the questions"),
     ):
         capsys.readouterr()

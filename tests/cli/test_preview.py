@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 
 import pytest
@@ -69,3 +70,11 @@ def test_of_many_hits_the_first_are_shown(capsys: pytest.CaptureFixture[str]) ->
     assert "60. " in out.getvalue()
     assert "61. " not in out.getvalue()
     assert "first 60 hits" in capsys.readouterr().err
+
+
+def test_a_terminal_without_a_size_gets_a_line_and_no_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback: os.terminal_size((110, fallback[1])))
+    print_previews(hits(), Console(file=io.StringIO(), force_terminal=True))
+    assert "does not say how large it is" in capsys.readouterr().err

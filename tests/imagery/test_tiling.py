@@ -115,8 +115,11 @@ def test_the_report_reads_well(tmp_path: Path) -> None:
     assert reader.report.lines() == [
         "4 of 6 tiles made, 100.0% of the valid area covered",
         "2 dropped: no valid pixel",
-        "the last row and column of tiles are shifted inward, so every pixel is in a tile",
+        "the tiles divide the scene without a rest, so every pixel is in a tile",
     ]
+    for side, note in ((33, "shifted inward"), (31, "padded"), (64, "without a rest")):
+        _, reader = cut(raster(tmp_path / f"{side}.tif", noise(3, 64, side)), 32)
+        assert note in reader.report.edge_note
 
 
 # -- pixels ----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,9 @@ def test_what_is_read(tmp_path: Path, name: str, text: str, expected: list[tuple
     ("name", "content", "says"),
     [
         ("q.txt", b"\n \n", "holds no question"),
-        ("q.csv", b"name\nlake\n", "fields id and question"),
+        ("q.csv", b"name\nlake\n", "line 2: no question; the words go in the field 'question'"),
+        ("q.jsonl", b'{"id": 1, "question": "lake"}\n{"id": 2}\n', "line 2: no question"),
+        ("q.csv", b"id,question\n", "fields id and question"),
         ("q.txt", b"\xff\xfe\x00", "no text in UTF-8"),
         ("q.csv", b"id,question\na,lake\na,river\n", "the id 'a' twice"),
         ("q.csv", b"id,question\n../a,lake\n", "cannot name a file"),
