@@ -199,7 +199,8 @@ def ingest(
         )  # fmt: skip
         store.upkeep()
     clouds = source.item.note if source.item else ""
-    scale = scale_note(encoder.ground_m, grid.gsd, grid.size) if encoder else ""
+    known = getattr(encoder, "ground_m", ())  # an encoder of one's own need not say what it knows
+    scale = scale_note(known, grid.gsd, grid.size)
     notes = (*scene.notes, *filter(None, (clouds, scale)), *writer.notes(), *(land_cover.notes if land_cover else ()))
     return IngestReport(str(address), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
 
