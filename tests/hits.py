@@ -49,3 +49,9 @@ HITS = [
     hit(7, geometry=footprint(179.95, -17, 0.1, 0.1)),
     hit(8, category=None, datetime=None, fractions={}, uri=None, score=None),
 ]
+
+
+def score_of(hit: Hit) -> float:
+    """The score of a hit that has one."""
+    assert hit.score is not None
+    return hit.score

@@ -25,9 +25,9 @@ class Looker:
         return look(pixels)
 
 
-def looker(fingerprint: str = Looker.fingerprint) -> Any:
+def looker(fingerprint: str = Looker.fingerprint, **fields: Any) -> Any:
     """A `Looker` for what asks for an `Encoder`, of which it has all that ingesting uses."""
-    return Looker(fingerprint)
+    return Looker(fingerprint, **fields)
 
 
 def look(pixels: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hits import score_of
 from PIL import Image
 from synthetic import DIM, ENCODER, filled, noise, raster, tile, unit
 
@@ -113,7 +114,7 @@ def test_hits_go_into_geopandas_and_files(tiles: geocmer.Collection, tmp_path: P
     hits = tiles.search("lake", k=5)
     frame = hits.to_geopandas()
     assert frame["id"].tolist() == [hit.id for hit in hits]
-    assert frame["score"].tolist() == [round(hit.score, 6) for hit in hits]
+    assert frame["score"].tolist() == [round(score_of(hit), 6) for hit in hits]
     assert frame.crs == "EPSG:4326"
     assert all(found.equals(hit.geometry) for found, hit in zip(frame.geometry, hits, strict=True))
     assert hits.save(tmp_path / "hits.geojson") == 5

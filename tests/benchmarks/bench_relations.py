@@ -14,10 +14,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations, product
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import shapely
@@ -32,6 +32,9 @@ from geocmer.relations.relation_search import relate
 from geocmer.search.probability import background, calibration_of
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store.store import EncoderInfo, Store, TileRow
+
+if TYPE_CHECKING:
+    from geocmer.models.encoder import Encoder
 
 WORDS = {
     "playfields": "sports fields",
@@ -53,8 +56,8 @@ def grid(side: int, west: float = 10.0, south: float = 50.0) -> np.ndarray:
     """Square tiles of 640 m, row by row."""
     high = TILE / 111_230
     wide = TILE / (111_320 * np.cos(np.radians(south)))
-    x, y = np.meshgrid(np.arange(side), np.arange(side))
-    x, y = west + x.ravel() * wide, south + y.ravel() * high
+    column, row = np.meshgrid(np.arange(side), np.arange(side))
+    x, y = west + column.ravel() * wide, south + row.ravel() * high
     return shapely.box(x, y, x + wide, y + high)
 
 
@@ -70,7 +73,7 @@ def store_of(folder: Path, shapes: np.ndarray, vectors: np.ndarray, info: Encode
     return store
 
 
-def precision(found: Sequence[int], true: np.ndarray, k: int = 10) -> float:
+def precision(found: Sequence[int] | np.ndarray, true: np.ndarray, k: int = 10) -> float:
     """Share of the first k that are true, of those that can be."""
     return float(true[found[:k]].sum() / min(k, true.sum()))
 
@@ -109,7 +112,7 @@ def constructed() -> None:
           f"one vector {precision(plain, true):.3f}")  # fmt: skip
 
 
-def validation(folder: Path) -> tuple[np.ndarray, np.ndarray, object]:
+def validation(folder: Path) -> tuple[np.ndarray, np.ndarray, Encoder]:
     """Embeddings (n, dim) and scene classes of the validation images, and the encoder."""
     from geocmer.imagery.images import ImageFile
     from geocmer.models.encoder import Encoder
@@ -219,4 +222,5 @@ def alone() -> None:
 
 if __name__ == "__main__":
     name, *rest = sys.argv[1:] or ["constructed"]
-    {"constructed": constructed, "mosaics": mosaics, "million": million}[name](*map(Path, rest))
+    commands: dict[str, Callable[..., None]] = {"constructed": constructed, "mosaics": mosaics, "million": million}
+    commands[name](*map(Path, rest))

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import numpy as np
@@ -135,7 +136,8 @@ def main() -> None:
     print(f"first wide search, which makes the sidecar: {time.perf_counter() - began:.1f} s")
     print("| case | tiles | " + " | ".join(["geocmer", *(f"{name} (recall)" for name in others)]) + " |")
     for name, area in cases.items():
-        mask = np.ones(args.tiles, bool) if area is None else area.intersects(shapely.box(*extents.T))
+        boxes: Any = shapely.box(*extents.T)
+        mask = np.ones(args.tiles, bool) if area is None else area.intersects(boxes)
         at = np.flatnonzero(mask)
         exact = np.concatenate(
             [vectors[part].astype(np.float64) @ query for part in np.array_split(at, 1 + len(at) // 20_000)]
@@ -174,17 +176,22 @@ def _inside(area: Region, extents: np.ndarray) -> np.ndarray:
     west, south, east, north = area.geometry.bounds
     xmin, ymin, xmax, ymax = extents.T
     mask = (xmin <= east) & (xmax >= west) & (ymin <= north) & (ymax >= south)
-    if len(area.geometry.exterior.coords) > 5:
+    if _more_than_a_box(area):
         mask[mask] = area.intersects(shapely.box(*extents[mask].T))
     return mask
 
 
-def lance_search(table: object) -> Callable[[Region | None, np.ndarray], list[int]]:
+def _more_than_a_box(area: Region) -> bool:
+    assert isinstance(area.geometry, shapely.Polygon)
+    return len(area.geometry.exterior.coords) > 5
+
+
+def lance_search(table: Any) -> Callable[[Region | None, np.ndarray], list[int]]:
     """LanceDB alone: scalar index and flat scan; a polygon by its box, decided afterwards on all rows of the box."""
 
     def run(area: Region | None, query: np.ndarray) -> list[int]:
         asked = table.search(query, vector_column_name=INFO.column).distance_type("dot").bypass_vector_index()
-        polygon = area is not None and len(area.geometry.exterior.coords) > 5
+        polygon = area is not None and _more_than_a_box(area)
         if area is not None:
             west, south, east, north = area.geometry.bounds
             asked = asked.where(
@@ -192,7 +199,7 @@ def lance_search(table: object) -> Callable[[Region | None, np.ndarray], list[in
                 f"AND xmax >= {west} AND ymax >= {south}"
             )
         found = asked.select(["id", "geometry"] if polygon else ["id"]).limit(100_000 if polygon else K).to_arrow()
-        if polygon:
+        if area is not None and polygon:
             keep = area.intersects(shapely.from_wkb(found["geometry"].to_numpy()))
             found = found.filter(keep)
         return [int(name, 16) for name in found["id"].to_pylist()[:K]]
@@ -240,7 +247,8 @@ def faiss_search(vectors: np.ndarray, extents: np.ndarray) -> Callable[[Region |
             return index.search(query[None], K)[1][0].tolist()
         chosen = np.packbits(_inside(area, extents), bitorder="little")
         selector = faiss.IDSelectorBitmap(len(extents), faiss.swig_ptr(chosen))
-        return index.search(query[None], K, params=faiss.SearchParameters(sel=selector))[1][0].tolist()
+        params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # faiss adds keywords as it is imported
+        return index.search(query[None], K, params=params)[1][0].tolist()
 
     return run
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bench_search import INFO, SCENE, rows_of, vectors_of
@@ -32,7 +33,7 @@ def timed(owner: object, *names: str) -> Iterator[None]:
     """Add up the seconds that calls of these functions take."""
     whole = {name: getattr(owner, name) for name in names}
 
-    def around(name: str):
+    def around(name: str) -> Callable[..., object]:
         def call(*args: object, **kwargs: object) -> object:
             began = time.perf_counter()
             try:
@@ -90,7 +91,7 @@ def small_writes(folder: Path, tiles: int) -> None:
     say("upkeep a minute later", db, folder, size)
 
 
-def _fields(row: schema.TileRow) -> dict[str, object]:
+def _fields(row: schema.TileRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 

@@ -86,7 +86,7 @@ def measure(architecture: str, method: str, batch: int, steps: int, device: str)
         else:
             loss = step()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()
         loss.item()
         times.append(time.perf_counter() - start)

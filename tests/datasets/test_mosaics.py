@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geocmer.datasets.mosaics import Mosaic, mosaics
 from geocmer.datasets.pairs import Pair, PairSet
@@ -18,36 +20,37 @@ class Plain:
 
     grey: int
 
-    def pixels(self, size):
+    def pixels(self, size: int) -> NDArray[np.uint8]:
         return np.full((size, size, 3), self.grey, np.uint8)
 
-    def digest(self):
+    def digest(self) -> bytes:
         return bytes([self.grey] * 16)
 
 
-def labelled(count=4):
+def labelled(count: int = 4) -> PairSet:
     pairs = [
         Pair(Plain(grey + i), ("x",), "train", labels=(label,)) for label, grey in COLOURS.items() for i in range(count)
     ]
     return PairSet("greys", (*pairs, Pair(Plain(77), ("x",), "val", labels=("Forest",))))
 
 
-def test_parts_lie_row_by_row():
+def test_parts_lie_row_by_row() -> None:
     pixels = Mosaic(tuple(Plain(g) for g in (1, 2, 3, 4))).pixels(8)
     assert pixels.shape == (8, 8, 3)
     assert [int(pixels[r, c, 0]) for r in (1, 6) for c in (1, 6)] == [1, 2, 3, 4]
 
 
-def test_a_size_that_does_not_divide_is_filled():
+def test_a_size_that_does_not_divide_is_filled() -> None:
     assert Mosaic(tuple(Plain(9) for _ in range(9))).pixels(100).shape == (100, 100, 3)
 
 
-def test_captions_and_labels_are_of_the_parts():
+def test_captions_and_labels_are_of_the_parts() -> None:
     found = mosaics(labelled(), 60)
     assert len(found) == 60
     kinds = set()
     for pair in found.pairs:
-        greys = [part.grey for part in pair.image.parts]
+        mosaic: Any = pair.image
+        greys = [part.grey for part in mosaic.parts]
         shown = {label for label, grey in COLOURS.items() if any(grey <= g < grey + 4 for g in greys)}
         assert set(pair.labels) == shown
         assert pair.split == "train"
@@ -59,7 +62,7 @@ def test_captions_and_labels_are_of_the_parts():
     assert {labels for _, labels in kinds} == {1, 2, 3}
 
 
-def test_they_are_seeded():
+def test_they_are_seeded() -> None:
     first, again, other = mosaics(labelled(), 5), mosaics(labelled(), 5), mosaics(labelled(), 5, seed=1)
     assert [p.image.digest() for p in first.pairs] == [p.image.digest() for p in again.pairs]
     assert [p.image.digest() for p in first.pairs] != [p.image.digest() for p in other.pairs]

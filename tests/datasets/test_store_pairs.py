@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import shapely
 from affine import Affine
+from shapely.geometry.base import BaseGeometry
 from tiny import tiny_clip
 
 from geocmer.datasets.store_pairs import tile_pairs
@@ -64,8 +66,8 @@ def test_every_tile_is_trained_on_validated_on_or_accounted_for(place: Path) -> 
     assert len(train) + len(val) + int(found.summary.split("left out: ")[1].split()[0]) == store.count() == 144
     rows = {r["id"]: r for b in store.snapshot().scan(["id", "geometry", "category"]) for r in b.to_pylist()}
 
-    def shapes(pairs: object) -> list[shapely.Geometry]:
-        return [shapely.from_wkb(rows[p.image.id]["geometry"]) for p in pairs.pairs]  # type: ignore[attr-defined]
+    def shapes(pairs: Any) -> list[BaseGeometry]:
+        return [shapely.from_wkb(rows[p.image.id]["geometry"]) for p in pairs.pairs]
 
     assert min(a.distance(b) for a in shapes(train) for b in shapes(val)) > 5e-4  # a tile of 160 m is 0.0014 degrees
     for pair in found.pairs.pairs:

@@ -227,18 +227,23 @@ def test_a_geopackage_without_relations_has_no_layer_of_lines(tmp_path: Path) ->
 # -- QGIS -------------------------------------------------------------------------------------------------------------
 
 
+def _child(element: ElementTree.Element, path: str) -> ElementTree.Element:
+    found = element.find(path)
+    assert found is not None
+    return found
+
+
 def classes(qml: str) -> list[tuple[float, float, str]]:
     """Lower, upper and colour of each class of a graduated renderer."""
     root = ElementTree.fromstring(qml.split("\n", 1)[1])
-    renderer = root.find("renderer-v2")
-    assert renderer is not None
+    renderer = _child(root, "renderer-v2")
     assert renderer.get("attr") == '"score"'
     symbols = {symbol.get("name"): symbol for symbol in renderer.iterfind("symbols/symbol")}
     return [
         (
             float(one.get("lower", "nan")),
             float(one.get("upper", "nan")),
-            symbols[one.get("symbol")].find(".//Option[@name='color']").get("value"),
+            _child(symbols[one.get("symbol")], ".//Option[@name='color']").get("value", ""),
         )
         for one in renderer.iterfind("ranges/range")
     ]
@@ -260,7 +265,7 @@ def test_the_style_has_a_class_for_every_score(tmp_path: Path, scores: list[floa
 def test_the_style_of_unscored_tiles_is_plain(tmp_path: Path) -> None:
     write([HITS[-1]], tmp_path / "tiles.fgb", style=True)
     root = ElementTree.fromstring((tmp_path / "tiles.qml").read_text().split("\n", 1)[1])
-    assert root.find("renderer-v2").get("type") == "singleSymbol"
+    assert _child(root, "renderer-v2").get("type") == "singleSymbol"
 
 
 def test_a_geopackage_carries_its_style(tmp_path: Path) -> None:
@@ -272,7 +277,7 @@ def test_a_geopackage_carries_its_style(tmp_path: Path) -> None:
     assert layers == [(table, column), line[:2]]
     assert default == line[3] == 1
     assert len(classes(qml)) == 5
-    assert ElementTree.fromstring(line[2].split("\n", 1)[1]).find(".//symbol").get("type") == "line"
+    assert _child(ElementTree.fromstring(line[2].split("\n", 1)[1]), ".//symbol").get("type") == "line"
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert pyogrio.read_info(tmp_path / "my hits.gpkg")["layer_name"] == "my hits", "the hits come first"
 

@@ -15,6 +15,7 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
+from shapely.geometry.base import BaseGeometry
 
 from geocmer.errors import CRSError, GeocmerError, InputError
 from geocmer.geometry.bbox import BBox
@@ -34,7 +35,7 @@ def geodesic(a: shapely.Point, b: shapely.Point) -> float:
     return float(Geod(ellps="WGS84").inv(a.x, a.y, b.x, b.y)[2])
 
 
-def covers(outline: shapely.Geometry, lon: float, lat: float) -> bool:
+def covers(outline: BaseGeometry, lon: float, lat: float) -> bool:
     return bool(outline.buffer(1e-7).covers(shapely.Point(lon, lat)))
 
 
@@ -93,6 +94,7 @@ def test_a_footprint_has_the_corners_and_edges_that_pyproj_gives(
     pixel = side / 100
     transform = Affine.translation(x, y) @ Affine.rotation(turn) @ Affine.scale(pixel, -pixel)
     outline = footprint(transform, 100, 60, crs)
+    assert isinstance(outline, shapely.Polygon)
     cos, sin = math.cos(math.radians(turn)) * pixel, math.sin(math.radians(turn)) * pixel
     edge = [(0, 0), (100, 0), (100, 60), (0, 60), (50, 0), (0, 30), (37, 60)]
     for column, row in edge:  # the affine by hand
@@ -254,6 +256,8 @@ def test_region_files_that_do_not_serve_are_refused(tmp_path: Path) -> None:
         ([(175, 0, 176, 1), (177, 0, 180, 1), (-180, 0, -178, 1)], (175, 0, 182, 1)),
     ],
 )
-def test_the_extent_leaves_out_the_widest_gap(boxes: list[tuple[float, ...]], expected: tuple[float, ...]) -> None:
+def test_the_extent_leaves_out_the_widest_gap(
+    boxes: list[tuple[float, float, float, float]], expected: tuple[float, ...]
+) -> None:
     for order in (boxes, boxes[::-1]):
         assert extent(shapely.MultiPolygon([shapely.box(*box) for box in order])) == pytest.approx(expected)

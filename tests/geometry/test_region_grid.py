@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.geometry.base import BaseGeometry
 
 from geocmer.geometry.region import Region
 from geocmer.geometry.region_grid import RegionGrid
 from geocmer.store.areas import inside
 
 
-def _star(seed: int, corners: int, holes: bool) -> shapely.Geometry:
+def _star(seed: int, corners: int, holes: bool) -> shapely.Polygon | shapely.MultiPolygon:
     rng = np.random.default_rng(seed)
     angles = np.sort(rng.random(corners)) * 2 * np.pi
     radii = rng.uniform(0.5, 5, corners)
-    shape = shapely.Polygon(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)])).buffer(0)
+    shape: BaseGeometry = shapely.Polygon(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)])).buffer(0)
     shape = shape.difference(shapely.Point(1, 0).buffer(0.7)) if holes else shape
-    return shapely.union(shape, shapely.box(8, 8, 9, 9)) if seed % 2 else shape
+    shape = shape.union(shapely.box(8, 8, 9, 9)) if seed % 2 else shape
+    assert isinstance(shape, shapely.Polygon | shapely.MultiPolygon)
+    return shape
 
 
 @settings(max_examples=60)
@@ -34,7 +39,7 @@ def test_what_is_settled_is_so(seed: int, corners: int, holes: bool, size: float
     west, _, east, _ = region.bounds  # edges that lie exactly on the grid's
     extents[:50, [0, 2]] = west + (east - west) / 48 * np.arange(50)[:, None] + [0, (east - west) / 48]
     within, apart = RegionGrid(region).classify(extents)
-    boxes = shapely.box(*extents.T)
+    boxes: Any = shapely.box(*extents.T)
     assert shapely.covers(region, boxes[within]).all()
     assert not shapely.intersects(region, boxes[apart]).any()
     assert not (within & apart).any()
@@ -48,7 +53,7 @@ def test_a_region_holds_the_same_tiles_with_and_without(seed: int, monkeypatch: 
     rng = np.random.default_rng(seed)
     low = rng.uniform(-6, 10, (2000, 2))
     extents = np.hstack([low, low + 0.5 * rng.random((2000, 2))])
-    shapes = shapely.box(*extents.T)
+    shapes: Any = shapely.box(*extents.T)
     expected = shapely.intersects(region.geometry, shapes)
     for worth in (1, 10**9):
         monkeypatch.setattr("geocmer.store.areas.GRID_MIN_EXTENTS", worth)

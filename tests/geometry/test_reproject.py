@@ -17,7 +17,8 @@ WORLD = np.column_stack(
     ]
 )
 RING = shapely.Point(0, 0).buffer(2e6).difference(shapely.Point(0, 0).buffer(5e5))
-AREAS = {
+assert isinstance(RING, shapely.Polygon)
+AREAS: dict[str, tuple[int, shapely.Polygon]] = {
     "UTM 60S across 180": (32760, shapely.box(3e5, 7.9e6, 1.1e6, 8.5e6)),
     "UTM 1S across 180": (32701, shapely.box(-1e5, 7.9e6, 9e5, 8.5e6)),
     "a Mercator about 150 E, across 180": (3832, shapely.box(2.5e6, -2.5e6, 4.5e6, -1.5e6)),

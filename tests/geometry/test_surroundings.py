@@ -37,7 +37,7 @@ def test_what_is_near_is_in_and_nothing_else(name: str) -> None:
     dense = shapely.get_coordinates(shapely.segmentize(shape, 0.002) if "POINT" not in text else shape)
     rng = np.random.default_rng(3)
     origin = dense[rng.integers(len(dense), size=250)]
-    lon, lat, _ = GEOD.fwd(*origin.T, rng.uniform(-180, 180, 250), metres * rng.uniform(0, 2, 250))
+    lon, lat, _ = GEOD.fwd(origin[:, 0], origin[:, 1], rng.uniform(-180, 180, 250), metres * rng.uniform(0, 2, 250))
     distance = np.array(
         [
             GEOD.inv(np.full(len(dense), x), np.full(len(dense), y), *dense.T)[2].min()

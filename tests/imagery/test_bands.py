@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from geocmer.imagery.stretch import StretchRule
 WHOLE = Window(0, 0, 40, 30)
 
 
-def shown(path: Path, rule: str = "percentile", **options) -> tuple[np.ndarray, np.ndarray, Scene]:
+def shown(path: Path, rule: str = "percentile", **options: Any) -> tuple[np.ndarray, np.ndarray, Scene]:
     with Scene.open(path, options=SceneOptions(stretch=StretchRule.parse(rule), **options)) as scene:
         data, valid = scene.read(WHOLE)
         return scene.stretch().apply(data, valid), valid, scene
@@ -31,7 +32,7 @@ def shown(path: Path, rule: str = "percentile", **options) -> tuple[np.ndarray, 
 @pytest.mark.parametrize("colours", [(Colour.red, Colour.green, Colour.blue), (Colour.gray,)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("extra", [0, 1, 2])
-def test_alpha_counts_and_is_no_colour(tmp_path: Path, colours, dtype: str, extra: int) -> None:
+def test_alpha_counts_and_is_no_colour(tmp_path: Path, colours: tuple[Colour, ...], dtype: str, extra: int) -> None:
     count = len(colours) + extra + 1
     array = noise(count, 30, 40).astype(dtype)
     array[-1] = 1
@@ -97,7 +98,7 @@ def test_cmyk_is_turned_into_colours(tmp_path: Path) -> None:
         (("near infrared", "red edge", "green"), "", None),
     ],
 )
-def test_band_names_tell_colours(names: tuple[str, ...], sensor: str, bands) -> None:
+def test_band_names_tell_colours(names: tuple[str, ...], sensor: str, bands: tuple[int, ...] | None) -> None:
     assert bands_by_name({i + 1: name for i, name in enumerate(names)}, sensor) == bands
 
 
@@ -112,7 +113,7 @@ def test_band_names_tell_colours(names: tuple[str, ...], sensor: str, bands) -> 
         ("m_3907864_sw_17_060_20210912.tif", 4, (1, 2, 3)),
     ],
 )
-def test_products_tell_the_order_of_their_bands(tmp_path: Path, name: str, count: int, bands) -> None:
+def test_products_tell_the_order_of_their_bands(tmp_path: Path, name: str, count: int, bands: tuple[int, ...]) -> None:
     with Scene.open(raster(tmp_path / name, noise(count, 8, 8, dtype="uint16"), photometric="minisblack")) as scene:
         assert scene.bands == bands
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +20,14 @@ from geocmer.errors import CRSError
 from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
 from geocmer.imagery.scene_options import SceneOptions
-from geocmer.imagery.tiling import TileReader
+from geocmer.imagery.tiling import Tile, TileReader, TilingReport
 
 UNIT = 'UNIT["metre",1,AUTHORITY["EPSG","9001"]]'
 LOCAL = f'LOCAL_CS["Local Coordinates (m)",{UNIT},AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
 DISK = "+proj=geos +lon_0=0 +h=35785831 +sweep=y +ellps=WGS84 +units=m +no_defs"
 
 
-def tiles(path: Path, size: int, gsd: float | None = None, **options):
+def tiles(path: Path, size: int, gsd: float | None = None, **options: Any) -> tuple[list[Tile], TilingReport]:
     with Scene.open(path, options=SceneOptions(**options)) as scene:
         reader = TileReader(scene, Grid.over(scene, size, gsd=gsd), scene.stretch(), 0.5)
         return list(reader), reader.report
@@ -75,7 +76,7 @@ def test_control_points_that_fit_no_straight_grid_are_refused(tmp_path: Path) ->
         ("EPSG:4978", UTM, "geocentric"),
     ],
 )
-def test_what_has_no_place_on_the_earth_is_refused(tmp_path: Path, crs, transform: Affine, words: str) -> None:
+def test_what_has_no_place_on_the_earth_is_refused(tmp_path: Path, crs: str, transform: Affine, words: str) -> None:
     path = raster(tmp_path / "a.tif", noise(3, 32, 32), transform, crs)
     with pytest.raises(CRSError, match=words) as caught:
         Scene.open(path)

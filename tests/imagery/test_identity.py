@@ -114,32 +114,54 @@ def test_times_are_read_in_every_form_that_files_use(text: str, time: datetime |
 @pytest.mark.parametrize(
     ("tags", "name", "time", "source"),
     [
-        ({"ACQUISITION_DATE": "2021-06-01", "TIFFTAG_DATETIME": "2021:11:11 07:17:56"}, "a", (2021, 6, 1), "tag"),
+        (
+            {"ACQUISITION_DATE": "2021-06-01", "TIFFTAG_DATETIME": "2021:11:11 07:17:56"},
+            "a",
+            datetime(2021, 6, 1, tzinfo=UTC),
+            "tag",
+        ),
         (
             {"DATE_ACQUIRED": "2021-06-01", "SCENE_CENTER_TIME": "08:20:30.5Z"},
             "a",
-            (2021, 6, 1, 8, 20, 30, 500000),
+            datetime(2021, 6, 1, 8, 20, 30, 500000, tzinfo=UTC),
             "tag",
         ),
-        ({"TIFFTAG_DATETIME": "2021:11:11 07:17:56"}, "m_3907864_sw_17_060_20210912", (2021, 9, 12), "NAIP"),
-        ({"TIFFTAG_DATETIME": "2021:11:11 07:17:56"}, "a", (2021, 11, 11, 7, 17, 56), "TIFFTAG_DATETIME"),
-        ({}, "S2A_MSIL2A_20210601T082030_N0300_R021_T35TPF_20210601T103842", (2021, 6, 1, 8, 20, 30), "Sentinel-2"),
-        ({}, "T35TPF_20210601T082030_TCI_10m", (2021, 6, 1, 8, 20, 30), "Sentinel-2"),
-        ({}, "LC08_L2SP_016035_20210601_20210608_02_T1_SR", (2021, 6, 1), "Landsat"),
-        ({}, "LC80160352021152LGN00", (2021, 6, 1), "Landsat"),
-        ({}, "20210601_082030_1034_3B_AnalyticMS_SR", (2021, 6, 1, 8, 20, 30), "PlanetScope"),
+        (
+            {"TIFFTAG_DATETIME": "2021:11:11 07:17:56"},
+            "m_3907864_sw_17_060_20210912",
+            datetime(2021, 9, 12, tzinfo=UTC),
+            "NAIP",
+        ),
+        (
+            {"TIFFTAG_DATETIME": "2021:11:11 07:17:56"},
+            "a",
+            datetime(2021, 11, 11, 7, 17, 56, tzinfo=UTC),
+            "TIFFTAG_DATETIME",
+        ),
+        (
+            {},
+            "S2A_MSIL2A_20210601T082030_N0300_R021_T35TPF_20210601T103842",
+            datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC),
+            "Sentinel-2",
+        ),
+        ({}, "T35TPF_20210601T082030_TCI_10m", datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC), "Sentinel-2"),
+        ({}, "LC08_L2SP_016035_20210601_20210608_02_T1_SR", datetime(2021, 6, 1, tzinfo=UTC), "Landsat"),
+        ({}, "LC80160352021152LGN00", datetime(2021, 6, 1, tzinfo=UTC), "Landsat"),
+        ({}, "20210601_082030_1034_3B_AnalyticMS_SR", datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC), "PlanetScope"),
         (
             {},
             "S1A_IW_GRDH_1SDV_20210601T082030_20210601T082055_038145_04807E_5D1A",
-            (2021, 6, 1, 8, 20, 30),
+            datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC),
             "Sentinel-1",
         ),
         ({}, "mosaic_20210601", None, "--datetime"),
     ],
 )
-def test_the_best_source_of_the_time_wins_and_is_said(tmp_path: Path, tags, name: str, time, source: str) -> None:
+def test_the_best_source_of_the_time_wins_and_is_said(
+    tmp_path: Path, tags: dict[str, str], name: str, time: datetime | None, source: str
+) -> None:
     with Scene.open(raster(tmp_path / f"{name}.tif", noise(1, 8, 8), tags=tags)) as scene:
-        assert scene.datetime == (datetime(*time, tzinfo=UTC) if time else None)
+        assert scene.datetime == time
         assert source in scene.datetime_source
         assert any(scene.datetime_source in note for note in scene.notes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,8 +40,15 @@ RED, GREEN, BLUE, ALPHA = ColorInterp.red, ColorInterp.green, ColorInterp.blue, 
         (2, None, None, (1, 1, 1), "gray"),
     ],
 )
-def test_bands_are_chosen_and_said(tmp_path: Path, count: int, colours, asked, bands, said: str) -> None:
-    more = {"photometric": "minisblack"} if colours is None else {"colours": colours}
+def test_bands_are_chosen_and_said(
+    tmp_path: Path,
+    count: int,
+    colours: tuple[ColorInterp, ...] | None,
+    asked: tuple[int, ...] | None,
+    bands: tuple[int, ...],
+    said: str,
+) -> None:
+    more: dict[str, Any] = {"photometric": "minisblack"} if colours is None else {"colours": colours}
     path = raster(tmp_path / "a.tif", noise(count, 8, 9), **more)
     with Scene.open(path, asked) as scene:
         assert scene.bands == bands
@@ -232,7 +241,7 @@ def _folder(path: Path) -> Path:
         (lambda path: raster(path, noise(1, 4, 4).astype("complex64")), "complex"),
     ],
 )
-def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, make, said: str) -> None:
+def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], Path], said: str) -> None:
     path = make(tmp_path / "scene.tif")
     with pytest.raises(GeocmerError, match=said) as caught:
         Scene.open(path)

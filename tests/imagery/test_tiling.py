@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from geocmer.imagery.tiling import Tile, TileReader
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 
 
-def cut(path: Path, size: int, stride: int | None = None, **more) -> tuple[list[Tile], TileReader]:
+def cut(path: Path, size: int, stride: int | None = None, **more: Any) -> tuple[list[Tile], TileReader]:
     """All tiles of a scene, and the reader that made them."""
     reading = {name: more.pop(name) for name in ("min_valid", "skip", "on_window") if name in more}
     with Scene.open(path, more.pop("bands", None)) as scene:
@@ -59,7 +60,7 @@ def test_every_pixel_is_in_a_window_and_no_window_leaves_the_scene(
 
 
 @pytest.mark.parametrize("wrong", [{"size": 0}, {"stride": 0}, {"size": 8, "stride": 9}, {"gsd": 0}, {"gsd": np.nan}])
-def test_a_grid_with_gaps_or_of_nothing_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
+def test_a_grid_with_gaps_or_of_nothing_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with Scene.open(raster(tmp_path / "a.tif", noise(1, 9, 9))) as scene, pytest.raises(GeocmerError):
         Grid.over(scene, **wrong)
 
@@ -210,9 +211,10 @@ def test_what_is_skipped_counts_but_is_not_returned(tmp_path: Path) -> None:
 def test_no_read_grows_with_the_scene(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, height: int, size: int
 ) -> None:
-    read, shapes = Scene.read, []
+    read = Scene.read
+    shapes: list[tuple[int, ...]] = []
 
-    def spy(scene: Scene, window: Window, *rest):
+    def spy(scene: Scene, window: Window, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
         data, valid = read(scene, window, *rest)
         shapes.append(valid.shape)
         return data, valid
@@ -246,6 +248,7 @@ def test_a_footprint_follows_the_window_and_the_rotation(tmp_path: Path, turn: f
         assert tile.transform == place
         expected = shapely.Polygon(corners(place, "EPSG:32633", 32))
         assert shapely.hausdorff_distance(expected, tile.footprint) < 1e-6
+        assert isinstance(tile.footprint, shapely.Polygon)
         assert tile.footprint.exterior.is_ccw
 
 
@@ -272,7 +275,8 @@ def test_quarters_of_a_scene_lie_where_the_scene_lies(shared_data: Path) -> None
         outlines += [tile.footprint for tile in tiles]
     with rasterio.open(folder / "RGB.byte.tif") as whole:
         to_degrees = Transformer.from_crs(whole.crs, "EPSG:4326", always_xy=True)
-        bounds = to_degrees.transform_bounds(*whole.bounds, densify_pts=101)
+        left, bottom, right, top = whole.bounds
+        bounds = to_degrees.transform_bounds(left, bottom, right, top, densify_pts=101)
     found = shapely.total_bounds(np.array(outlines))
     assert found[0] >= bounds[0] - 1e-3
     assert found[1] >= bounds[1] - 1e-3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from looker import Looker, look
+from looker import look, looker
 from PIL import Image
 from synthetic import contents, noise, raster
 
@@ -48,7 +48,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_store_holds_what_was_cut(tmp_path: Path, scene: Path, cover: LandCover) -> None:
     store = Store.create(tmp_path / "store")
-    done = ingest(scene, store, Looker(), SMALL, land_cover=cover)
+    done = ingest(scene, store, looker(), SMALL, land_cover=cover)
     assert (done.added, done.tiling.made, done.tiling.total) == (18, 18, 20)
     rows = contents(store)
     with rasterio.open(scene) as direct, Scene.open(scene) as opened:
@@ -75,14 +75,14 @@ def test_a_store_holds_what_was_cut(tmp_path: Path, scene: Path, cover: LandCove
 def test_tiles_of_far_less_ground_than_the_model_knows_are_said(tmp_path: Path, scene: Path) -> None:
     store = Store.create(tmp_path / "store")
     assert not any("model knows" in line for line in ingest(scene, store, None, SMALL).lines())
-    done = ingest(scene, Store.create(tmp_path / "other"), Looker(ground_m=(640.0, 4800.0)), SMALL)
+    done = ingest(scene, Store.create(tmp_path / "other"), looker(ground_m=(640.0, 4800.0)), SMALL)
     assert "a tile covers 160 m, and the model knows 640 m to 4.8 km: --size 64 or --gsd 40 would fit" in done.notes
 
 
 def test_the_same_run_again_adds_nothing_and_computes_nothing(
     tmp_path: Path, scene: Path, cover: LandCover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, encoder = Store.create(tmp_path / "store"), Looker()
+    store, encoder = Store.create(tmp_path / "store"), looker()
     first = ingest(scene, store, encoder, SMALL, land_cover=cover)
     before, version = contents(store), store.snapshot().version
     monkeypatch.setattr(Scene, "stretch", lambda *_: pytest.fail("a stretch was computed"))
@@ -98,7 +98,7 @@ def test_the_same_run_again_adds_nothing_and_computes_nothing(
 
 
 def test_a_scene_much_smaller_than_a_tile_says_why_nothing_came_of_it(tmp_path: Path, scene: Path) -> None:
-    head, *report = ingest(scene, Store.create(tmp_path / "store"), Looker(), TileOptions(size=224)).lines()
+    head, *report = ingest(scene, Store.create(tmp_path / "store"), looker(), TileOptions(size=224)).lines()
     assert "no tile" in head
     assert "--size" in head
     assert any("1 dropped: valid share under 0.5" in line for line in report)
@@ -109,7 +109,7 @@ def test_an_interrupt_at_any_write_is_mended_by_the_same_run(
 ) -> None:
     small_batches(monkeypatch)
     whole = Store.create(tmp_path / "whole")
-    ingest(scene, whole, Looker(), SMALL, land_cover=cover)
+    ingest(scene, whole, looker(), SMALL, land_cover=cover)
     expected = contents(whole)
     write, left = lance.upsert, 0
 
@@ -124,11 +124,11 @@ def test_an_interrupt_at_any_write_is_mended_by_the_same_run(
     for point in range(1, 20):
         store, left = Store.open_or_create(tmp_path / f"store {point}"), point
         try:
-            ingest(scene, store, Looker(), SMALL, land_cover=cover)
+            ingest(scene, store, looker(), SMALL, land_cover=cover)
             break
         except KeyboardInterrupt:
             assert store.scenes() == []
-            encoder = Looker()
+            encoder = looker()
             kept = store.count()
             ingest(scene, store, encoder, SMALL, land_cover=cover)
             assert encoder.seen == 18 - kept, "only what was missing is computed"
@@ -140,7 +140,7 @@ def test_an_interrupt_at_any_write_is_mended_by_the_same_run(
 def test_another_layer_replaces_the_categories_and_none_leaves_them(
     tmp_path: Path, scene: Path, cover: LandCover
 ) -> None:
-    store, encoder = Store.create(tmp_path / "store"), Looker()
+    store, encoder = Store.create(tmp_path / "store"), looker()
     assert ingest(scene, store, encoder, SMALL).notes
     assert store.categories() == {}
     ingest(scene, store, encoder, SMALL, land_cover=cover)
@@ -168,16 +168,16 @@ def test_tiles_without_enough_land_cover_are_said(tmp_path: Path, scene: Path) -
 
 def test_tiles_stored_without_vectors_get_them_later(tmp_path: Path, scene: Path) -> None:
     direct, later = Store.create(tmp_path / "direct"), Store.create(tmp_path / "later")
-    ingest(scene, direct, Looker(), SMALL)
+    ingest(scene, direct, looker(), SMALL)
     ingest(scene, later, None, SMALL)
     assert later.encoder is None
-    assert ingest(scene, later, Looker(), SMALL).added == 18
+    assert ingest(scene, later, looker(), SMALL).added == 18
     assert contents(later) == contents(direct)
 
 
 def test_another_encoder_is_refused_and_a_reembedding_brings_it(tmp_path: Path, scene: Path) -> None:
-    store, other = Store.create(tmp_path / "store"), Looker("cd" * 16, dim=4)
-    ingest(scene, store, Looker(), SMALL)
+    store, other = Store.create(tmp_path / "store"), looker("cd" * 16, dim=4)
+    ingest(scene, store, looker(), SMALL)
     before = contents(store)
     with pytest.raises(FingerprintError, match="geocmer embed"):
         ingest(scene, store, other, SMALL)
@@ -190,8 +190,8 @@ def test_another_encoder_is_refused_and_a_reembedding_brings_it(tmp_path: Path, 
 
 
 def test_a_scene_that_changed_or_went_is_not_embedded_again(tmp_path: Path, scene: Path) -> None:
-    store, other = Store.create(tmp_path / "store"), Looker("cd" * 16)
-    ingest(scene, store, Looker(), SMALL)
+    store, other = Store.create(tmp_path / "store"), looker("cd" * 16)
+    ingest(scene, store, looker(), SMALL)
     content = scene.read_bytes()
     for change, said in ((lambda: scene.write_bytes(content + b"x"), "has changed"), (scene.unlink, "is gone")):
         change()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hits import score_of
 from synthetic import noise, raster
 
 from geocmer.errors import FingerprintError, ModelError
@@ -65,7 +66,7 @@ def through(encoder: Encoder, scene: Path, folder: Path) -> Store:
     text = encoder.encode_texts(["a lake beside a forest"])[0]
     everything = nearest_tiles(store, text, filter=Filter(BBox(-180, -90, 180, 90)), k=10).hits
     assert len(everything) == 6
-    scores = [hit.score for hit in everything]
+    scores = [score_of(hit) for hit in everything]
     assert scores == sorted(scores, reverse=True)
     with_pixels = {(hit.row, hit.col): hit.score for hit in everything}
     from geocmer.imagery.grid import Grid

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -39,7 +40,7 @@ def legend(tmp_path: Path) -> Path:
     return path
 
 
-def under(scene_path: Path, cover: LandCover, size: int, **more) -> Iterator[tuple[Tile, ClassFractions]]:
+def under(scene_path: Path, cover: LandCover, size: int, **more: Any) -> Iterator[tuple[Tile, ClassFractions]]:
     """Every tile of a scene with its fractions."""
     with Scene.open(scene_path) as scene:
         grid = Grid.over(scene, size, **more)
@@ -73,7 +74,7 @@ NC_NAMES = {1: "developed", 2: "agriculture", 3: "herbaceous", 4: "shrubland", 5
     ],
 )
 def test_fractions_are_those_of_the_oracle(
-    shared_data: Path, tmp_path: Path, table: str, scene: str, cover: str, more: dict[str, str], size: int
+    shared_data: Path, tmp_path: Path, table: str, scene: str, cover: str, more: dict[str, Any], size: int
 ) -> None:
     geo = shared_data / "geo"
     if more.get("legend") == "codes":
@@ -134,7 +135,8 @@ def test_a_tile_has_the_classes_of_the_nearest_land_cover_pixels(
     for tile, found in under(scene, LandCover.open(path, legend), 20):
         fine = 8
         at = (np.arange(20 * fine) + 0.5) / fine
-        xs, ys = tile.transform @ tuple(np.meshgrid(at, at))
+        places: Any = tuple(np.meshgrid(at, at))  # arrays pass where an Affine asks for numbers
+        xs, ys = tile.transform @ places
         columns, rows = ~place @ to_cover.transform(xs.ravel(), ys.ravel())
         columns, rows = np.floor(columns).astype(int), np.floor(rows).astype(int)
         inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
@@ -205,7 +207,8 @@ def test_polygons_count_at_pixel_centres_and_the_later_one_wins(tmp_path: Path, 
     cover = LandCover.open(path, class_column="what; 'is'")
     for tile, found in under(raster(tmp_path / "a.tif", noise(3, 40, 40)), cover, 20):
         at = np.arange(20) + 0.5
-        xs, ys = tile.transform @ tuple(np.meshgrid(at, at))
+        places: Any = tuple(np.meshgrid(at, at))  # arrays pass where an Affine asks for numbers
+        xs, ys = tile.transform @ places
         seen = np.full(xs.shape, None, object)
         for shape, name in zip(shapes, names, strict=True):
             seen[shapely.contains_xy(shape, xs, ys)] = name
@@ -388,7 +391,7 @@ def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, le
     bare = raster(tmp_path / "bare.tif", np.ones((1, 9, 9), "uint8"), crs=None)
     vector = polygons(tmp_path / "a.gpkg", [shapely.box(0, 0, 1, 1)], ["x"])
     unclassed = polygons(tmp_path / "b.gpkg", [shapely.box(0, 0, 1, 1)], [None])
-    for path, more, said in [
+    cases: list[tuple[Path, dict[str, Any], str]] = [
         (tmp_path / "missing.tif", {"legend": legend}, "does not exist"),
         (tmp_path, {"legend": legend}, "does not exist"),
         (text, {"legend": legend}, "not a raster"),
@@ -399,7 +402,8 @@ def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, le
         (bare, {"legend": legend}, "no CRS"),
         (good, {"legend": legend, "band": 2}, "no band 2"),
         (good, {}, "--legend"),
-    ]:
+    ]
+    for path, more, said in cases:
         with pytest.raises(GeocmerError, match=said) as caught:
             LandCover.open(path, **more)
         assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -75,7 +76,8 @@ def test_every_pixel_has_the_code_that_lies_there(tmp_path: Path, place: str, la
             found, known = cover.codes(tile)
             side = len(found)
             columns, rows = np.meshgrid((np.arange(side) + 0.5) * SIZE / side, (np.arange(side) + 0.5) * SIZE / side)
-            x, y = to_layer.transform(*(tile.transform @ (columns.ravel(), rows.ravel())))
+            centres: Any = (columns.ravel(), rows.ravel())  # arrays pass where an Affine asks for numbers
+            x, y = to_layer.transform(*(tile.transform @ centres))
             if layer_crs == "EPSG:4326":
                 x = (np.array(x) - layer_transform.c) % 360 + layer_transform.c
             column, row = ~layer_transform @ (np.array(x), np.array(y))
@@ -142,7 +144,7 @@ def test_a_border_along_a_parallel_stays_there(tmp_path: Path) -> None:
     x, y = Transformer.from_crs(4326, 32613, always_xy=True).transform(-106, 49)
     scene = raster(tmp_path / "s.tif", noise(1, 64, 64), from_origin(x - 960, y + 960, 30, 30), "EPSG:32613")
     found = under(scene, LandCover.open(tmp_path / "b.gpkg", class_column="k"))
-    assert [max(f.shares, key=f.shares.get) for f in found] == ["north", "north", "south", "south"]
+    assert [max(f.shares, key=f.shares.__getitem__) for f in found] == ["north", "north", "south", "south"]
     assert all(max(f.shares.values()) > 0.95 for f in found)
 
 
@@ -201,7 +203,9 @@ def test_rows_without_a_label_and_codes_as_text(tmp_path: Path) -> None:
         ([("Name", 2, 2)], ("water",), {0}),
     ],
 )
-def test_attribute_tables_are_read_by_declared_usage(tmp_path: Path, fields, row, expected: set[int]) -> None:
+def test_attribute_tables_are_read_by_declared_usage(
+    tmp_path: Path, fields: list[tuple[str, int, int]], row: tuple[object, ...], expected: set[int]
+) -> None:
     path = raster(tmp_path / "r.tif", np.ones((1, 8, 8), "uint8"))
     columns = "".join(
         f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'

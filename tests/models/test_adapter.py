@@ -70,7 +70,8 @@ def test_a_background_token_may_change_without_changing_the_result() -> None:
 
 def test_round_trip_keeps_the_vectors(tmp_path: Path) -> None:
     adapter = Adapter(CFG).eval()
-    torch.nn.init.normal_(adapter.image_branches[0].up.weight)
+    branch: Any = adapter.image_branches[0]
+    torch.nn.init.normal_(branch.up.weight)
     adapter.save(tmp_path)
     again = Adapter.load(tmp_path, _backbone())
     assert again.cfg == CFG
@@ -167,7 +168,7 @@ def test_token_dropout_hides_tokens_in_training_alone() -> None:
 def test_every_parameter_learns() -> None:
     adapter = _trained().train()
     loss = (adapter.image(_features(8)) * adapter.text(_text())).sum() * adapter.log_scale
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
     assert [name for name, p in adapter.named_parameters() if p.grad is None or not p.grad.abs().max()] == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_vectors_do_not_depend_on_the_processor(monkeypatch: pytest.MonkeyPatch)
         assert not torch.is_autocast_enabled("cpu")
     torch.testing.assert_close(towers.image(pixels).pooled, images, rtol=0, atol=0)
     torch.testing.assert_close(towers.text(["a lake"]).pooled, texts, rtol=0, atol=0)
-    asked = {}
+    asked: dict[str, Any] = {}
     monkeypatch.setattr(torch, "autocast", lambda device, **options: asked.update(device=device, **options))
     towers.device = torch.device("cuda")
     towers.autocast()
@@ -51,7 +52,8 @@ def test_the_bundled_text_tower_is_the_bert_of_its_files() -> None:
     tokens = towers.tokenize(texts)
     assert (tokens == asked["input_ids"]).all()
     with torch.inference_mode():
-        bert = BertModel.from_pretrained(towers.files.text, add_pooling_layer=False).eval()
+        whole: Any = BertModel.from_pretrained(towers.files.text, add_pooling_layer=False)
+        bert = whole.eval()
         layers = bert(**asked, output_hidden_states=True).hidden_states[-2:]
         pooled, taps, words = towers.text(tokens, 2)
     for tap, layer in zip(taps, layers, strict=True):

@@ -13,7 +13,7 @@ from geocmer.geometry.geodesy import Caps, min_distances
 from geocmer.geometry.neighbors import NeighborIndex
 from geocmer.geometry.overlap import IOU_THRESHOLD, same_place, to_equal_area
 from geocmer.relations.join import FIRST_BLOCK_TILES, join
-from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN
+from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN, Kind
 from geocmer.relations.query import Clause
 from geocmer.relations.weights import in_sector, max_distance, weight
 from geocmer.store.schema import extents
@@ -92,7 +92,9 @@ def clauses(draw: st.DrawFn) -> Clause:
     st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
-def test_the_join_is_brute_force(asked, seed, k, block, min_score, one_clause) -> None:
+def test_the_join_is_brute_force(
+    asked: list[Clause], seed: int, k: int | None, block: int, min_score: float, one_clause: bool
+) -> None:
     rng = np.random.default_rng(seed)
     subject = rng.integers(0, 5, N) / 4.0  # so that many tie
     scored = [(clause, np.round(rng.random(N) ** 8, 2)) for clause in asked]
@@ -130,7 +132,9 @@ def test_the_join_is_brute_force(asked, seed, k, block, min_score, one_clause) -
     st.integers(0, 1000),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_neighbor_index_finds_every_pair_that_may_be_near(blocks, metres, run, seed) -> None:
+def test_a_neighbor_index_finds_every_pair_that_may_be_near(
+    blocks: list[list[int]], metres: float, run: int, seed: int
+) -> None:
     p = np.round(np.random.default_rng(seed).random(N), 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", run)
@@ -146,7 +150,9 @@ def test_a_neighbor_index_finds_every_pair_that_may_be_near(blocks, metres, run,
 
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
 @settings(max_examples=20, deadline=None)
-def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind, negated, seed, more) -> None:
+def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(
+    kind: Kind, negated: bool, seed: int, more: float
+) -> None:
     rng = np.random.default_rng(seed)
     clause = Clause(kind, "b", 5000.0 if kind is WITHIN else None, negated)
     subject, p = rng.random(N), rng.random(N) * 0.8
@@ -165,7 +171,7 @@ def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(kind
 
 
 @given(st.sampled_from(KINDS), st.floats(0, 1e5), st.floats(0, 1e5))
-def test_weights_never_rise_with_distance(kind, near, far) -> None:
+def test_weights_never_rise_with_distance(kind: Kind, near: float, far: float) -> None:
     near, far = sorted((near, far))
     for metres in (5000.0,) if kind is WITHIN else (None, 5000.0):
         clause = Clause(kind, "b", metres)
@@ -176,7 +182,7 @@ def test_weights_never_rise_with_distance(kind, near, far) -> None:
 
 
 @given(st.floats(0, 360, exclude_max=True))
-def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
+def test_every_azimuth_lies_in_one_of_four_directions(azimuth: float) -> None:
     for four in (("north", "east", "south", "west"), ("northeast", "southeast", "southwest", "northwest")):
         hits = [bool(in_sector(Clause(BY_NAME[f"{way} of"], "b"), np.array([azimuth]))[0]) for way in four]
         assert sum(hits) == 1
@@ -185,7 +191,7 @@ def test_every_azimuth_lies_in_one_of_four_directions(azimuth) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [3, None])
-def test_where_all_is_equal_names_decide_and_not_the_storage(kind, k) -> None:
+def test_where_all_is_equal_names_decide_and_not_the_storage(kind: Kind, k: int | None) -> None:
     """Four rows of tiles, 100 km apart and all alike, in two orders of storage."""
     row = np.array([shapely.box(x / 100, y, (x + 1) / 100, y + 0.01) for y in range(4) for x in range(9)], dtype=object)
     found = []

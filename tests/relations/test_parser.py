@@ -248,8 +248,8 @@ def _captions(shared_data: Path) -> Iterator[str]:
     for file in ("rsicd/captions.json", "sets/ucm/captions.json"):
         for image in json.loads((shared_data / file).read_text())["images"]:
             yield from image["captions"]
-    for file in sorted((shared_data / "captions_only" / "amfmn").rglob("*_caps.txt")):
-        yield from filter(None, map(str.strip, file.read_text("utf-8").splitlines()))
+    for path in sorted((shared_data / "captions_only" / "amfmn").rglob("*_caps.txt")):
+        yield from filter(None, map(str.strip, path.read_text("utf-8").splitlines()))
 
 
 def test_captions_of_pictures_stay_whole(shared_data: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from hits import score_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
@@ -28,6 +30,7 @@ from geocmer.search.dot import exact_dots, quantize_queries
 from geocmer.search.probability import MIDPOINT_Z, STEEPNESS, background
 from geocmer.search.results import Hit
 from geocmer.store import Filter, Store, mmap_cache
+from geocmer.store.schema import TileRow
 
 BACKGROUND = unit(len(background()), DIM, seed=1) * 0.3
 BACKGROUND[:, :3] = 0  # so that the three concepts below stand out against it
@@ -36,7 +39,7 @@ DEGREE = 0.01  # 1.1 km: the tiles of a row across the antimeridian
 KINDS = ("airport", "field", "river", "field", "field", "field", "airport", "forest", "field", "field", "airport")
 
 
-def encode(texts: list[str]) -> np.ndarray:
+def encode(texts: Sequence[str]) -> np.ndarray:
     known = dict(zip(background(), BACKGROUND, strict=True)) | AXES
     return np.array([known[text] for text in texts])
 
@@ -96,7 +99,7 @@ def test_relations_in_a_row_of_tiles(row: Store, text: str, expected: list[tuple
 def test_the_farther_the_better_where_a_place_is_forbidden(row: Store) -> None:
     far, near = relate(row, parse("airport not near river"), encode, k=2).hits
     assert (int(far.id, 16), int(near.id, 16)) == (6, 0)
-    assert near.score < 0.8 * far.score
+    assert score_of(near) < 0.8 * score_of(far)
 
 
 def test_a_region_holds_for_hits_and_not_for_partners(row: Store) -> None:
@@ -112,6 +115,7 @@ def test_a_hit_tells_its_partner(row: Store) -> None:
     assert partner.distance_m == pytest.approx(1113.2, abs=0.1)
     assert partner.bearing == pytest.approx(270)
     assert 0.9 < partner.score < 1
+    assert partner.line is not None
     assert partner.line.bounds == pytest.approx((179.955, 0.005, 179.975, 0.005), abs=1e-6)
     assert partner.geometry.equals(footprint(179.97, 0, DEGREE, DEGREE))
     assert attributes(hit)["partners"] == [partner.attributes()]
@@ -138,7 +142,7 @@ def test_the_order_of_tiles_does_not_matter(tmp_path_factory: pytest.TempPathFac
     for some in (np.arange(30), order):
         store = filled(tmp_path_factory.mktemp("order") / "store", [rows[n] for n in some], vectors[some])
         answer = relate(store, parse("airport near river and not in forest"), encode, k=7)
-        found.append([(hit.id, round(hit.score, 9)) for hit in answer])
+        found.append([(hit.id, round(score_of(hit), 9)) for hit in answer])
     assert found[0] == found[1]
 
 
@@ -161,7 +165,7 @@ MAY, JUNE, LOST = datetime(2020, 5, 1, tzinfo=UTC), datetime(2020, 6, 1, tzinfo=
 AREA = BBox(10.018, 44.9, 10.055, 45.075)
 
 
-def _world() -> tuple[list, np.ndarray]:
+def _world() -> tuple[list[TileRow], np.ndarray]:
     """A grid, a second one of a later date shifted by a tenth of a tile, some tiles turned; a few vectors for many."""
     rng = np.random.default_rng(3)
     rows = []
@@ -187,7 +191,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The same store with a memory-mapped cache, scored by the compiled product."""
     path = tmp_path_factory.mktemp("relate") / "copy"
     shutil.copytree(world.path, path)
@@ -240,10 +244,16 @@ def _brute_force(metres: np.ndarray, kind: str, since: datetime | None) -> np.nd
     return np.where(there, score, -1.0)
 
 
+def _age(number: int) -> float:
+    """Order tiles from the newest to the oldest, those without a date last."""
+    moment = ROWS[number].datetime
+    return -moment.timestamp() if moment else 1
+
+
 def _one_each(order: list[int], newest: bool) -> list[int]:
     """What is kept of the tiles, best first, if no two show the same place."""
     shapes = np.array([row.geometry for row in ROWS], dtype=object)
-    first = sorted(order, key=lambda n: -ROWS[n].datetime.timestamp() if ROWS[n].datetime else 1) if newest else order
+    first = sorted(order, key=_age) if newest else order
     kept: list[int] = []
     for n in first:
         shared = shapely.area(shapely.intersection(shapes[n], shapes[kept]))
@@ -271,7 +281,9 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
         },
     ),
 )
-def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray, kind: str, asked: dict) -> None:
+def test_relate_equals_brute_force(
+    world: Store, copy: Store, metres: np.ndarray, kind: str, asked: dict[str, Any]
+) -> None:
     filter = asked["filter"]
     scores = _brute_force(metres, kind, filter.since)
     box = AREA.to_shapely()
@@ -282,14 +294,14 @@ def test_relate_equals_brute_force(world: Store, copy: Store, metres: np.ndarray
         for row in ROWS
     ]
     hits = [n for n in range(EMBEDDED) if meets[n] and scores[n] > 0 and scores[n] >= asked.get("min_score", 0.0)]
-    order = sorted(hits, key=lambda n: (-round(scores[n], 9), ROWS[n].id))
+    order = sorted(hits, key=lambda n: (-round(float(scores[n]), 9), ROWS[n].id))
     expected = _one_each(order, asked["keep"] == "newest") if asked.get("keep") else order
     k = asked.get("k", 10)
     answer = relate(world, parse(f"airport {kind} river"), encode, **asked)
     found = answer.hits
     assert [hit.score for hit in found] == pytest.approx([scores[n] for n in expected[:k]], rel=1e-6)
-    assert [(round(hit.score, 9), hit.id) for hit in found] == sorted(
-        [(round(hit.score, 9), hit.id) for hit in found], key=lambda pair: (-pair[0], pair[1])
+    assert [(round(score_of(hit), 9), hit.id) for hit in found] == sorted(
+        [(round(score_of(hit), 9), hit.id) for hit in found], key=lambda pair: (-pair[0], pair[1])
     )
     assert {hit.id for hit in found} <= {ROWS[n].id for n in expected}
     assert answer.plan.unembedded == sum(meets[EMBEDDED:])

@@ -65,7 +65,7 @@ def _set(scenes: list[str | None]) -> PairSet:
 def test_each_mode_knows_what_it_may_know() -> None:
     pairs = _set(["water", "forest", "water"])
     owner = np.array([0, 0, 1, 1, 2, 2])
-    plain = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32) / 3
+    plain = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32) / np.float32(3)
     modes = label_mode_scores(ENCODER, pairs, plain, owner, 1.0)
     assert list(modes) == ["none", "predicted", "oracle"]
     np.testing.assert_array_equal(modes["none"], plain)

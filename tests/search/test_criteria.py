@@ -20,7 +20,7 @@ BOX = BBox(-79, 35, -78, 36)
 
 
 @pytest.mark.parametrize("value", ["-79,35,-78,36", (-79, 35, -78, 36), [-79.0, 35, -78, 36], BOX])
-def test_a_box_in_every_form(value: object) -> None:
+def test_a_box_in_every_form(value: Any) -> None:
     assert make_filter(bbox=value) == Filter(region=BOX)
 
 
@@ -29,7 +29,7 @@ def test_a_region_in_every_form(form: str, tmp_path: Path) -> None:
     triangle = shapely.Polygon([(0, 0), (2, 0), (0, 2)])
     file = tmp_path / "triangle.geojson"
     file.write_text(shapely.to_geojson(triangle))
-    value = {"geometry": triangle, "wkt": triangle.wkt, "file": str(file), "path": file}[form]
+    value: Any = {"geometry": triangle, "wkt": triangle.wkt, "file": str(file), "path": file}[form]
     area = make_filter(region=value).area
     assert area is not None
     assert area.geometry.equals(triangle)
@@ -46,7 +46,7 @@ def test_a_region_in_every_form(form: str, tmp_path: Path) -> None:
         ((None, 3), (None, 3)),
     ],
 )
-def test_a_resolution_in_every_form(value: object, expected: tuple[float | None, float | None]) -> None:
+def test_a_resolution_in_every_form(value: Any, expected: tuple[float | None, float | None]) -> None:
     assert make_filter(gsd=value).gsd == expected
 
 
@@ -64,8 +64,9 @@ def test_nothing_asked_is_every_tile_and_a_filter_stays_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["bbox", "region", "category", "since", "until", "gsd", "where"])
 def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
     for empty in ("", " "):
+        conditions: dict[str, Any] = {name: empty}
         with pytest.raises(InputError, match=f"^{name} is empty"):
-            make_filter(**{name: empty})
+            make_filter(**conditions)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
         ({"bbox": (1, 2, 3)}, "four numbers"),
     ],
 )
-def test_what_cannot_be_read_is_refused(conditions: dict, says: str) -> None:
+def test_what_cannot_be_read_is_refused(conditions: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_filter(**conditions)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_the_index_is_measured_and_found_again(indexed: tuple[Store, IvfIndex]) 
     ],
 )
 def test_scores_are_exact_and_none_is_lost_to_a_filter(
-    indexed: tuple[Store, IvfIndex], k: int, conditions: dict
+    indexed: tuple[Store, IvfIndex], k: int, conditions: dict[str, Any]
 ) -> None:
     store, made = indexed
     for query in unit(5, seed=2):

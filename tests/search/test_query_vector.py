@@ -30,7 +30,7 @@ def test_a_single_text_is_asked_as_it_is() -> None:
         (unit(1), {"less": unit(1), "minus": np.concatenate([unit(1)] * 3) * 1.5}, "leaves nothing"),
     ],
 )
-def test_what_leaves_nothing_is_refused(asked, others, says: str) -> None:
+def test_what_leaves_nothing_is_refused(asked: np.ndarray, others: dict[str, np.ndarray], says: str) -> None:
     with pytest.raises(InputError, match=says):
         combine_vectors(asked, **others)
 

@@ -5,9 +5,10 @@ import math
 import operator
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,8 @@ from geocmer.store.areas import inside
 from geocmer.store.filter import Filter
 from geocmer.store.snapshot import Snapshot
 from geocmer.store.store import Store, TileRow
+
+Holds = Callable[[Mapping[str, float]], bool]  # does a condition hold for the fractions of a tile
 
 # -- a world of tiles, and what brute force finds in it ---------------------------------------------------------------
 
@@ -84,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The same store with a memory-mapped cache whose blocks are small, scored by the compiled product."""
     path = tmp_path_factory.mktemp("search") / "copy"
     shutil.copytree(world.path, path)
@@ -97,9 +100,20 @@ def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
         yield store
 
 
-def _brute_force(query, area, category, since, until, min_score, weights, gsd, holds):
+def _brute_force(
+    query: np.ndarray,
+    area: shapely.Geometry | None,
+    category: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    min_score: float | None,
+    weights: Mapping[str | None, float] | None,
+    gsd: tuple[float | None, float | None] | None,
+    holds: Holds | None,
+) -> tuple[list[str], list[float], int]:
     """Ids and scores of all embedded tiles that match, best first, and how many that match are not embedded."""
-    scored, unembedded = [], 0
+    scored: list[tuple[float, str, float]] = []
+    unembedded = 0
     halved = VECTORS.astype(np.float16).astype(np.float64)
     for number, row in enumerate(ROWS):
         if area is not None and not row.geometry.intersects(area):
@@ -110,9 +124,10 @@ def _brute_force(query, area, category, since, until, min_score, weights, gsd, h
             continue
         if holds and (row.fractions is None or not holds(row.fractions)):
             continue
-        if (since or until) and row.datetime is None:
+        moment = row.datetime
+        if (since or until) and moment is None:
             continue
-        if (since and row.datetime < since) or (until and row.datetime > until):
+        if moment and ((since and moment < since) or (until and moment > until)):
             continue
         if number >= EMBEDDED:
             unembedded += 1
@@ -173,7 +188,7 @@ NAMES = {
 
 
 @st.composite
-def conditions(draw: st.DrawFn, depth: int = 2):
+def conditions(draw: st.DrawFn, depth: int = 2) -> tuple[str, Holds]:
     """A condition as text, and as a function of a tile's fractions."""
     if depth == 0 or draw(st.booleans()):
         name, sign = draw(st.sampled_from(sorted(NAMES))), draw(st.sampled_from(sorted(SIGNS)))
@@ -206,7 +221,17 @@ SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.g
     | st.integers(0, 99).map(lambda n: 3 * unit(100, seed=5)[n]),
 )
 def test_search_equals_brute_force(
-    world: Store, copy: Store, where, category, period, k, min_score, weights, gsd, condition, query
+    world: Store,
+    copy: Store,
+    where: tuple[BBox | Region, shapely.Geometry] | None,
+    category: str | None,
+    period: tuple[int, int] | None,
+    k: int | None,
+    min_score: float | None,
+    weights: dict[str | None, float] | None,
+    gsd: tuple[float | None, float | None] | None,
+    condition: tuple[str, Holds] | None,
+    query: np.ndarray,
 ) -> None:
     region, area = where or (None, None)
     since, until = (START + timedelta(days=day) for day in sorted(period)) if period else (None, None)
@@ -254,6 +279,12 @@ def _overlaps() -> np.ndarray:
     return overlaps
 
 
+def _age(number: int) -> float:
+    """Order tiles from the newest to the oldest, those without a date last."""
+    moment = ROWS[number].datetime
+    return -moment.timestamp() if moment else 1
+
+
 @pytest.fixture(scope="module")
 def overlaps() -> np.ndarray:
     return _overlaps()
@@ -267,19 +298,27 @@ def overlaps() -> np.ndarray:
     min_score=st.none() | st.floats(-0.5, 0.5),
     query=st.integers(0, 99).map(lambda n: unit(100, seed=5)[n]),
 )
-def test_one_hit_for_each_place(world: Store, overlaps: np.ndarray, where, k, newest, min_score, query) -> None:
+def test_one_hit_for_each_place(
+    world: Store,
+    overlaps: np.ndarray,
+    where: tuple[BBox | Region, shapely.Geometry] | None,
+    k: int | None,
+    newest: bool,
+    min_score: float | None,
+    query: np.ndarray,
+) -> None:
     region, area = where or (None, None)
     ids, *_ = _brute_force(query.astype(np.float64), area, None, None, None, min_score, None, None, None)
     number = {row.id: n for n, row in enumerate(ROWS)}
     order = [number[name] for name in ids]
     if newest:
-        order.sort(key=lambda n: -(ROWS[n].datetime.timestamp() if ROWS[n].datetime else -1))
+        order.sort(key=_age)
     kept: list[int] = []
     for n in order:
         if all(overlaps[n, other] < IOU_THRESHOLD for other in kept):
             kept.append(n)
     expected = [name for name in ids if number[name] in kept]
-    places = "newest" if newest else "best"
+    places: Literal["best", "newest"] = "newest" if newest else "best"
     answer = nearest_tiles(world, query, filter=Filter(region), k=k, min_score=min_score, keep=places)
     assert [hit.id for hit in answer] == expected[:k]
     if expected:
@@ -302,7 +341,8 @@ def test_a_hit_carries_all_that_the_store_knows(tmp_path: Path) -> None:
     store.add_tiles(rows, unit(2))
     store.add_scene(scene(0, id=rows[0].scene_id))
     first, second = sorted(nearest_tiles(store, unit(2)[0]), key=lambda hit: hit.id)
-    assert (first.rank, first.score) == (1, pytest.approx(1, abs=1e-3))
+    assert first.rank == 1
+    assert first.score == pytest.approx(1, abs=1e-3)
     assert first.geometry.equals(rows[0].geometry)
     assert (first.category, first.fractions, first.captions) == ("forest", {"tree": 0.7, "water": 0.3}, ("a", "b"))
     assert (first.uri, first.thumbnail, first.gsd) == ("/data/scene 0.tif", b"png", 28.5)
@@ -315,7 +355,7 @@ def test_dates_include_their_whole_day(tmp_path: Path) -> None:
     hours = [datetime(2020, 5, day, hour, tzinfo=UTC) for day in (1, 2, 3) for hour in (0, 12, 23)]
     store = filled(tmp_path / "store", [tile(n, datetime=moment) for n, moment in enumerate(hours)], unit(9))
     found = nearest_tiles(store, unit(1)[0], filter=Filter(since=date(2020, 5, 2), until=date(2020, 5, 2)))
-    assert sorted(hit.datetime for hit in found) == hours[3:6]
+    assert sorted((hit.datetime for hit in found), key=str) == hours[3:6]
 
 
 def test_the_answer_does_not_change_under_the_reader(tmp_path: Path) -> None:
@@ -336,7 +376,7 @@ def test_a_cache_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pyte
     answer = nearest_tiles(store, unit(9)[3])
     assert answer.plan.method == "memory-mapped cache"
     assert nearest_tiles(Store.open(store.path), unit(9)[3], filter=small).plan.method == "memory-mapped cache"
-    changes = [
+    changes: list[Callable[[], object]] = [
         lambda: store.add_tiles([tile(9, category="new")], unit(9)[3:4]),
         lambda: store.set_categories([tile(2).id], ["new"], [{"water": 1.0}], [None]),
         lambda: store.set_vectors(ENCODER, [tile(4).id], unit(9)[3:4]),
@@ -371,14 +411,16 @@ def test_a_cache_answers_only_for_its_own_rows(tmp_path: Path, monkeypatch: pyte
     ],
     ids=["cache", "search", "scan", "iter_tiles"],
 )
-def test_a_batch_is_let_go_when_the_next_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read) -> None:
+def test_a_batch_is_let_go_when_the_next_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Store], object]
+) -> None:
     """What is kept of a batch is a copy: a view of one column would keep the vectors beside it in memory."""
     rows = [tile(n, west=n / 10, fractions={"water": n / 64}, category="wood") for n in range(60)]
     store = filled(tmp_path / "store", rows, unit(60))
-    alive: list[weakref.ref] = []
+    alive: list[weakref.ref[np.ndarray]] = []
     plain = Snapshot.scan
 
-    def watched(snapshot: Snapshot, *asked: object) -> Iterator[pa.RecordBatch]:
+    def watched(snapshot: Snapshot, *asked: Any) -> Iterator[pa.RecordBatch]:
         """Batches whose columns all lie in one block of memory, as they do when Lance has read them."""
         for batch in plain(snapshot, *asked):
             sink = pa.BufferOutputStream()
@@ -454,7 +496,7 @@ def test_an_empty_store_answers_with_nothing(tmp_path: Path) -> None:
         (unit(1)[0], {"category_offsets": {"forest": math.nan}}, "offset of category 'forest' is nan"),
     ],
 )
-def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> None:
+def test_bad_questions_are_refused(world: Store, query: np.ndarray, asked: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         nearest_tiles(world, query, **asked)
 
@@ -475,7 +517,7 @@ def test_bad_questions_are_refused(world: Store, query, asked, says: str) -> Non
         ({"where": "  "}, "ends where something was expected"),
     ],
 )
-def test_bad_filters_are_refused(world: Store, conditions, says: str) -> None:
+def test_bad_filters_are_refused(world: Store, conditions: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         nearest_tiles(world, unit(1)[0], filter=Filter(**conditions))
 
@@ -527,7 +569,7 @@ def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: i
     topk = TopK(unit(1, seed=seed + 2)[0].astype(np.float64), k, None)
     for start in range(0, 100, step):
         part = slice(start, start + step)
-        topk.push(vectors[part], np.arange(100, dtype=np.uint64)[part], lambda rows, ids=ids[part]: ids[rows])
+        topk.push(vectors[part], np.arange(100, dtype=np.uint64)[part], ids[part].__getitem__)
     rows, scores = topk.ranked()
     exact = (vectors.astype(np.float64) * topk.query).sum(axis=1)
     expected = np.lexsort((ids, -exact))[:k]
@@ -538,7 +580,7 @@ def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: i
 def test_only_footprints_on_the_edge_are_looked_at() -> None:
     shapes = np.array([shapely.box(x, y, x + 1, y + 1) for x in range(30) for y in range(30)], dtype=object)
     for region in (BBox(5.5, 5.5, 15.5, 15.5).to_shapely(), shapely.Point(15, 15).buffer(8)):
-        asked = []
+        asked: list[int] = []
 
         def footprints(rows: np.ndarray, asked: list[int] = asked) -> np.ndarray:
             asked.extend(rows.tolist())

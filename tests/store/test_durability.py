@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import lance
 import lancedb
@@ -51,7 +52,7 @@ def test_of_two_first_encoders_one_is_refused(tmp_path: Path, monkeypatch: pytes
     other, write = Store.open(store.path), lance.LanceDataset.update_schema_metadata
     raced: list[bool] = []
 
-    def race(dataset: lance.LanceDataset, values: dict[str, str], **more: object) -> object:
+    def race(dataset: lance.LanceDataset, values: dict[str, str | None], **more: Any) -> object:
         if not raced:
             raced.append(True)
             other.claim_encoder(OTHER)
@@ -122,14 +123,17 @@ def test_a_commit_whose_file_is_cut_off_is_undone(
     store = filled(tmp_path / "store", [tile(n) for n in range(4)], unit(4))
     before, execute = contents(store), lancedb.merge.LanceMergeInsertBuilder.execute
 
-    def cut_off(*args: object, **kwargs: object) -> object:
+    def cut_off(*args: Any, **kwargs: Any) -> object:
         result = execute(*args, **kwargs)
         file = _newest(tmp_path / "store" / "tiles.lance" / "data")
         os.truncate(file, file.stat().st_size - 8)
         return result
 
-    def write() -> object:
-        return store.set_categories([tile(1).id], ["x"], [None], [None]) if update else store.add_tiles([tile(9)])
+    def write() -> None:
+        if update:
+            store.set_categories([tile(1).id], ["x"], [None], [None])
+        else:
+            store.add_tiles([tile(9)])
 
     with monkeypatch.context() as patch:
         patch.setattr(lancedb.merge.LanceMergeInsertBuilder, "execute", cut_off)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def _damaged(path: Path) -> None:
         (_damaged, "cannot read"),
     ],
 )
-def test_what_is_not_a_store_is_refused_in_one_line(tmp_path: Path, make, says: str) -> None:
+def test_what_is_not_a_store_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
     path = tmp_path / 'it\'s a "store"; Überraschung'
     make(path)
     before = sorted(tmp_path.rglob("*"))
@@ -91,7 +92,7 @@ def test_what_is_not_a_store_is_refused_in_one_line(tmp_path: Path, make, says: 
 
 
 @pytest.mark.parametrize("make", [_file, _other_things, _foreign_lancedb, _other_schema])
-def test_a_store_is_not_made_over_something_else(tmp_path: Path, make) -> None:
+def test_a_store_is_not_made_over_something_else(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "place")
     with pytest.raises(StoreError, match=r"place.*;"):
         Store.open_or_create(tmp_path / "place")
@@ -100,7 +101,7 @@ def test_a_store_is_not_made_over_something_else(tmp_path: Path, make) -> None:
 
 
 @pytest.mark.parametrize("make", [_missing, _empty_folder, _half_made])
-def test_a_store_is_made_or_completed(tmp_path: Path, make) -> None:
+def test_a_store_is_made_or_completed(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "store")
     store = Store.open_or_create(tmp_path / "store")
     assert store.add_tiles([tile(1)]) == 1
@@ -161,7 +162,7 @@ def test_rows_come_back_as_they_went_in(tmp_path_factory: pytest.TempPathFactory
         shares = None if row.fractions is None else dict(zip(record["labels"], record["fractions"], strict=True))
         assert shares == row.fractions
         assert 0 < record["xmax"] - record["xmin"] <= 0.11, "the extent of a small tile is small, everywhere"
-    for category in {row.category for row in rows} - {None}:
+    for category in {row.category for row in rows if row.category is not None}:
         assert store.categories()[category] == sum(row.category == category for row in rows)
 
 
@@ -322,7 +323,7 @@ class Interrupter:
     def __init__(self, stop: int, after: bool) -> None:
         self.stop, self.after, self.count = stop, after, 0
 
-    def around(self, write):
+    def around(self, write: Callable[..., object]) -> Callable[..., object]:
         def interrupted(*args: object, **kwargs: object) -> object:
             self.count += 1
             if self.count != self.stop:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,10 @@ from synthetic import ENCODER, OTHER, contents, scene, tile, unit
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import lance, maintenance, mmap_cache, versions
+from geocmer.store.scene_row import SceneRow
+from geocmer.store.schema import TileRow
 from geocmer.store.store import Store
+from geocmer.store.vectors import EncoderInfo
 from geocmer.store.versions import GRACE, MAX_VERSIONS, RETENTION, Version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,10 +112,13 @@ def test_times_are_utc_wherever_the_machine_stands(tmp_path: Path, monkeypatch: 
 # -- reading an earlier version ---------------------------------------------------------------------------------------
 
 
-def _lived(path: Path) -> tuple[Store, list[tuple[Version, datetime, list, list, object]]]:
+Past = tuple[Version, datetime, list[dict[str, Any]], list[SceneRow], EncoderInfo | None]
+
+
+def _lived(path: Path) -> tuple[Store, list[Past]]:
     """A store with a past, and what it held after every step: version, moment, tiles, scenes, encoder."""
     store = Store.create(path)
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: store.add_encoder(ENCODER),
         lambda: store.add_tiles([tile(n) for n in range(4)], unit(4)),
         lambda: store.add_scene(scene(1)),
@@ -191,6 +199,7 @@ def test_the_memory_mapped_cache_of_the_newest_version_is_neither_used_nor_lost(
     assert copy is not None
     for version, _, tiles, _, encoder in past[1:]:
         then = Store.open(store.path, version.number)
+        assert encoder is not None
         query = unit(1, encoder.dim, seed=7)[0]
         found = nearest_tiles(then, query, k=None)
         scores = {row["id"]: float(np.dot(np.float64(row[encoder.column]), query)) for row in tiles}
@@ -225,7 +234,7 @@ def _pass_the_grace(store: Store) -> None:
         versions.clear_versions(store._dataset(name), Path(store.path) / f"{name}.lance", later)
 
 
-def _rows(start: int, count: int) -> list:
+def _rows(start: int, count: int) -> list[TileRow]:
     noise = np.random.default_rng(start)
     return [tile(n, west=n % 1000 / 10, thumbnail=noise.bytes(2000)) for n in range(start, start + count)]
 

@@ -18,6 +18,7 @@ from geocmer.models.backbone import Backbone
 from geocmer.training.baselines import Baseline, step_loss, train_baseline
 from geocmer.training.config import BASELINE_RATES, TrainConfig, read_settings
 from geocmer.training.ensemble import train
+from geocmer.training.loop import Epoch
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
 TEXTS = ["red field", "a green area", "blue"]
@@ -73,7 +74,7 @@ def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, 
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
     for _ in range(2):  # what starts at 0 lets gradients through to what lies before it only after a step
         optimiser.zero_grad()
-        step_loss(model, _pixels(), TEXTS, 0.1).backward()
+        step_loss(model, _pixels(), TEXTS, 0.1).backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()
     silent = {name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())}
     if method == "full":
@@ -93,7 +94,7 @@ def test_it_trains_what_it_says_and_leaves_the_backbone_alone(towers: Backbone, 
 @pytest.mark.parametrize("method", BASELINE_RATES)
 def test_its_loop_learns_and_keeps_a_record(towers: Backbone, method: str, tmp_path: Path) -> None:
     cfg = TrainConfig(method=method, epochs=8, batch=4, learning_rate=3e-3, views=2, dim=8, warmup=0.0, smoothing=0.0)
-    seen = []
+    seen: list[Epoch] = []
     _, best = train_baseline(PAIRS, towers, tmp_path / "out", cfg, seen.append)
     assert min(e.loss for e in seen[-2:]) < seen[0].loss
     lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import normalize
 
 from geocmer.training.distributed import average_gradients, gather, rank, shard, world_size
@@ -28,6 +29,11 @@ def _batch(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return images, texts, torch.from_numpy(rng.integers(0, max(2, n // 2), n))  # caption ids: some are equal
 
 
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
 def _gradients(n: int) -> list[torch.Tensor]:
     """One step on this process's shard of a batch of n."""
     model = _model()
@@ -36,9 +42,11 @@ def _gradients(n: int) -> list[torch.Tensor]:
     seen = gather(normalize(model["image"](images[rows]), dim=-1))
     said = gather(normalize(model["text"](texts[rows]), dim=-1))
     pictures = torch.arange(n)
-    batch_loss(seen, said, model.log_scale.exp(), Ids(pictures, pictures, gather(ids[rows])), smoothing=0.1).backward()
+    log_scale: Any = model.log_scale
+    loss = batch_loss(seen, said, log_scale.exp(), Ids(pictures, pictures, gather(ids[rows])), smoothing=0.1)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
     average_gradients(model.parameters())
-    return [p.grad for p in model.parameters()]
+    return [_gradient(p) for p in model.parameters()]
 
 
 def _process(number: int, folder: str, sizes: tuple[int, ...]) -> None:
@@ -51,7 +59,7 @@ def _process(number: int, folder: str, sizes: tuple[int, ...]) -> None:
 
 def test_two_processes_find_the_gradients_of_one(tmp_path: Path) -> None:
     sizes = (8, 7)
-    mp.spawn(_process, (str(tmp_path), sizes), nprocs=2)
+    spawn(_process, (str(tmp_path), sizes), nprocs=2)  # type: ignore[no-untyped-call]  # torch gives it no types
     for number in range(2):
         for n, gradients in zip(sizes, torch.load(tmp_path / f"{number}.pt"), strict=True):
             for got, expected in zip(gradients, _gradients(n), strict=True):

@@ -147,6 +147,7 @@ def test_the_kept_adapter_is_projected_on_the_principal_directions(pairs: PairSe
     told = whole.text(backbone.text(sorted(set(train_set.captions()[0])))).double().numpy()
     moments = seen.T @ seen / len(seen) + told.T @ told / len(told)
     energy = np.linalg.eigvalsh(moments)[::-1]
+    assert kept.basis is not None
     basis = kept.basis.double().numpy()
     np.testing.assert_allclose(basis.T @ basis, np.eye(8), atol=2e-3)
     np.testing.assert_allclose(np.diag(basis.T @ moments @ basis), energy[:8], atol=2e-3)
@@ -255,6 +256,8 @@ def test_equal_texts_are_one_row_and_words_come_back_as_they_were(tmp_path: Path
         assert rows[0] == rows[2]
         got, truth = kept.batch(rows), backbone.text(texts)
         torch.testing.assert_close(got.pooled, truth.pooled)
+        assert got.mask is not None
+        assert truth.mask is not None
         assert torch.equal(got.mask, truth.mask)
         torch.testing.assert_close(got.taps[0], truth.taps[0] * truth.mask[..., None])
 

@@ -11,7 +11,7 @@ from geocmer.imagery.images import ImageFile
 from geocmer.training.false_negatives import FalseNegatives
 
 
-def pair(captions, *labels):
+def pair(captions: list[str], *labels: str) -> Pair:
     return Pair(ImageFile(Path("x")), tuple(captions), "train", labels=labels)
 
 
@@ -26,13 +26,13 @@ PAIRS = [
 ROWS, OWNER = np.array([0, 1, 2, 3, 4]), np.array([0, 1, 2, 2, 3])
 
 
-def judged(similar, rows=(0, 1, 2, 3), texts=(0, 1, 2, 3, 4)):
+def judged(similar: float) -> np.ndarray:
+    """Judge every text for every picture."""
     found = FalseNegatives(PAIRS, ROWS, OWNER, VECTORS, similar)
-    texts = np.array(texts)
-    return found(np.array(rows), OWNER[texts], ROWS[texts]).numpy()
+    return found(np.arange(len(PAIRS)), OWNER, ROWS).numpy()
 
 
-def test_pictures_that_share_a_label_are_no_negatives_however_it_is_spelt():
+def test_pictures_that_share_a_label_are_no_negatives_however_it_is_spelt() -> None:
     alone = judged(1.1)  # no cosine is that large: labels decide alone
     assert alone.tolist() == [
         [True, False, False, False, True],
@@ -42,7 +42,7 @@ def test_pictures_that_share_a_label_are_no_negatives_however_it_is_spelt():
     ]
 
 
-def test_the_text_tower_judges_where_a_label_is_involved():
+def test_the_text_tower_judges_where_a_label_is_involved() -> None:
     """Against plain loops over cosines, the largest over a picture's own captions."""
     unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
     alike = judged(0.75)
@@ -55,7 +55,7 @@ def test_the_text_tower_judges_where_a_label_is_involved():
             assert alike[i, text] == bool(shared or (labelled and cosine > 0.75)), (i, text)
 
 
-def test_captions_written_for_pictures_are_judged_by_nothing():
+def test_captions_written_for_pictures_are_judged_by_nothing() -> None:
     plain = [pair(["a"]), pair(["a", "b"])]
     found = FalseNegatives(plain, np.array([0, 0, 1]), np.array([0, 1, 1]), VECTORS, 0.1)
     assert not found(np.array([0, 1]), np.array([0, 1]), np.array([0, 1])).any()

@@ -53,7 +53,7 @@ def test_several_texts_of_an_image_are_all_its_positives() -> None:
 
 def test_an_equal_caption_is_never_pushed_away() -> None:
     texts = _unit(1, 3).requires_grad_()
-    batch_loss(_unit(0, 3), texts, torch.tensor(5.0), _ids([0, 1, 2], [0, 1, 2], [4, 4, 4])).backward()
+    batch_loss(_unit(0, 3), texts, torch.tensor(5.0), _ids([0, 1, 2], [0, 1, 2], [4, 4, 4])).backward()  # type: ignore[no-untyped-call]  # torch gives it no types
     assert texts.grad is not None
     assert texts.grad.abs().max() == 0  # no negatives at all: nothing to learn from
 
@@ -77,7 +77,8 @@ def test_a_queue_equals_a_batch_of_as_many_more_negatives() -> None:
     queue.push(images[n:], texts[n:], rest, rest)
     first = list(range(n))
     got = queue_loss(images[:n], texts[:n], torch.tensor(scale), _ids(first, first, first), queue)
-    own, none = [[i] for i in first], [[] for _ in first]
+    own = [[i] for i in first]
+    none: list[list[int]] = [[] for _ in first]
     large = _by_hand(images[:n], texts, scale, own, none) + _by_hand(texts[:n], images, scale, own, none)
     assert got.item() == pytest.approx(large / 2, rel=1e-5)
 

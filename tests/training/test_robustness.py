@@ -59,7 +59,7 @@ class Towers:
 
 
 def _pairs(*, first: int = 0, word: str = "grey", scene: str | None = None) -> PairSet:
-    pairs = [Pair(Grey(first + i), (f"{word} {i}",), "val" if i < 4 else "train", scene) for i in range(16)]  # type: ignore[arg-type]
+    pairs = [Pair(Grey(first + i), (f"{word} {i}",), "val" if i < 4 else "train", scene) for i in range(16)]
     return PairSet("greys", tuple(pairs))
 
 
