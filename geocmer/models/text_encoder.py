@@ -92,7 +92,7 @@ class NumpyTextEncoder:
         return self._captions.blend(vectors, pooled[None], [tokens], [text]) if self._captions else vectors
 
 
-def damaged_adapter(folder: Path, error: Exception) -> ModelError:
+def damaged_adapter(folder: Path | None, error: Exception) -> ModelError:
     """Make the error of an adapter whose files are incomplete or do not belong together."""
     return ModelError(f"adapter {folder} is damaged ({str(error)[:100]}); put it back, or train it again")
 

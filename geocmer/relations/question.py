@@ -13,13 +13,14 @@ from ..errors import InputError
 from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
-from ..search.probability import LIKELY, Calibration, Likelihood, background, calibration_of, unlikely_note
+from ..search.probability import Calibration, Likelihood, background, calibration_of
 from ..search.query_vector import build_query
-from ..search.results import PAGE_HITS, Answer
+from ..search.results import Answer
 from ..search.vector_search import nearest_tiles
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
 from .kinds import may_relate
+from .likely import check_min_probability, say_if_unlikely
 from .notes import notes
 from .query import Query
 from .taught import taught_concepts
@@ -146,7 +147,7 @@ def answer_question(
     min_score = None if min_score is None else min_score - PRINTED_SCORE_STEP / 2
     calibration = None if question.has_examples else calibration_of(encoder)
     if min_probability is not None:
-        _check_min_probability(min_probability, question, calibration)
+        check_min_probability(min_probability, question.has_examples, calibration)
         min_probability -= PRINTED_SCORE_STEP / 2
     query = question.read()
     if query.clauses:
@@ -168,7 +169,7 @@ def answer_question(
         )  # fmt: skip
         answer = ask(k=k, keep=keep, min_probability=min_probability)
         if calibration is not None:
-            _say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
+            say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
         return answer
     vector, likelihood = question_vector(store, encoder, question, notify)
     answer = nearest_tiles(
@@ -185,7 +186,7 @@ def answer_question(
     )
     if likelihood is not None:
         likeliest = partial(nearest_tiles, store, filter=filter, likelihood=likelihood)
-        _say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
+        say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
     return replace(answer, vector=vector)
 
 
@@ -215,58 +216,11 @@ def question_vector(
     return build_query(store, encoder, texts, **parts), likelihood
 
 
-def _check_min_probability(least: float, question: Question, calibration: Calibration | None) -> None:
-    """Refuse a least probability where there are none, or that is none."""
-    if not 0 <= least <= 1:
-        raise InputError(f"min_probability {least:g} is not between 0 and 1; give for instance 0.5")
-    if question.has_examples:
-        raise InputError("pictures and example tiles have no probability, words have; use --min-score, or ask in words")
-    if calibration is None:
-        raise InputError(
-            "this model has no calibration, so its hits have no probability; use --min-score, or make one for its"
-            " adapter with `geocmer calibrate`"
-        )
-
-
 def _likelihood(
     encoder: Encoder | NumpyTextEncoder, calibration: Calibration, texts: Sequence[str], minus: Sequence[str]
 ) -> Likelihood:
     vectors = encoder.encode_texts([*texts, *minus])
     return Likelihood.of(calibration, vectors[: len(texts)], vectors[len(texts) :])
-
-
-def _say_if_unlikely(
-    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None]
-) -> None:
-    """Say that nothing is likely to be what was asked for, and how likely the best tile is.
-
-    Args:
-        title: what was asked for.
-        answer: the hits.
-        likeliest: finds the most probable tile of the store, as hits are not in the order of their probabilities; None
-            where they are.
-        notify: gets the line.
-    """
-    best = _best_probability(answer)
-    if best >= LIKELY:
-        return
-    if likeliest is not None:
-        found = _best_probability(likeliest())
-        if found >= LIKELY and len(answer):
-            notify(
-                f"none of these hits is likely to show {title!r}; for tiles that are, give --min-probability {LIKELY}"
-            )
-            return
-        best = max(best, found)
-    if best > 0:
-        notify(unlikely_note(title, best))
-
-
-def _best_probability(answer: Answer) -> float:
-    """Read the greatest probability of the first hits, 0 if there are none."""
-    if not len(answer) or answer.probabilities is None:
-        return 0.0
-    return float(answer.probabilities(slice(0, min(len(answer), PAGE_HITS))).max())
 
 
 def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:

@@ -1,0 +1,60 @@
+"""How probable an answer is: what may be asked of it, and saying that nothing is likely to be what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import InputError
+from ..search.probability import LIKELY, Calibration, unlikely_note
+from ..search.results import PAGE_HITS, Answer
+
+
+def check_min_probability(least: float, has_examples: bool, calibration: Calibration | None) -> None:
+    """Refuse a least probability where there are none, or that is none.
+
+    Raises:
+        InputError: it is not between 0 and 1, or the answer has no probabilities.
+    """
+    if not 0 <= least <= 1:
+        raise InputError(f"min_probability {least:g} is not between 0 and 1; give for instance 0.5")
+    if has_examples:
+        raise InputError("pictures and example tiles have no probability, words have; use --min-score, or ask in words")
+    if calibration is None:
+        raise InputError(
+            "this model has no calibration, so its hits have no probability; use --min-score, or make one for its"
+            " adapter with `geocmer calibrate`"
+        )
+
+
+def say_if_unlikely(
+    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None]
+) -> None:
+    """Say that nothing is likely to be what was asked for, and how likely the best tile is.
+
+    Args:
+        title: what was asked for.
+        answer: the hits.
+        likeliest: finds the most probable tile of the store, as hits are not in the order of their probabilities; None
+            where they are.
+        notify: gets the line.
+    """
+    best = _best_probability(answer)
+    if best >= LIKELY:
+        return
+    if likeliest is not None:
+        found = _best_probability(likeliest())
+        if found >= LIKELY and len(answer):
+            notify(
+                f"none of these hits is likely to show {title!r}; for tiles that are, give --min-probability {LIKELY}"
+            )
+            return
+        best = max(best, found)
+    if best > 0:
+        notify(unlikely_note(title, best))
+
+
+def _best_probability(answer: Answer) -> float:
+    """Read the greatest probability of the first hits, 0 if there are none."""
+    if not len(answer) or answer.probabilities is None:
+        return 0.0
+    return float(answer.probabilities(slice(0, min(len(answer), PAGE_HITS))).max())
