@@ -121,10 +121,17 @@ def is_file(path: str | Path) -> bool:
 
 
 def cache_folder() -> Path:
-    """Find the user's folder for what can be computed again; on Linux it is in `$XDG_CACHE_HOME` or `~/.cache`."""
+    """Find the user's folder for what can be computed again; on Linux it is in `$XDG_CACHE_HOME` or `~/.cache`.
+
+    Raises:
+        RuntimeError: there is no home folder to find it in.
+    """
     import platformdirs
 
-    return platformdirs.user_cache_path("geocmer")
+    folder = platformdirs.user_cache_path("geocmer")
+    if folder.parts[0].startswith("~"):  # what a user without a home gets: a folder of that name would be made
+        raise RuntimeError("could not determine the home folder")
+    return folder
 
 
 def bundled_file(*parts: str) -> Traversable:

@@ -133,7 +133,8 @@ def calibration_of(encoder: Encoder | NumpyTextEncoder) -> Calibration | None:
     Raises:
         ModelError: it cannot be read, or was made for other weights.
     """
-    return None if encoder.folder is None else Calibration.load(encoder.folder, encoder.fingerprint)
+    folder = getattr(encoder, "folder", None)  # an encoder of one's own has none
+    return None if folder is None else Calibration.load(folder, encoder.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from geocmer.errors import InputError, ModelError
 from geocmer.models import trust
 from geocmer.models.backbone import Backbone
 from geocmer.models.encoder import Encoder
+from geocmer.store import Store
 
 NAMES = ("forest", "water", "crops")
 SETTINGS: dict[str, Any] = {"epochs": 1, "batch": 16, "width": 16, "heads": 2, "views": 1}
@@ -97,7 +99,9 @@ def test_training_takes_the_towers_of_the_adapter_that_was_given(
 
 def test_a_store_alone_names_towers_only_if_they_are_known(tmp_path: Path) -> None:
     rows = [tile(i, west=i, category=NAMES[i % 3], captions=("a forest",)) for i in range(60)]
-    store = filled(tmp_path / "store", rows, np.eye(DIM, dtype=np.float32)[np.zeros(60, int)])
+    store = Store.create(tmp_path / "store")
+    store.add_encoder(replace(ENCODER, model="hf-hub:somebody/towers"))
+    store.add_tiles(rows, np.eye(DIM, dtype=np.float32)[np.zeros(60, int)])
     with pytest.raises(ModelError, match="not used here before"):
         geocmer.open(store.path).train(tmp_path / "out", **SETTINGS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -114,16 +113,11 @@ def test_a_page_takes_no_style_of_qgis(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium without a network."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
-    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if binary is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-        yield chromium.new_context(offline=True, viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
-        chromium.close()
+def browser(chromium: Any) -> Iterator[Any]:
+    """A window without a network."""
+    context = chromium.new_context(offline=True, viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
+    yield context
+    context.close()
 
 
 class Visit:
