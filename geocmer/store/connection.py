@@ -82,8 +82,8 @@ def connect(path: str) -> Any:
     )  # fmt: skip
 
 
-@cache
 def _reading_session() -> Any:
+    """Make a session for one dataset: readers that share one wait for each other, a paused one for ever."""
     from lance import Session  # type: ignore[attr-defined]  # its own stubs leave it out
 
     return Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)

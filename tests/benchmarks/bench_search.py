@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lancedb
 import numpy as np
@@ -247,7 +247,7 @@ def faiss_search(vectors: np.ndarray, extents: np.ndarray) -> Callable[[Region |
             return index.search(query[None], K)[1][0].tolist()
         chosen = np.packbits(_inside(area, extents), bitorder="little")
         selector = faiss.IDSelectorBitmap(len(extents), faiss.swig_ptr(chosen))
-        params = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # faiss adds keywords as it is imported
+        params = cast("Any", faiss).SearchParameters(sel=selector)  # faiss adds keywords as it is imported
         return index.search(query[None], K, params=params)[1][0].tolist()
 
     return run

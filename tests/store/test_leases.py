@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from synthetic import contents, filled, tile, unit
 
+from geocmer.export import write
+from geocmer.search.results import Hit
+from geocmer.search.vector_search import iter_tiles
 from geocmer.store import Store, versions
 from geocmer.store.leases import FOLDER, leased_versions, take_lease
 
@@ -90,3 +96,21 @@ def test_a_name_that_is_no_lease_is_none(tmp_path: Path) -> None:
     del holder
     gc.collect()
     assert leased_versions(tmp_path / "tiles.lance") == set()
+
+
+def test_upkeep_does_not_wait_for_a_reader_that_pauses(tmp_path: Path) -> None:
+    rows = [tile(n, west=n % 300 / 10, south=n // 300 / 10, thumbnail=os.urandom(2500)) for n in range(30_000)]
+    store = filled(tmp_path / "store", rows[:500], unit(500))
+    for start in range(500, len(rows), 500):
+        store.add_tiles(rows[start : start + 500], unit(500))
+    other = Thread(target=Store.open(store.path).upkeep, daemon=True)
+
+    def pausing() -> Iterator[Hit]:
+        for n, hit in enumerate(iter_tiles(Store.open(store.path))):
+            yield hit
+            if n == 2500:
+                other.start()
+                other.join(120)
+                assert not other.is_alive(), "upkeep waits for the reader"
+
+    assert write(pausing(), tmp_path / "tiles.geojson") == len(rows)
