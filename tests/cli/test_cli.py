@@ -83,7 +83,8 @@ def test_tile_says_its_account_on_stderr_and_json_on_stdout(run: Run, tmp_path: 
     assert (code, out) == (0, "")
     assert "6 tiles added" in err
     assert "6 of 6 tiles made, 100.0% of the valid area covered" in err
-    assert "shifted inward" in err
+    assert "divide the scene without a rest" in err
+    assert "shifted inward" in run("tile", scene, "--size", 40, "--no-embed", "--store", tmp_path / "uneven")[2]
     assert "bands 1,2,3" in err
     before = contents(Store.open(store))
     code, out, err = run("tile", scene, "--size", 32, "--no-embed", "--store", store, "--json")
