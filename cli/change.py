@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from . import options as opt
-from .console import say
+from .answer import give
 
 
 def change(
@@ -52,17 +50,4 @@ def change(
         text, before=before, after=after, gone=gone, k=None if every else k, keep="all" if all_dates else "best",
         min_score=min_score, within=within, **conditions,
     )  # fmt: skip
-    if hits.plan.hidden:
-        say(f"{hits.plan.hidden} hits that show the same places are hidden; see them with --all-dates")
-    if output:
-        count = hits.save(output, thumbnails=thumbnails, style=style)
-        say(f"{count} hits written to {output}")
-    elif as_json or not sys.stdout.isatty():
-        from geocmer.export import attributes
-
-        for hit in hits:
-            print(json.dumps(attributes(hit)))
-    else:
-        from .table import print_table
-
-        print_table(hits)
+    give(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from . import options as opt
+from .answer import give
 from .batch import search_batch
 from .console import say
 from .drawing import draw_heatmaps
@@ -102,20 +101,7 @@ def search(
     if explain:
         for line in hits.plan.lines():
             say(line)
-    if hits.plan.hidden:
-        say(f"{hits.plan.hidden} hits that show the same places are hidden; see them with --all-dates")
-    if output:
-        count = hits.save(output, thumbnails=thumbnails, style=style)
-        say(f"{count} hits written to {output}")
-    elif as_json or not sys.stdout.isatty():
-        from geocmer.export import attributes
-
-        for hit in hits:
-            print(json.dumps(attributes(hit)))
-    else:
-        from .table import print_table
-
-        print_table(hits)
+    give(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)
     if preview:
         from .preview import print_previews
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import options as opt
+from .answer import print_hits
 from .console import say
 
 NOTHING_NEW = 3
@@ -48,15 +48,8 @@ def watch(
     look = collection.look(name)
     if output:
         collection.write_feed(look, output)
-    elif look.hits is not None and (as_json or not sys.stdout.isatty()):
-        from geocmer.export import attributes
-
-        for hit in look.hits:
-            print(json.dumps(attributes(hit)))
     elif look.hits:
-        from .table import print_table
-
-        print_table(look.hits)
+        print_hits(look.hits, as_json=as_json)
     sys.stdout.flush()  # before it counts as seen
     if not peek:
         collection.mark_seen(look)

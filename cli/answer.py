@@ -1,0 +1,38 @@
+"""What a command does with the hits that it found: they go to a file, or to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import say
+
+if TYPE_CHECKING:
+    from geocmer.export.hits import Hits
+    from geocmer.search.results import Hit
+
+
+def give(hits: Hits, output: Path | None, *, thumbnails: bool, style: bool, as_json: bool) -> None:
+    """Write the hits to a file, or print them where none is named; say first how many are hidden."""
+    if hits.plan.hidden:
+        say(f"{hits.plan.hidden} hits that show the same places are hidden; see them with --all-dates")
+    if output:
+        say(f"{hits.save(output, thumbnails=thumbnails, style=style)} hits written to {output}")
+    else:
+        print_hits(hits, as_json=as_json)
+
+
+def print_hits(hits: Iterable[Hit], *, as_json: bool) -> None:
+    """Print the hits as a table, or as JSON lines if that is asked for or stdout is no terminal."""
+    if as_json or not sys.stdout.isatty():
+        from geocmer.export import attributes
+
+        for hit in hits:
+            print(json.dumps(attributes(hit)))
+    else:
+        from .table import print_table
+
+        print_table(hits)
