@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import InputError
 from ..search.batch_search import nearest_tiles_of_each
+from ..search.probability import calibration_of
 from ..search.results import Answer
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
@@ -42,11 +43,13 @@ def answer_questions(
     """
     store.require_encoder(encoder.fingerprint)
     apart = k is None or keep == "newest" or min_probability is not None or bool(category_prior)
-    vectors = {}
+    calibration, vectors = calibration_of(encoder), {}
     for number, question in enumerate(questions):
         try:
             if not question.read().clauses and not apart:
-                vectors[number] = question_vector(store, encoder, question, _numbered(notify, number, question))
+                vectors[number] = question_vector(
+                    store, encoder, question, calibration, _numbered(notify, number, question)
+                )
         except InputError as error:
             raise InputError(f"question {number + 1}, {question.title!r}: {error}") from error
     together: Iterator[Answer] = iter(())

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
+import numpy as np
+
 from .._files import is_file
 from ..errors import InputError
 from ..models.text_notes import text_notes
@@ -26,7 +28,6 @@ from .query import Query
 from .taught import taught_concepts
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ..models.encoder import Encoder
@@ -171,7 +172,7 @@ def answer_question(
         if calibration is not None:
             say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
         return answer
-    vector, likelihood = question_vector(store, encoder, question, notify)
+    vector, likelihood = question_vector(store, encoder, question, calibration, notify)
     answer = nearest_tiles(
         store,
         vector,
@@ -191,9 +192,20 @@ def answer_question(
 
 
 def question_vector(
-    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, notify: Callable[[str], None]
+    store: Store,
+    encoder: Encoder | NumpyTextEncoder,
+    question: Question,
+    calibration: Calibration | None,
+    notify: Callable[[str], None],
 ) -> tuple[NDArray[np.float64], Likelihood | None]:
     """Encode a question without relations as one unit vector (dim,), and say how its words were read.
+
+    Args:
+        store: where the tiles are.
+        encoder: the one that made its vectors.
+        question: what is looked for.
+        calibration: of the encoder, if it has one.
+        notify: gets a line about how the words were read.
 
     Returns:
         The vector, and how probably tiles show what was asked for, if the encoder is calibrated.
@@ -210,17 +222,15 @@ def question_vector(
     if query.concept in taught:
         return taught[query.concept].direction, taught[query.concept].likelihood
     texts = [query.concept] if len(question.texts) == 1 else question.texts
-    parts = {name: getattr(question, name) for name in ("like", "minus", "more", "less")}
-    calibration = None if question.has_examples else calibration_of(encoder)
-    likelihood = _likelihood(encoder, calibration, texts, question.minus) if calibration else None
-    return build_query(store, encoder, texts, **parts), likelihood
-
-
-def _likelihood(
-    encoder: Encoder | NumpyTextEncoder, calibration: Calibration, texts: Sequence[str], minus: Sequence[str]
-) -> Likelihood:
-    vectors = encoder.encode_texts([*texts, *minus])
-    return Likelihood.of(calibration, vectors[: len(texts)], vectors[len(texts) :])
+    shown, absent = (
+        encoder.encode_texts(words) if words else np.empty((0, encoder.dim), np.float32)
+        for words in (texts, question.minus)
+    )
+    likelihood = None
+    if calibration is not None and not question.has_examples:
+        likelihood = Likelihood.of(calibration, shown, absent)
+    parts = {"like": question.like, "more": question.more, "less": question.less}
+    return build_query(store, encoder, shown, minus=absent, **parts), likelihood
 
 
 def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:

@@ -31,10 +31,10 @@ MORE_WEIGHT, LESS_WEIGHT, MINUS_WEIGHT = 0.75, 0.25, 0.5
 def build_query(
     store: Store,
     encoder: Encoder | NumpyTextEncoder,
-    texts: Sequence[str],
+    texts: NDArray[np.floating[Any]],
     *,
     like: Sequence[str] = (),
-    minus: Sequence[str] = (),
+    minus: NDArray[np.floating[Any]] | None = None,
     more: Sequence[str] = (),
     less: Sequence[str] = (),
 ) -> NDArray[np.float64]:
@@ -42,22 +42,19 @@ def build_query(
 
     Args:
         store: where the tiles are; `encoder` is the one that made its vectors.
-        encoder: for words and pictures.
-        texts: what to look for.
+        encoder: for pictures.
+        texts: vectors (n, dim) of what to look for in words; may be empty.
         like: image files or ids of tiles, averaged with the texts.
-        minus: texts.
+        minus: vectors of the words to keep away from, (n, dim).
         more: ids of tiles, see `tile_vectors`.
         less: ids of tiles.
 
     Raises:
         InputError: a file or an id cannot be used, or nothing is asked for.
-        ModelError: a text is empty.
     """
     files = [Path(name) for name in like if is_file(name)]
     tiles = [name for name in like if not is_file(name)]
-    targets: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim))]
-    if texts:
-        targets.append(encoder.encode_texts(texts).astype(np.float64))
+    targets: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim)), texts.astype(np.float64)]
     if files:
         if isinstance(encoder, NumpyTextEncoder):
             raise ValueError("pictures need the image tower; give an Encoder")
@@ -69,7 +66,7 @@ def build_query(
         np.concatenate(targets),
         more=tile_vectors(store, more) if more else None,
         less=tile_vectors(store, less) if less else None,
-        minus=encoder.encode_texts(minus) if minus else None,
+        minus=minus,
     )
 
 
