@@ -69,17 +69,15 @@ class Searching(Opening):
             StoreError: there is no store, it has no vectors, or another encoder made them.
         """
         from ..export.hits import Hits
-        from ..relations.question import Question, answer_question
+        from ..relations.question import Question, SearchOptions, answer_question
 
-        chosen = self._filter(filter, conditions)
-        question = Question.of(texts, like, minus, more, less, literal=literal)
-        store = self.store
-        encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
-        answer = answer_question(
-            store, encoder, question, filter=chosen, k=k, keep=None if keep == "all" else keep, min_score=min_score,
-            min_probability=min_probability, category_prior=category_prior, approximate=approximate,
-            notify=self._notify,
+        options = SearchOptions(
+            self._filter(filter, conditions), k, None if keep == "all" else keep, min_score, min_probability,
+            category_prior, approximate,
         )  # fmt: skip
+        question = Question.of(texts, like, minus, more, less, literal=literal)
+        encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
+        answer = answer_question(self.store, encoder, question, options, self._notify)
         hits = Hits.of(answer, question.title)
         return self.locate(hits) if locate else hits
 
@@ -104,12 +102,12 @@ class Searching(Opening):
             texts: what to look for, each by itself.
             filter: conditions that every hit of every text meets.
             k: how many hits for each text; None for all.
-            keep: of hits that show the same place the "best" or the "newest", or "all" of them.
-            min_score: least score: a cosine; 0 to 1 for relations.
-            min_probability: least probability, 0 to 1, that a tile shows what the words say.
+            keep: as of `search`, and so are the others.
+            min_score: least score.
+            min_probability: least probability.
             literal: take each text as one description, with no relation in it.
-            category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
-            **conditions: or the conditions by name, as of `search`.
+            category_prior: prefer tiles of the categories that the words suggest.
+            **conditions: or the conditions by name.
 
         Raises:
             InputError: a text cannot be read, or a value cannot be used.
@@ -117,14 +115,14 @@ class Searching(Opening):
         """
         from ..export.hits import Hits
         from ..relations.many_questions import answer_questions
-        from ..relations.question import Question
+        from ..relations.question import Question, SearchOptions
 
         questions = [Question([text], literal=literal) for text in texts]
-        answers = answer_questions(
-            self.store, self._query_encoder(pictures=False), questions, filter=self._filter(filter, conditions), k=k,
-            keep=None if keep == "all" else keep, min_score=min_score, min_probability=min_probability,
-            category_prior=category_prior, notify=self._notify,
+        options = SearchOptions(
+            self._filter(filter, conditions), k, None if keep == "all" else keep, min_score, min_probability,
+            category_prior,
         )  # fmt: skip
+        answers = answer_questions(self.store, self._query_encoder(pictures=False), questions, options, self._notify)
         for question, answer in zip(questions, answers, strict=True):
             yield Hits.of(answer, question.title)
 

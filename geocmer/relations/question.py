@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from ..models.encoder import Encoder
     from ..models.text_encoder import NumpyTextEncoder
+    from ..search.concept import Concept
 
 Words: TypeAlias = str | Path | Sequence[str | Path]
 """One text, file or id, or several."""
-
-
+Notify: TypeAlias = Callable[[str], None]
+"""Gets a line about how the words were read, and about the index."""
 PRINTED_SCORE_STEP = 1e-6
 """Scores are printed with six decimals; one that is given back as the least must keep its own tile."""
 
@@ -90,6 +91,11 @@ class Question:
         return bool(self.like or self.more or self.less)
 
     @property
+    def alone(self) -> bool:
+        """Whether it is one text and nothing else: then it may hold relations, or name a concept."""
+        return len(self.texts) == 1 and not (self.has_examples or self.minus)
+
+    @property
     def title(self) -> str:
         """What is looked for, for people."""
         return " + ".join(self.texts or self.like or self.more)
@@ -100,8 +106,7 @@ class Question:
         Raises:
             InputError: the text cannot be read.
         """
-        alone = len(self.texts) == 1 and not (self.like or self.minus or self.more or self.less)
-        if not alone or self.literal:
+        if not self.alone or self.literal:
             return Query(", ".join(self.texts))
         if (text := self.texts[0]).strip() and not may_relate(text):
             return Query(text.strip())
@@ -110,26 +115,11 @@ class Question:
         return parse(text)
 
 
-def answer_question(
-    store: Store,
-    encoder: Encoder | NumpyTextEncoder,
-    question: Question,
-    *,
-    filter: Filter = EVERY_TILE,
-    k: int | None = 10,
-    keep: Literal["best", "newest"] | None = "best",
-    min_score: float | None = None,
-    min_probability: float | None = None,
-    category_prior: float | None = None,
-    approximate: bool = False,
-    notify: Callable[[str], None],
-) -> Answer:
-    """Find the tiles that answer a question best.
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which tiles may be hits, and how many of them are wanted.
 
-    Args:
-        store: where to look.
-        encoder: the one that made its vectors; the text side alone serves where `like` names no image file.
-        question: what is looked for.
+    Attributes:
         filter: conditions that every hit meets.
         k: how many hits; None for all.
         keep: which of the hits that show the same place; None keeps all.
@@ -137,7 +127,34 @@ def answer_question(
         min_probability: least probability, 0 to 1, that a tile shows what the words say.
         category_prior: prefer tiles of the categories that the words suggest, 0 to 1.
         approximate: take candidates from an index, made when it is first needed.
-        notify: gets a line about how the words were read, and about the index.
+    """
+
+    filter: Filter = EVERY_TILE
+    k: int | None = 10
+    keep: Literal["best", "newest"] | None = "best"
+    min_score: float | None = None
+    min_probability: float | None = None
+    category_prior: float | None = None
+    approximate: bool = False
+
+    @property
+    def least(self) -> dict[str, float | None]:
+        """The least score and probability, a little lower, so that what was printed keeps its own tile."""
+        given = {"min_score": self.min_score, "min_probability": self.min_probability}
+        return {name: None if value is None else value - PRINTED_SCORE_STEP / 2 for name, value in given.items()}
+
+
+def answer_question(
+    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, options: SearchOptions, notify: Notify
+) -> Answer:
+    """Find the tiles that answer a question best.
+
+    Args:
+        store: where to look.
+        encoder: the one that made its vectors; the text side alone serves where `like` names no image file.
+        question: what is looked for.
+        options: which tiles may be hits, and how many of them are wanted.
+        notify: gets lines for the user.
 
     Raises:
         InputError: nothing is asked for, a value cannot be used, or does not go with relations.
@@ -145,67 +162,62 @@ def answer_question(
         StoreError: the store has no vectors.
     """
     store.require_encoder(encoder.fingerprint)
-    min_score = None if min_score is None else min_score - PRINTED_SCORE_STEP / 2
     calibration = None if question.has_examples else calibration_of(encoder)
-    if min_probability is not None:
-        check_min_probability(min_probability, question.has_examples, calibration)
-        min_probability -= PRINTED_SCORE_STEP / 2
+    if options.min_probability is not None:
+        check_min_probability(options.min_probability, question.has_examples, calibration)
     query = question.read()
     if query.clauses:
-        taught, about = taught_concepts(store, question, query)
-        for note in (*_notes(store, question, query), *about):
-            notify(note)
-        for name, given in (("category prior", category_prior), ("approximate search", approximate)):
-            if given:
-                raise InputError(
-                    f"{name} does not go with the relations of {question.texts[0]!r}; leave it out, or take the words"
-                    " as one description (--literal)"
-                )
-        from .relation_search import relate  # imports scipy
-
-        notify(f"read as: {query} (--literal takes the words as one description)")
-        ask = partial(
-            relate, store, query, encoder.encode_texts, filter=filter, min_score=min_score, calibration=calibration,
-            taught=taught,
-        )  # fmt: skip
-        answer = ask(k=k, keep=keep, min_probability=min_probability)
-        if calibration is not None:
-            say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
-        return answer
-    vector, likelihood = question_vector(store, encoder, question, calibration, notify)
+        return _answer_relations(store, encoder, question, query, options, calibration, notify)
+    vector, likelihood = question_vector(store, encoder, question, query, calibration, notify)
     answer = nearest_tiles(
-        store,
-        vector,
-        filter=filter,
-        k=k,
-        min_score=min_score,
-        keep=keep,
-        category_offsets=_category_offsets(store, encoder, query, category_prior),
-        index=_index(store, encoder, notify) if approximate else None,
-        likelihood=likelihood,
-        min_probability=min_probability,
-    )
+        store, vector, filter=options.filter, k=options.k, keep=options.keep,
+        category_offsets=_category_offsets(store, encoder, query, options.category_prior),
+        index=_index(store, encoder, notify) if options.approximate else None, likelihood=likelihood, **options.least,
+    )  # fmt: skip
     if likelihood is not None:
-        likeliest = partial(nearest_tiles, store, filter=filter, likelihood=likelihood)
+        likeliest = partial(nearest_tiles, store, filter=options.filter, likelihood=likelihood)
         say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
     return replace(answer, vector=vector)
 
 
+def _answer_relations(
+    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, query: Query, options: SearchOptions,
+    calibration: Calibration | None, notify: Notify,
+) -> Answer:  # fmt: skip
+    taught = _read_words(store, question, query, notify)
+    for name, given in (("category prior", options.category_prior), ("approximate search", options.approximate)):
+        if given:
+            raise InputError(
+                f"{name} does not go with the relations of {question.texts[0]!r}; leave it out, or take the words"
+                " as one description (--literal)"
+            )
+    from .relation_search import relate  # imports scipy
+
+    notify(f"read as: {query} (--literal takes the words as one description)")
+    least = options.least
+    ask = partial(
+        relate, store, query, encoder.encode_texts, filter=options.filter, min_score=least["min_score"],
+        calibration=calibration, taught=taught,
+    )  # fmt: skip
+    answer = ask(k=options.k, keep=options.keep, min_probability=least["min_probability"])
+    if calibration is not None:
+        say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
+    return answer
+
+
 def question_vector(
-    store: Store,
-    encoder: Encoder | NumpyTextEncoder,
-    question: Question,
-    calibration: Calibration | None,
-    notify: Callable[[str], None],
-) -> tuple[NDArray[np.float64], Likelihood | None]:
+    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, query: Query,
+    calibration: Calibration | None, notify: Notify,
+) -> tuple[NDArray[np.float64], Likelihood | None]:  # fmt: skip
     """Encode a question without relations as one unit vector (dim,), and say how its words were read.
 
     Args:
         store: where the tiles are.
         encoder: the one that made its vectors.
         question: what is looked for.
+        query: the same, read.
         calibration: of the encoder, if it has one.
-        notify: gets a line about how the words were read.
+        notify: gets lines about how the words were read.
 
     Returns:
         The vector, and how probably tiles show what was asked for, if the encoder is calibrated.
@@ -213,10 +225,7 @@ def question_vector(
     Raises:
         InputError: nothing is asked for, or a value cannot be used.
     """
-    query = question.read()
-    taught, about = taught_concepts(store, question, query)
-    for note in (*_notes(store, question, query), *about):
-        notify(note)
+    taught = _read_words(store, question, query, notify)
     if query.note:
         notify(f"read as one description: {query.note}")
     if query.concept in taught:
@@ -233,17 +242,19 @@ def question_vector(
     return build_query(store, encoder, shown, minus=absent, **parts), likelihood
 
 
-def _notes(store: Store, question: Question, query: Query) -> Iterator[str]:
-    """Tell what of the words is read in another way than a person may think."""
-    others = bool(question.like or question.minus or question.more or question.less)
+def _read_words(store: Store, question: Question, query: Query, notify: Notify) -> dict[str, Concept]:
+    """Find the concepts that the words name, and say what is read in another way than a person may think."""
+    taught, about = taught_concepts(store, question, query)
     if not question.literal:
-        yield from notes(question.texts, others=others)
-    for text in question.texts:
-        if is_file(text):
-            yield f"{text!r} is taken as words, and is also a file; to look for what it shows, write --like {text}"
-    words = [*(query.concepts if len(question.texts) == 1 and not others else question.texts), *question.minus]
-    if store.encoder and words:
-        yield from text_notes(store.encoder.model, words)
+        for note in notes(question.texts, others=question.has_examples or bool(question.minus)):
+            notify(note)
+    for text in filter(is_file, question.texts):
+        notify(f"{text!r} is taken as words, and is also a file; to look for what it shows, write --like {text}")
+    words = [*(query.concepts if question.alone else question.texts), *question.minus]
+    unknown = text_notes(store.encoder.model, words) if store.encoder and words else ()
+    for note in (*unknown, *about):
+        notify(note)
+    return taught
 
 
 def _category_offsets(
@@ -255,7 +266,7 @@ def _category_offsets(
     return category_offsets(encoder, query.concept, categories, strength)
 
 
-def _index(store: Store, encoder: Encoder | NumpyTextEncoder, notify: Callable[[str], None]) -> IvfIndex | None:
+def _index(store: Store, encoder: Encoder | NumpyTextEncoder, notify: Notify) -> IvfIndex | None:
     """Load the index for approximate search; it is made and measured when it is first asked for."""
     from ..search.ivf_build import build_index
 

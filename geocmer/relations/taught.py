@@ -28,9 +28,8 @@ def taught_concepts(store: Store, question: Question, query: Query) -> tuple[dic
     """
     if question.literal:
         return {}, []
-    alone = len(question.texts) == 1 and not (question.has_examples or question.minus)
-    found = find_concepts(store, query.concepts if alone else question.texts)
-    if not alone:
+    found = find_concepts(store, query.concepts if question.alone else question.texts)
+    if not question.alone:
         return {}, [_as_words(name) for name in found]
     for concept in found.values():
         concept.require_encoder(store.snapshot().require_encoder())

@@ -24,7 +24,7 @@ from geocmer.export import attributes, write
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.relations.parser import parse
-from geocmer.relations.question import Question, answer_question
+from geocmer.relations.question import Question, SearchOptions, answer_question
 from geocmer.relations.relation_search import relate
 from geocmer.search.dot import exact_dots, quantize_queries
 from geocmer.search.probability import MIDPOINT_Z, STEEPNESS, background
@@ -380,17 +380,8 @@ def test_a_printed_score_keeps_its_tile(row: Store, text: str) -> None:
     said: list[str] = []
 
     def ask(least: float | None) -> list[Hit]:
-        question = Question([text])
-        return list(
-            answer_question(
-                row,
-                encoder,
-                question,
-                min_score=least,
-                category_prior=0.0 if text == "airport" else None,
-                notify=said.append,
-            )
-        )
+        options = SearchOptions(min_score=least, category_prior=0.0 if text == "airport" else None)
+        return list(answer_question(row, encoder, Question([text]), options, said.append))
 
     hits = ask(None)
     assert hits

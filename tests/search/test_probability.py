@@ -17,7 +17,7 @@ from geocmer.export import attributes
 from geocmer.export.record import COLUMNS
 from geocmer.models.encoder import default_adapter
 from geocmer.models.text_encoder import NumpyTextEncoder
-from geocmer.relations.question import Question, answer_question
+from geocmer.relations.question import Question, SearchOptions, answer_question
 from geocmer.search import ivf_build
 from geocmer.search.probability import Calibration, Likelihood, background, calibration_of, percent, unlikely_note
 from geocmer.search.vector_search import nearest_tiles
@@ -60,7 +60,7 @@ def by_hand(shown: str, *absent: str) -> np.ndarray:
 def ask(store: Store, encoder: Any, *texts: str, said: list[str] | None = None, minus: Any = (), **options: Any) -> Any:
     question = Question.of(texts, minus=minus, literal=True)
     notify = (said if said is not None else []).append
-    return answer_question(store, encoder, question, keep=None, notify=notify, **options)
+    return answer_question(store, encoder, question, SearchOptions(keep=None, **options), notify)
 
 
 @pytest.mark.parametrize("minus", [(), ("forest",), ("forest", "town")])
@@ -148,10 +148,10 @@ def test_a_printed_probability_finds_its_own_tile(store: Store, encoder: Any) ->
 
 def test_what_has_no_probability_says_so(store: Store, encoder: Any) -> None:
     examples = Question.of(["lake"], like=[f"{1:032x}"])
-    (hit,) = answer_question(store, encoder, examples, k=1, notify=lambda _: None)
+    (hit,) = answer_question(store, encoder, examples, SearchOptions(k=1), lambda _: None)
     assert hit.probability is None
     with pytest.raises(InputError, match="words have"):
-        answer_question(store, encoder, examples, min_probability=0.5, notify=lambda _: None)
+        answer_question(store, encoder, examples, SearchOptions(min_probability=0.5), lambda _: None)
     encoder.folder = None
     (hit,) = ask(store, encoder, "lake", k=1)
     assert hit.probability is None
