@@ -69,7 +69,8 @@ class PairSet:
 
     def with_word(self, word: str) -> PairSet:
         """Take the images with a caption that has a word beginning with `word`, as images labelled with it."""
-        found = [p for p in self.pairs if any(w.startswith(word) for c in p.captions for w in c.lower().split())]
+        start = word.lower()
+        found = [p for p in self.pairs if any(w.startswith(start) for c in p.captions for w in c.lower().split())]
         pairs = tuple(replace(p, captions=label_captions([word], seed), labels=(word,)) for seed, p in enumerate(found))
         return PairSet(f"{self.name} {word}", pairs)
 

@@ -56,7 +56,7 @@ def read_records(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) > 1 and error.msg == "Extra data":
             return _json_lines(path, lines)
         raise InputError(f"{path} is not JSON ({error}); give JSON, JSON lines (.jsonl) or a table (.csv)") from error

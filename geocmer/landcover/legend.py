@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Legend:
                 raw = json.loads(text)
                 table = raw if isinstance(raw, dict) else {"classes": raw}
                 return cls.from_rows(path.stem, table["classes"], table.get("nodata", ()))
-            return cls.from_rows(path.stem, csv.DictReader(text.splitlines(), skipinitialspace=True))
+            return cls.from_rows(path.stem, csv.DictReader(io.StringIO(text), skipinitialspace=True))
         except _UNREADABLE as error:
             raise LandCoverError(
                 f"legend {str(name)[:100]} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns "

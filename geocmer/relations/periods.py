@@ -60,10 +60,10 @@ def _day(value: str | date, *, last: bool) -> date:
     try:
         if not found:
             raise ValueError
-        year, month, day = (int(part) if part else None for part in found.groups())
+        year, month, day = (None if part is None else int(part) for part in found.groups())
         assert year is not None  # the pattern has one
-        month = month or (12 if last else 1)
-        return date(year, month, day or (calendar.monthrange(year, month)[1] if last else 1))
+        month = (12 if last else 1) if month is None else month
+        return date(year, month, (calendar.monthrange(year, month)[1] if last else 1) if day is None else day)
     except ValueError:
         raise InputError(f"date {value!r} is not YYYY, YYYY-MM or YYYY-MM-DD") from None
 

@@ -80,7 +80,7 @@ def _read(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pyogrio's speak of its own parameters
             if suffix in _LINES:
-                lines = path.read_text("utf-8").splitlines()
+                lines = path.read_text("utf-8").split("\n")
                 return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
             if suffix in (".parquet", ".geoparquet"):
                 return geopandas.read_parquet(path)

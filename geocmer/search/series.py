@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
-from shapely.geometry.base import BaseGeometry
 
 from ..errors import InputError
 from ..geometry.bbox import BBox
+from ..geometry.geodesy import centres
 from ..store.filter import Filter
 from ..store.scan import matches
+from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 from ..store.vectors import to_numpy
 from .probability import Likelihood
@@ -101,7 +102,7 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
     )  # fmt: skip
     nearest: dict[str, tuple[float, str, Moment]] = {}
     undated = unembedded = 0
-    names = ("id", "scene_id", "datetime", "gsd", "valid_share", "geometry", column)
+    names = ("id", "scene_id", "datetime", "gsd", "valid_share", *EXTENT, column)
     for _, batch in matches(snapshot, around, names):
         vectors, embedded = to_numpy(batch[column])
         p = likelihood.of_vectors(np.where(embedded[:, None], vectors, np.float16(0)))
@@ -117,17 +118,14 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
                     record["datetime"], probability, record["id"], snapshot.uris.get(scene), record["gsd"],
                     record["valid_share"],
                 )  # fmt: skip
-                key = _distance(shapely.from_wkb(record["geometry"]), lon, lat), record["id"], moment
+                key = _distance([record[name] for name in EXTENT], lon, lat), record["id"], moment
                 nearest[scene] = min(nearest.get(scene, key), key, key=lambda one: one[:2])
     moments = sorted((moment for *_, moment in nearest.values()), key=lambda one: (one.datetime, one.id))
     return Moments(tuple(moments), undated, unembedded)
 
 
-def _distance(shape: BaseGeometry, lon: float, lat: float) -> float:
-    """How far a place lies from the centre of a footprint that holds it, in degrees of latitude."""
-    west, south, east, north = shape.bounds
-    if east - west > 180:  # cut at the antimeridian: its parts lie on both sides
-        parts = [part.bounds for part in shapely.get_parts(shape)]
-        west, east = min(b[0] for b in parts if b[0] > 0), max(b[2] for b in parts if b[2] < 0) + 360
-    across = (lon - (west + east) / 2 + 180) % 360 - 180
-    return float(np.hypot(across * np.cos(np.radians(lat)), lat - (south + north) / 2))
+def _distance(extent: Sequence[float], lon: float, lat: float) -> float:
+    """How far a place lies from the centre of a tile that holds it, by its unwrapped extent, in degrees of latitude."""
+    ((middle_lon, middle_lat),) = centres(np.array([extent]))
+    across = (lon - middle_lon + 180) % 360 - 180
+    return float(np.hypot(across * np.cos(np.radians(lat)), lat - middle_lat))

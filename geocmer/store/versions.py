@@ -23,7 +23,7 @@ the newest for less is a step of a run."""
 MIN_AGE = dt.timedelta(minutes=1)
 """The same where space is short: whoever opened it has taken its lease by then."""
 RETENTION = dt.timedelta(days=30)
-"""The store can be read as it was at any moment of these, steps of a run left out, if versions is space."""
+"""The store can be read as it was at any moment of these, steps of a run left out, if there is space."""
 MAX_VERSIONS = 100
 """Versions kept beyond the grace: each is a file that a listing reads."""
 MAX_EXTRA_SHARE = 0.4
@@ -93,7 +93,7 @@ def find_version(versions: Sequence[Version], requested: int | dt.datetime, path
         path: of the store, for the message.
 
     Raises:
-        StoreError: it is not versions (any more).
+        StoreError: it is not there (any more).
     """
     if isinstance(requested, int):
         found = [version for version in versions if version.number == requested]

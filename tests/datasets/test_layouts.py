@@ -76,8 +76,14 @@ def names_as_keys(folder: Path) -> Path:
 
 
 def json_lines(folder: Path) -> Path:
-    lines = [json.dumps({"file_name": f, "split": s, "scene": k, "text": c}) for f, s, k, texts in TRUTH for c in texts]
-    (folder / "set.jsonl").write_text("\n".join(lines) + "\n\n")
+    lines = [
+        json.dumps(
+            {"file_name": f, "split": s, "scene": k, "text": c.replace(" ", "\u2028")}, ensure_ascii=False
+        )  # a blank that some take for the end of a line
+        for f, s, k, texts in TRUTH
+        for c in texts
+    ]
+    (folder / "set.jsonl").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
     return folder / "set.jsonl"
 
 

@@ -59,10 +59,11 @@ def test_labels_kinds_and_tags(labelled: str) -> None:
     assert pairs[0].captions != pairs[6].captions  # equal labels are worded differently
 
 
-def test_images_with_a_word_are_labelled_with_it(captioned: str) -> None:
-    pairs = load_sets([captioned, captioned + "#word=snow"])[1]
+@pytest.mark.parametrize("word", ["snow", "Snow"])
+def test_images_with_a_word_are_labelled_with_it(captioned: str, word: str) -> None:
+    pairs = load_sets([captioned, f"{captioned}#word={word}"])[1]
     assert len(pairs) == 16
-    assert {pair.labels for pair in pairs.pairs} == {("snow",)}
+    assert {pair.labels for pair in pairs.pairs} == {(word,)}
     assert not pairs.has_split("val")  # they are the images of a set that has its own
 
 

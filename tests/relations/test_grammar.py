@@ -180,6 +180,7 @@ def test_every_length_with_a_direction(way: str) -> None:
         ("airport within walking distance of river", "is no distance"),
         ("airport not within reach of river", "is no distance"),
         ("airport a few miles from river", "is no distance"),
+        ("airport half a mile from river", "is no distance"),
         ("airport within 1/0 km of river", "the number '1/0'"),
     ],
 )

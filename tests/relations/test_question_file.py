@@ -18,6 +18,12 @@ from geocmer.relations.question_file import read_questions
         ("q.csv", "id,question\na,airport\n,lake\n", [("a", "airport"), ("0003", "lake")]),
         ("q.CSV", 'query\n"lake, or river"\n', [("0002", "lake, or river")]),
         ("q.jsonl", '{"id": 7, "text": "airport"}\n"lake"\n', [("7", "airport"), ("0002", "lake")]),
+        (
+            "q.jsonl",
+            '{"text": "salt\u2028flat"}\r\n"dry\x85lake"\n',
+            [("0001", "salt\u2028flat"), ("0002", "dry\x85lake")],
+        ),
+        ("q.csv", 'question\n\n"lake\nor river"\n', [("0004", "lake\nor river")]),
     ],
 )
 def test_what_is_read(tmp_path: Path, name: str, text: str, expected: list[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 from synthetic import DIM, ENCODER, filled, footprint, scene, tile, unit
 
@@ -85,6 +86,20 @@ def test_what_must_not_be_shown_takes_its_share(tiles: Any) -> None:
 def test_across_180_degrees(tiles: Any) -> None:
     assert [int(one.id, 16) for one in tiles.series("lake", at="-179.99,10.05").moments] == [6]
     assert [int(one.id, 16) for one in tiles.series("lake", at="179.96,10.05").moments] == [7]
+
+
+def test_around_a_pole_and_around_the_world(tmp_path: Path, tiles: Any) -> None:
+    """A footprint that no meridian leaves free is not cut, and has its centre at the pole."""
+    shapes = [shapely.box(-180, 89, 180, 90), footprint(19, 89, 4, 1), shapely.box(-170, 89, 170, 89.9)]
+    times = [datetime(2020, 1, day, tzinfo=UTC) for day in (1, 1, 2)]
+    rows = [
+        tile(n, geometry=shape, datetime=time, scene_id=f"{time.day:032x}")
+        for n, (shape, time) in enumerate(zip(shapes, times, strict=True))
+    ]
+    store = filled(tmp_path / "store", rows, VECTORS[:3])
+    polar = geocmer.open(store.path, encoder=tiles.encoder)
+    assert [int(one.id, 16) for one in polar.series("lake", at="20,89.99").moments] == [0]
+    assert [int(one.id, 16) for one in polar.series("lake", at="21,89.5").moments] == [1, 2]
 
 
 def test_what_is_left_out_is_said(tiles: Any) -> None:
