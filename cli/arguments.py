@@ -9,8 +9,6 @@ from typing import Any
 from typer.core import TyperCommand
 
 _NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
-
-
 _RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
 
 

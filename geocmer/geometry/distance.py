@@ -16,16 +16,10 @@ from .geodesy import GEOD
 _MAX_PIECE_DEGREES = 0.02
 """Longest piece of an outline. Edges are straight in longitude and latitude; a piece of this length leaves its chord
 through space by less than 10 cm."""
-
-
 _MAX_SIMPLE_PIECES = 24
 """Pieces up to which comparing all with all is cheaper than a tree."""
-
-
 _BATCH_PAIRS = 256
 """Pairs of such outlines that are compared at once, 30 MB at most."""
-
-
 _FAR_METRES = 1e6
 """Beyond this the middles of the pieces stand for them, at most 0.2 % of the distance off: towards the antipodes all
 chords grow alike, and every piece would be compared with every other."""

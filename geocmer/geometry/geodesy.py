@@ -18,8 +18,6 @@ from shapely import LineString, MultiLineString, affinity
 from .._types import Float64s
 
 GEOD = Geod(ellps="WGS84")
-
-
 MIN_METRES_PER_RADIAN = GEOD.a * (1 - GEOD.es)
 """Least metres of ground per radian, latitude and longitude taken for a sphere's: the radius of curvature of a meridian
 is nowhere smaller than at the equator. So a geodesic is never shorter than this times the angle."""

@@ -16,75 +16,40 @@ UNIT_METRES = {
     **dict.fromkeys(("nmi", "nautical mile", "nautical miles"), 1852.0),
 }
 """Metres in a unit: the international mile, yard and foot (1959) and nautical mile (1929)."""
-
-
 UNITS = "m, km, mi, yd, ft or nmi"
-
-
 MAX_METRES = 20_003_932.0
 """From pole to pole on the WGS84 ellipsoid: no two places are farther apart."""
-
-
-_NUMBERS = {
-    **dict(
-        zip(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), range(10), strict=True)
-    ),
-    **dict(zip(("ten", "eleven", "twelve", "thirteen", "fourteen"), range(10, 15), strict=True)),
-    **dict(zip(("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"), range(15, 20), strict=True)),
-    **dict(zip(("twenty", "thirty", "forty", "fifty"), range(20, 60, 10), strict=True)),
-    **dict(zip(("sixty", "seventy", "eighty", "ninety"), range(60, 100, 10), strict=True)),
-    "a": 1,
-    "an": 1,
-}
-
-
+_ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBERS = {word: n for n, word in enumerate(_ONES)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
+_NUMBERS |= {"a": 1, "an": 1}
 _PARTS = {"half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4)}
-
-
 _VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8", "⅜": "3/8"}
-
-
 _BLANK = r"[\s\u00a0\u2009\u202f]"
-
-
 _DIGITS = (
     rf"(?:\d+[\s-]+)?\d+{_BLANK}*[/⁄]{_BLANK}*\d+|\d*[{''.join(_VULGAR)}]"  # 1/2, 1 1/2, 1½
     rf"|\d{{1,3}}(?:(?:{_BLANK}|['’])\d{{3}})+(?!\d)(?:[.,]\d+)?"  # 1 000, 1'000
     r"|\d[\d.,]*(?:e[+-]?\d+)?|\.\d+"
 )
-
-
 _NUMBER_WORD = rf"(?:{'|'.join(sorted([*_NUMBERS, 'hundred', 'thousand'], key=len, reverse=True))})\b"
-
-
 _COUNT = rf"{_NUMBER_WORD}(?:(?:[\s-]+|\s+and\s+){_NUMBER_WORD}){{0,8}}"
-
-
-_PART = r"(?:hal(?:f|ves)|thirds?|quarters?)\b"
-
-
+_PART_WORDS = ("half", "halves", "third", "thirds", "quarter", "quarters")
+_PART = rf"(?:{'|'.join(_PART_WORDS)})\b"
 _SPELLED = (
     rf"(?:(?:{_COUNT}[\s-]+)?{_PART}(?:\s+of)?(?:\s+an?\b)?"  # half a, one and a half, three quarters of a
     rf"|{_COUNT})"  # two, twenty-five, a hundred
 )
-
-
 _KNOWN_UNIT = "|".join(re.sub(" ", r"\\s+", unit) for unit in sorted(UNIT_METRES, key=len, reverse=True))
-
-
 LENGTH = (
     rf"(?:(?P<number>{_DIGITS})(?:{_BLANK}|-(?=[^\W\d_]))*(?P<unit>nautical\s+miles?|[^\W\d_]+)\.?"
     rf"|(?P<spelled>{_SPELLED})[\s-]*(?P<spelled_unit>{_KNOWN_UNIT})\b(?P<more>\s+and\s+(?:an?|one)\s+{_PART})?)"
 )
 """A pattern with the groups that `metres_of` reads."""
-
-
-WORDS = frozenset(
-    (*_NUMBERS, "hundred", "thousand", "and", "of", "half", "to_numpy", "third", "thirds", "quarter", "quarters")
-)
+WORDS = frozenset((*_NUMBERS, *_PART_WORDS, "hundred", "thousand", "and", "of"))
 """Words that a length may begin with or go on with, units apart."""
-
-
 HINT = (
     rf"(?:\d|(?:{_KNOWN_UNIT}|metric|few|couple|several|distance|radius|reach|range|sight|minutes?|hours?|walk"
     r"|throw)\b)"

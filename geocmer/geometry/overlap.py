@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 IOU_THRESHOLD = 0.3
 """From this intersection over union on, two footprints show one place."""
-
-
 STRIP_ROWS = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 

@@ -17,8 +17,6 @@ from .scene import Scene
 
 WHOLE_NOTE = "the tiles divide the scene without a rest, so every pixel is in a tile"
 EDGE_NOTE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
-
-
 PADDED_NOTE = "the scene is smaller than a tile, which is padded with invalid pixels"
 
 

@@ -22,8 +22,6 @@ from .stages import Stages
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-
-
 BATCH_TILES = 128
 """Tiles per commit: what an interrupt can lose, and what is held in memory."""
 BLOCKS_AHEAD = 2
@@ -32,8 +30,6 @@ TILES_AHEAD = 32
 """Tiles that are read before their rows are made."""
 BATCHES_AHEAD = 1
 """Batches that wait before they are embedded, and before they are written."""
-
-
 THUMBNAIL_SIDE_PIXELS = 96
 """Longest side of a stored thumbnail."""
 

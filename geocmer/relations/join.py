@@ -40,8 +40,6 @@ MAX_BLOCK_TILES = 8_192
 """Tiles of the largest block, so that memory stays flat if all are asked for."""
 _ROUNDING = 1 - 1e-9
 """Bounds are products of other factors than the scores that they are compared with."""
-
-
 _Clauses: TypeAlias = Sequence[tuple[Clause, Float64s]]
 
 

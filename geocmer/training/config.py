@@ -19,8 +19,6 @@ METHODS = ("cmer", "linear")
 BASELINE_RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 """Methods of `baselines.train_baseline`, for comparison, and a peak learning rate that suits each: the more weights are
 trained, the smaller the step."""
-
-
 MAX_SEED = 2**32 - 1
 """Seeds of members, epochs and processes are multiples of the seed, and torch takes 64 bits."""
 
