@@ -27,6 +27,9 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
     for name, value in facts.items():
         if name == "versions":
             _say_versions(value)
+        elif name == "damaged_scenes":
+            for uri, scene in value.items():
+                print(printable(f"damaged record of a scene: {uri} ({scene}); see `geocmer doctor`"))
         elif isinstance(value, dict):
             print(f"{name}:")
             for key, inner in value.items():

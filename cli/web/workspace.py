@@ -228,5 +228,5 @@ class Workspace:
 
         with self._reading:
             store = self.collection.store
-            with TileImageReader(store.scenes(), store.unfinished_uris()) as reader:
+            with TileImageReader(store) as reader:
                 return reader.window(hit.scene_id, hit.row, hit.col)

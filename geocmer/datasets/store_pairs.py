@@ -63,7 +63,7 @@ def tile_pairs(store: Store, share: float = 0.2, seed: int = 0) -> TilePairs:
             f"the {len(captioned)} tiles with a category in {store.path} are too few to keep training and validation "
             f"apart ({counts[TRAIN]} and {counts[VAL]} tiles); tile more scenes, or in smaller tiles (--size)"
         )
-    images = TileImageReader(store.scenes())
+    images = TileImageReader(store)
     # Scene by scene and row by row, as the pixels lie on disk.
     keys = [(row["scene_id"], row["row"], row["col"]) for row in captioned]
     order = sorted(range(len(keys)), key=keys.__getitem__)

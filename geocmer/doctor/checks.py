@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._types import Progress
-from ..errors import InputError, ModelError
-from ..imagery.address import SceneAddress
-from ..imagery.identity import hash_scene
-from ..imagery.origins import unknown_origins
+from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
 from ..models.trust import is_known
 from ..store import mmap_cache
-from ..store.scene_row import SceneRow
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from .inventory import Inventory
@@ -147,6 +141,20 @@ def unfinished_scenes(subject: Subject) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def damaged_scenes(subject: Subject) -> Iterator[Finding]:
+    """Find scenes whose record cannot be read; their tiles are found all the same, and their pixels are not."""
+    damaged = subject.store.damaged_scenes()
+    if damaged:
+        name = next(iter(damaged))
+        uri = subject.snapshot.uris.get(name, "SCENE")
+        yield Finding(
+            "damaged scene", "records of scenes are damaged, so their pixels cannot be read", len(damaged),
+            damaged[name],
+            f"geocmer tile {shlex.quote(uri)}{subject.option}, with the options of then, which writes the record anew, "
+            f"or geocmer remove {name[:8]}{subject.option}",
+        )  # fmt: skip
+
+
 def dead_vectors(subject: Subject) -> Iterator[Finding]:
     """Find vectors of encoders that neither answer nor are on the way."""
     dead = sorted(subject.store.dead_vectors())
@@ -241,6 +249,7 @@ CHECKS: tuple[Check, ...] = (
     invalid_vectors,
     unembedded_tiles,
     unfinished_scenes,
+    damaged_scenes,
     dead_vectors,
     pending_encoder,
     memory_mapped_caches,
@@ -248,45 +257,4 @@ CHECKS: tuple[Check, ...] = (
     indices,
     maintenance,
 )
-"""All of them but `scene_files`, which no repair changes."""
-
-
-def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Iterator[Finding]:
-    """Find scenes whose file is gone or has changed. Several grids over one file count once."""
-    rows = {scene.uri: scene for scene in subject.store.scenes()}
-    hashes = {uri: scene.content_hash for uri, scene in rows.items()}
-    addresses = {uri: SceneAddress.of(uri) for uri in hashes}
-    gone = [uri for uri, address in addresses.items() if not address.remote and not address.path.is_file()]
-    unasked = unknown_origins({address.origin for address in addresses.values() if address.remote})
-    if unasked:
-        subject.notes.append(f"scenes on {', '.join(unasked[:3])} were not looked at: no scene of it was tiled here")
-    changed: list[str] = []
-    unread: list[str] = []
-    for done, uri in enumerate([] if quick else hashes, 1):
-        try:
-            if uri not in gone and addresses[uri].origin not in unasked and hash_scene(uri) != hashes[uri]:
-                changed.append(uri)
-        except OSError as error:
-            unread.append(f"{uri} ({error.strerror})")
-        except InputError as error:
-            unread.append(str(error))
-        if progress:
-            progress(done, len(hashes))
-    again = f"geocmer tile NEW_PLACE{tile_options(rows[gone[0]])}{subject.option}" if gone else ""
-    for kind, what, uris, remedy in (
-        ("missing scene", "scenes are no longer where they were", gone, f"put it back, or say where it is: {again}"),
-        ("changed scene", "scenes are not what they were", changed,
-         "put the old file back (its tiles still answer), or tile the new one into a new store"),
-        ("unreadable scene", "scenes cannot be read", unread, "check the disk, the network and the permissions"),
-    ):  # fmt: skip
-        if uris:
-            yield Finding(kind, what, len(uris), uris[0], remedy)
-
-
-def tile_options(scene: SceneRow) -> str:
-    """Write the options of `geocmer tile` that a scene was tiled with."""
-    grid, min_valid = scene.grid, scene.settings.min_valid
-    options: dict[str, Any] = {"size": grid.size, "stride": grid.stride, "bands": ",".join(map(str, scene.bands))}
-    named = {"gsd": grid.requested_gsd, "min-valid": min_valid, "nodata": grid.nodata, "stretch": grid.stretch_rule}
-    options |= {name: value for name, value in named.items() if value is not None}
-    return "".join(f" --{name} {value}" for name, value in options.items()) + (" --gcps" if grid.gcps else "")
+"""All of them but `scene_files.scene_files`, which no repair changes."""

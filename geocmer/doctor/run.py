@@ -12,9 +12,10 @@ from dataclasses import replace
 from .._types import Progress
 from ..errors import StoreError
 from ..store.store import Store
-from .checks import CHECKS, Subject, scene_files, torn_files
+from .checks import CHECKS, Subject, torn_files
 from .repairs import REPAIRS, repair_caches
 from .report import Finding, Report
+from .scene_files import scene_files
 
 
 def examine(store: Store, fix: bool = False, quick: bool = False, progress: Progress | None = None) -> Report:

@@ -26,7 +26,7 @@ def reembed(store: Store, encoder: Encoder, progress: Progress | None = None) ->
     Raises:
         InputError: after all others, of scenes that are unfinished, no longer where they were, or have changed.
     """
-    with TileImageReader(store.scenes(), store.unfinished_uris()) as images:
+    with TileImageReader(store) as images:
         return store.reembed(encoder_info(encoder), _encode(images, encoder, store.count(), progress))
 
 
@@ -39,7 +39,7 @@ def embed_missing(store: Store, encoder: Encoder, scene_id: str) -> int:
     Raises:
         InputError: the scene is unfinished, no longer where it was, or has changed.
     """
-    with TileImageReader(store.scenes()) as images:
+    with TileImageReader(store) as images:
         return store.embed(encoder_info(encoder), _encode(images, encoder, store.count(), None), scene_id)
 
 

@@ -230,7 +230,7 @@ def pixel_reader(store: Store) -> ReadPixels:
         from ..store.tile_images import TileImageReader  # imports rasterio, which a search does not need
 
         nonlocal reader
-        reader = reader or TileImageReader(store.scenes())
+        reader = reader or TileImageReader(store)
         pixels: NDArray[np.uint8] = reader.pixels(scene_id, row, col)
         return pixels
 

@@ -124,7 +124,7 @@ def remove_search(store: Store, name: str) -> None:
 
 def complete_scenes(store: Store) -> frozenset[str]:
     """List the ids of the scenes whose tiles are all in the store."""
-    return frozenset(scene.id for scene in store.scenes())
+    return frozenset(store.snapshot().uris)
 
 
 def kept_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class SpotFinder:
         from ..store.tile_images import TileImageReader  # imports rasterio, which a search does not need
 
         self._encoder, self._query = encoder, query.astype(np.float64)
-        self._reader = TileImageReader(store.scenes())
+        self._reader = TileImageReader(store)
         self._found: dict[str, Spot] = {}
 
     def __call__(self, hit: Hit) -> Spot:

@@ -15,6 +15,7 @@ def describe(store: Reader) -> dict[str, Any]:
         "store": str(store.path),
         "tiles": store.count(),
         "scenes": {scene.uri: scene.id[:8] for scene in store.scenes()},
+        "damaged_scenes": {store.snapshot().uris.get(name, name): name[:8] for name in store.damaged_scenes()},
         "categories": store.categories(),
         "bounds": bounds(store),
         "model": encoder.title if encoder else "none yet; run `geocmer embed`",

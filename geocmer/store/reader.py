@@ -17,15 +17,13 @@ from .durability import torn_files
 from .leases import take_lease
 from .scene_row import SceneRow, scene_row
 from .snapshot import Snapshot
-from .vectors import EncoderInfo
+from .vectors import ENCODER_KEY, PENDING_ENCODER_KEY, EncoderInfo, recorded_encoder, usable_encoder
 from .versions import Version
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-ENCODER_KEY, PENDING_ENCODER_KEY = "geocmer:encoder", "geocmer:coming-encoder"
-"""Metadata of `tiles`: the encoder whose vectors answer, and the one that the store is being embedded with."""
 UNFINISHED_KEY = "geocmer:unfinished:"
 """Metadata of `scenes`, and the id of a scene that is being tiled: its file."""
 MIN_ID_DIGITS = 6
@@ -141,22 +139,39 @@ class Reader:
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def scene(self, scene_id: str) -> SceneRow | None:
-        """Return a scene, if all its tiles are in the store."""
+        """Return a scene, if all its tiles are in the store and its record can be read."""
         from pyarrow.compute import field
 
-        records = self._read("scenes", None, field("id") == scene_id).to_pylist()
-        return scene_row(records[0]) if records else None
+        rows = self._scenes(field("id") == scene_id)[0]
+        return rows[0] if rows else None
 
     def scenes_of(self, uri: str) -> list[SceneRow]:
         """Return the complete scenes that were read from an address: one for each grid."""
         from pyarrow.compute import field
 
-        return [scene_row(record) for record in self._read("scenes", None, field("uri") == uri).to_pylist()]
+        return self._scenes(field("uri") == uri)[0]
 
     def scenes(self) -> list[SceneRow]:
-        """Return every complete scene, in the order of completion."""
-        rows = [scene_row(record) for record in self._read("scenes").to_pylist()]
-        return sorted(rows, key=lambda row: (row.created_at, row.id))
+        """Return every complete scene whose record can be read, in the order of completion; see `damaged_scenes`."""
+        return sorted(self._scenes()[0], key=lambda row: (row.created_at, row.id))
+
+    def damaged_scenes(self) -> dict[str, str]:
+        """Return what is wrong with each record of a scene that cannot be read, by the scene's id.
+
+        Tiling the scene again writes its record anew, as if it had not been tiled to its end; its tiles stay.
+        """
+        return self._scenes()[1]
+
+    def _scenes(self, where: pc.Expression | None = None) -> tuple[list[SceneRow], dict[str, str]]:
+        """Read the records of complete scenes, and what is wrong with those that are damaged."""
+        rows: list[SceneRow] = []
+        damaged: dict[str, str] = {}
+        for record in self._read("scenes", None, where).to_pylist():
+            try:
+                rows.append(scene_row(record))
+            except StoreError as error:
+                damaged[str(record["id"])] = str(error)
+        return rows, damaged
 
     def unfinished_uris(self) -> dict[str, str]:
         """Return where each scene was read that was begun and is not complete, by id, as far as it is known."""
@@ -268,15 +283,3 @@ class Reader:
     def _count(self, where: str | None = None) -> int:
         with connection.translate_errors(self.path, "read"):
             return int(self._dataset("tiles").count_rows(where))
-
-
-def recorded_encoder(tiles: Any, key: str) -> EncoderInfo | None:
-    """Read the encoder that the metadata of `tiles` records under a key."""
-    text = (tiles.schema.metadata or {}).get(key.encode())
-    return EncoderInfo.from_json(text.decode()) if text else None
-
-
-def usable_encoder(tiles: Any, key: str) -> EncoderInfo | None:
-    """Read a recorded encoder if its column is there; who records one may be killed before its column is made."""
-    info = recorded_encoder(tiles, key)
-    return info if info is not None and info.column in tiles.schema.names else None

@@ -189,7 +189,8 @@ def scene_row(record: dict[str, Any]) -> SceneRow:
         values = {field.name: record[COLUMNS.get(field.name, field.name)] for field in fields(SceneRow)}
         return SceneRow(**{name: _READERS.get(name, lambda value: value)(value) for name, value in values.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        name = str(record.get("id"))
         raise StoreError(
-            f"the record of scene {str(record.get('id'))[:32]} is damaged ({str(error)[:80]}); remove it with "
-            f"`geocmer remove {str(record.get('id'))[:8]}`, then tile it again"
+            f"the record of scene {record.get('uri') or name[:32]} is damaged ({str(error)[:80]}); `geocmer tile` the "
+            f"scene again with the options of then, which writes the record anew, or `geocmer remove {name[:8]}`"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..imagery.scene import Scene
 from ..imagery.scene_options import SceneOptions
 from ..imagery.tiling import TileReader
 from ..models.hole_fill import fill_holes
+from .reader import Reader
 from .scene_row import SceneRow
 
 
@@ -27,13 +27,11 @@ class TileImageReader(Closing):
     """Reads the pixels of tiles of complete scenes, which are opened when they are needed; the last one stays open.
 
     Args:
-        scenes: rows of the store.
-        unfinished: files of the scenes that are not complete, by id, to name them by.
+        store: that the tiles are in.
     """
 
-    def __init__(self, scenes: Iterable[SceneRow], unfinished: Mapping[str, str] | None = None) -> None:
-        self._unfinished = unfinished or {}
-        self._scenes = {row.id: row for row in scenes}
+    def __init__(self, store: Reader) -> None:
+        self._store = store
         self._open: tuple[str, Scene, TileReader] | None = None
 
     def close(self) -> None:
@@ -55,7 +53,7 @@ class TileImageReader(Closing):
             col: first grid pixel from the left.
 
         Raises:
-            InputError: the scene is not complete, no longer where it was, or has changed.
+            InputError: the scene is not complete, no longer where it was, or has changed, or its record is damaged.
         """
         return self._opened(scene).window(row, col)
 
@@ -79,12 +77,11 @@ class TileImageReader(Closing):
         return self._open[2]
 
     def _reader(self, name: str) -> tuple[Scene, TileReader]:
-        if name not in self._scenes:
-            file = self._unfinished.get(name, f"scene {name[:8]}")
-            raise InputError(
-                f"{file} is not tiled to its end; run `geocmer tile` on it again, or `geocmer remove {name[:8]}`"
-            )
-        scene = self._scenes[name]
+        scene = self._store.scene(name)
+        if scene is None:
+            file = self._store.unfinished_uris().get(name, f"scene {name[:8]}")
+            again = f"run `geocmer tile` on it again, or `geocmer remove {name[:8]}`"
+            raise InputError(self._store.damaged_scenes().get(name, f"{file} is not tiled to its end; {again}"))
         opened, record = open_scene(scene), scene.grid
         grid = Grid.over(opened, record.size, record.stride, record.requested_gsd)
         return opened, TileReader(opened, grid, scene.stretch)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ..errors import FingerprintError, InputError, StoreError
 from . import connection, lance
-from .reader import ENCODER_KEY, PENDING_ENCODER_KEY, Reader, TileKey, usable_encoder
+from .reader import Reader, TileKey
 from .schema import tiles_schema
-from .vectors import EncoderInfo, vector_array, vector_field
+from .vectors import ENCODER_KEY, PENDING_ENCODER_KEY, EncoderInfo, usable_encoder, vector_array, vector_field
 
 
 class VectorWriter(Reader):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIT_TOLERANCE = 1e-2
 """A vector this far from unit length is a mistake of the caller: float16 rounding stays below 1e-3."""
+ENCODER_KEY, PENDING_ENCODER_KEY = "geocmer:encoder", "geocmer:coming-encoder"
+"""Metadata of `tiles`: the encoder whose vectors answer, and the one that the store is being embedded with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,15 @@ def to_numpy(column: pa.FixedSizeListArray) -> tuple[NDArray[np.float16], NDArra
     dim = column.type.list_size
     flat = column.values.slice(column.offset * dim, len(column) * dim)  # .flatten() would leave the nulls out
     return flat.to_numpy(zero_copy_only=False).reshape(-1, dim), np.asarray(column.is_valid())
+
+
+def recorded_encoder(tiles: Any, key: str) -> EncoderInfo | None:
+    """Read the encoder that the metadata of `tiles` records under a key."""
+    text = (tiles.schema.metadata or {}).get(key.encode())
+    return EncoderInfo.from_json(text.decode()) if text else None
+
+
+def usable_encoder(tiles: Any, key: str) -> EncoderInfo | None:
+    """Read a recorded encoder if its column is there; who records one may be killed before its column is made."""
+    info = recorded_encoder(tiles, key)
+    return info if info is not None and info.column in tiles.schema.names else None

@@ -47,7 +47,7 @@ def test_embedding_makes_the_vector_of_each_tile_and_does_it_once(tmp_path: Path
     assert seen[-1] == (6, 6)
     found = stored_vectors(tmp_path / "store")
     keys = [row for batch in tiles.store.snapshot().scan(["id", "scene_id", "row", "col"]) for row in batch.to_pylist()]
-    with TileImageReader(tiles.store.scenes()) as images:
+    with TileImageReader(tiles.store) as images:
         for key in keys:
             pixels = images.pixels(key["scene_id"], key["row"], key["col"])
             np.testing.assert_allclose(found[key["id"]], encoder().encode_images(pixels[None])[0], atol=2e-3)

@@ -139,12 +139,12 @@ def test_a_scene_that_is_gone_or_changed_is_named(place: Path, tmp_path: Path) -
     ingest(scene, store, None, TileOptions(size=SIZE))
     (row,) = store.scenes()
     assert row.grid.size == SIZE
-    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="not tiled to its end"):
+    with TileImageReader(store) as images, pytest.raises(InputError, match="not tiled to its end"):
         images.pixels("0" * 32, 0, 0)
     with rasterio.open(scene, "r+") as file:
         file.write(np.zeros((3, 4, 4), np.uint8), window=((0, 4), (0, 4)))
-    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="has changed since it was tiled"):
+    with TileImageReader(store) as images, pytest.raises(InputError, match="has changed since it was tiled"):
         images.pixels(row.id, 0, 0)
     scene.unlink()
-    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="is gone"):
+    with TileImageReader(store) as images, pytest.raises(InputError, match="is gone"):
         images.pixels(row.id, 0, 0)

@@ -348,7 +348,7 @@ def test_a_scene_that_cannot_be_read_is_told(store: Store, monkeypatch: pytest.M
     def refuse(path: Path) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("geocmer.doctor.checks.hash_scene", refuse)
+    monkeypatch.setattr("geocmer.doctor.scene_files.hash_scene", refuse)
     (finding,) = examine(store).findings
     assert (finding.kind, finding.count) == ("unreadable scene", 2)
     assert "Permission denied" in finding.example

@@ -163,11 +163,11 @@ def test_a_scene_written_to_while_it_is_read_is_not_kept(tmp_path: Path, server:
 def test_tiles_are_read_and_embedded_again_from_the_server(tmp_path: Path, server: RangeServer, scene: Path) -> None:
     store = Store.create(tmp_path / "store")
     ingest(f"{server.url}/scene.tif", store, looker(), SMALL)
-    with TileImageReader(store.scenes()) as images:
+    with TileImageReader(store) as images:
         (row,) = store.scenes()
         local = Store.create(tmp_path / "local")
         ingest(scene, local, None, SMALL)
-        with TileImageReader(local.scenes()) as from_disk:
+        with TileImageReader(local) as from_disk:
             expected = from_disk.pixels(local.scenes()[0].id, 16, 32)
         assert np.array_equal(images.pixels(row.id, 16, 32), expected)
     assert reembed(store, looker("cd" * 16)) == 20
@@ -194,7 +194,7 @@ def test_a_foreign_store_makes_nobody_be_asked(
     report = examine(store)
     assert not [f for f in report.findings if "scene" in f.kind]
     assert any(server.url in note for note in report.notes)
-    with TileImageReader(store.scenes()) as images, pytest.raises(InputError, match="was not used here before"):
+    with TileImageReader(store) as images, pytest.raises(InputError, match="was not used here before"):
         images.pixels(store.scenes()[0].id, 0, 0)
     assert server.requests == []
     ingest(f"{server.url}/scene.tif", store, looker(), SMALL)  # the user's own word

@@ -19,8 +19,8 @@ from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, reader, versions
-from geocmer.store.reader import ENCODER_KEY
 from geocmer.store.store import TileKey
+from geocmer.store.vectors import ENCODER_KEY
 
 # -- vectors travel with the encoder that made them --------------------------------------------------------------------
 
@@ -292,14 +292,3 @@ def test_a_reader_without_a_lease_whose_version_is_cleared_is_told_to_run_again(
     with pytest.raises(StoreError, match=r"version \d+ of .* was cleared while it was read.*; run it again"):
         write(hits, tmp_path / "hits.geojson")
     assert [file.name for file in tmp_path.iterdir()] == ["store"], "nothing half written is left"
-
-
-def test_a_crafted_record_of_a_scene_is_named_in_one_line(tmp_path: Path) -> None:
-    store = filled(tmp_path / "store", [tile(1)], unit(1))
-    store.add_scene(scene())
-    for column, text in (("grid", "[]"), ("stretch", "{}"), ("account", "[" * 100_000), ("landcover", '{"x": 1}')):
-        store._table("scenes").update(values={column: text})
-        with pytest.raises(StoreError, match=r"record of scene 0000.* is damaged .*`geocmer remove 00000000`"):
-            store.scenes()
-        store.add_scene(scene())
-    assert store.scenes() == [scene()]

@@ -68,6 +68,8 @@ def store_report(store: Store, encoder: TextEncoder | None, title: str, notify: 
         StoreError: the store cannot be read.
     """
     tiles, scenes = store.count(), store.scenes()
+    for problem in store.damaged_scenes().values():
+        notify(f"the report leaves a scene out: {problem}")
     if not tiles:
         raise InputError(f"{store.path} has no tiles to report on; run `geocmer tile SCENE`")
     built = store.encoder
