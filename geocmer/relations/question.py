@@ -169,10 +169,12 @@ def answer_question(
     if query.clauses:
         return _answer_relations(store, encoder, question, query, options, calibration, notify)
     vector, likelihood = question_vector(store, encoder, question, query, calibration, notify)
+    least = options.least
     answer = nearest_tiles(
         store, vector, filter=options.filter, k=options.k, keep=options.keep,
         category_offsets=_category_offsets(store, encoder, query, options.category_prior),
-        index=_index(store, encoder, notify) if options.approximate else None, likelihood=likelihood, **options.least,
+        index=_index(store, encoder, notify) if options.approximate else None, likelihood=likelihood,
+        min_score=least["min_score"], min_probability=least["min_probability"],
     )  # fmt: skip
     if likelihood is not None:
         likeliest = partial(nearest_tiles, store, filter=options.filter, likelihood=likelihood)
