@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -13,6 +14,10 @@ from ..errors import InputError
 from .address import SceneAddress
 from .origins import require_known_origins, trusts_sources
 from .remote_raster import RasterSource, inspect_raster
+
+MAX_DECODE_THREADS = 4
+"""Threads that decode the blocks of one read of a file, where there are as many processors: a row of tiles is some
+blocks, and more threads than these wait for each other."""
 
 
 def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> tuple[RasterSource, Any]:
@@ -37,9 +42,12 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
     source = inspect_raster(address, trust_sources or trusts_sources(address))
     if of_store:
         require_known_origins(address, source.origins)
+    options = dict(source.options)
+    if not address.remote and not os.environ.get("GDAL_NUM_THREADS"):  # from a server GDAL would ask block by block
+        options["GDAL_NUM_THREADS"] = str(min(MAX_DECODE_THREADS, os.cpu_count() or 1))
     try:
         # rasterio's own session would look for credentials, which GDAL does by itself
-        with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **source.options):
+        with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(address.gdal_name, driver=source.driver)
     except RasterioError as error:

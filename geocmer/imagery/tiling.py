@@ -116,13 +116,14 @@ class TileReader:
         for block in blocks:
             row, first, valid = block.row, block.columns[0], block.valid
             shown: NDArray[np.uint8] | None = None  # of the whole block, once one of its tiles is made
+            whole = bool(valid.all())
             outlines = self._outlines(row, block.columns, valid.shape)
             for col, outlined in zip(block.columns, outlines, strict=True):
                 inside = slice(col - first, col - first + size)
                 part = valid[:, inside]
-                share = float(np.count_nonzero(part)) / size**2
+                share = float(part.size if whole else np.count_nonzero(part)) / size**2
                 outline = self._keep(share, outlined)
-                coverage.add(row, col, part, outline is not None)
+                coverage.add(row, col, part, whole, outline is not None)
                 if outline is not None:
                     name = name_of(row, col)
                     if not self._skip(name):
@@ -240,14 +241,17 @@ class _CoverageCounter:
         shape = tuple(len(edges) - 1 for edges in self._cell_edges)
         self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
 
-    def add(self, row: int, col: int, valid: NDArray[np.bool_], made: bool) -> None:
+    def add(self, row: int, col: int, valid: NDArray[np.bool_], whole: bool, made: bool) -> None:
         ends = [
             np.searchsorted(edges, (start, start + length))
             for edges, start, length in zip(self._cell_edges, (row, col), valid.shape, strict=True)
         ]
         at = [slice(first, last) for first, last in ends]
-        if all(last - first == 1 for first, last in ends):  # no other tile overlaps: one cell
-            counts: Any = np.count_nonzero(valid)
+        if whole:
+            down, across = (np.diff(edges[a : b + 1]) for edges, (a, b) in zip(self._cell_edges, ends, strict=True))
+            counts: Any = np.outer(down, across)
+        elif all(last - first == 1 for first, last in ends):  # no other tile overlaps: one cell
+            counts = np.count_nonzero(valid)
         else:
             counts = valid.astype(np.int64)
             for axis, start in enumerate((row, col)):

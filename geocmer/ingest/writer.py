@@ -158,7 +158,8 @@ def encode_thumbnail(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> byt
 
     whole = bool(valid.all())
     image = Image.fromarray(pixels if whole else np.dstack([pixels, np.where(valid, np.uint8(255), np.uint8(0))]))
-    image.thumbnail((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS))
+    # Hamming's filter is half as wide as the bicubic one, and as sharp where pictures become smaller
+    image.thumbnail((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS), Image.Resampling.HAMMING)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG" if whole else "WEBP", quality=80)
     return buffer.getvalue()

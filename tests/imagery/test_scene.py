@@ -141,6 +141,22 @@ def test_looking_values_up_gives_what_computing_gives(dtype: str, low: float, sp
     assert np.array_equal(stretch.apply(array[:, ::2, 1:], valid[::2, 1:]), stretch.apply(array, valid)[:, ::2, 1:])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
+@pytest.mark.parametrize("width", [50_000, 700])
+def test_a_stretch_in_parts_is_the_stretch_of_all_with_the_bands_of_a_pixel_together(dtype: str, width: int) -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 120, (3, 90, width)).astype(dtype)
+    valid = rng.random((90, width)) < 0.9
+    if dtype == "float32":
+        array[:, ~valid] = rng.choice(np.array([np.nan, np.inf, -np.inf], dtype), (3, int((~valid).sum())))
+    low, high = np.array([3.0, 10.0, 90.0])[:, None, None], np.array([100.0, 10.0, 20.0])[:, None, None]
+    share = (np.where(valid, array, 0).astype(float) - low) / np.where(high == low, 1, high - low)
+    expected = np.where(valid, np.rint(np.clip(share * 255, 0, 255)), 0)
+    shown = Stretch(tuple(low.ravel()), tuple(high.ravel())).apply(array, valid)
+    assert np.array_equal(shown, expected)
+    assert shown.transpose(1, 2, 0).flags.c_contiguous
+
+
 def test_a_flat_scene_is_black_and_a_scene_of_nothing_is_refused(tmp_path: Path) -> None:
     with Scene.open(raster(tmp_path / "flat.tif", np.full((3, 5, 5), 7, "uint8"))) as scene:
         assert (scene.stretch().apply(*scene.read(Window(0, 0, 5, 5))) == 0).all()
