@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from typer.core import TyperCommand
@@ -15,7 +16,8 @@ _RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
 class Command(TyperCommand):
     """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all.
 
-    It takes `--storage-option` after its name too, where people write it; the option is one of `geocmer` itself.
+    It takes `--storage-option` after its name too, where people write it; the option is one of `geocmer` itself. Where
+    it takes `--model`, it takes `--weights` beside it.
 
     Attributes:
         help_words: what its help lists, as the formats that there are; collected when somebody reads it.
@@ -23,6 +25,16 @@ class Command(TyperCommand):
 
     help_words: Mapping[str, Callable[[], str]] = {}
     _help: str | None = None
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        for at, parameter in enumerate(self.params):
+            if parameter.name == "model":
+                weights: Any = copy(parameter)
+                weights.name, weights.opts, weights.metavar = "weights", ["--weights"], "FILE"
+                weights.help = "Weights of the open_clip architecture that --model names, as RemoteCLIP-ViT-B-32.pt."
+                self.params.insert(at + 1, weights)
+                break
 
     def _read_help(self) -> str | None:
         text = self._help
@@ -36,10 +48,10 @@ class Command(TyperCommand):
     help = property(_read_help, _set_help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Join the four numbers of a box, and refuse empty values.
+        """Join the four numbers of a box, and a model with its weights; refuse empty values.
 
         Raises:
-            InputError: an option has an empty value, or bytes that are no UTF-8.
+            InputError: an option has an empty value, or bytes that are no UTF-8; weights without an architecture.
         """
         from geocmer.errors import InputError
 
@@ -51,7 +63,12 @@ class Command(TyperCommand):
             raise InputError(f"{name} is empty, as an unset variable would be; give a value, or leave the option out")
         args, options = _without_storage_options(args)
         use_storage_options(options)
-        return super().parse_args(ctx, list(_addressed_ray(list(_joined_boxes(args)))))
+        rest: list[str] = super().parse_args(ctx, list(_addressed_ray(list(_joined_boxes(args)))))
+        if (weights := ctx.params.pop("weights", None)) is not None:
+            from geocmer.models.families import with_weights
+
+            ctx.params["model"] = with_weights(ctx.params["model"], weights)
+        return rest
 
     def _empty(self, ctx: Any, args: list[str]) -> Iterator[str]:
         valued = {

@@ -85,7 +85,7 @@ class Backbone:
     """Two frozen towers with their preprocessing.
 
     Attributes:
-        spec: name of the towers, as given to `load`.
+        spec: name of the towers, as given to `load`; a file or folder in it is absolute.
         size: side of the square input, pixels.
         aligned: whether the two towers share one embedding space (a CLIP); the bundled pair does not.
     """
@@ -106,8 +106,9 @@ class Backbone:
         Raises:
             ModelError: unknown name, missing package or file, or no network for a hub model.
         """
-        chosen = choose_device(device)
-        loaded = cls(spec, family_of(spec).load(spec, chosen), chosen)
+        chosen, family = choose_device(device), family_of(spec)
+        spec = family.identity(spec)
+        loaded = cls(spec, family.load(spec, chosen), chosen)
         remember(spec)
         return loaded
 

@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .families import known_forms
+from .families import is_weights_file, known_forms
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -116,7 +117,12 @@ def _load(spec: str) -> tuple[Any, Any]:
         raise ModelError(f"unknown model {spec!r}; {hint}")
     if not hub and not tag:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none are published"
-        raise ModelError(f"model {spec!r} names no weights; write {name}/TAG, where TAG is one of: {tags}")
+        raise ModelError(
+            f"model {spec!r} names no weights; write {name}/TAG, where TAG is one of: {tags}, or a file of weights"
+        )
+    from_file = is_weights_file(tag)
+    if from_file and not Path(tag).is_file():
+        raise ModelError(f"the weights {tag} of {name} are not there; name the file where it lies now")
     try:
         with _no_remote_code():
             model = open_clip.create_model(name, pretrained=tag or None, require_pretrained=True)
@@ -124,7 +130,9 @@ def _load(spec: str) -> tuple[Any, Any]:
     except Exception as error:  # open_clip, the hub and its HTTP client raise many unrelated types
         reason = str(error).strip().split("\n")[0][:160]
         hint = "check the folder"
-        if not spec.startswith("local-dir:"):
+        if from_file:
+            hint = f"the file must hold the weights of {name} and nothing else: pickled objects are not run"
+        elif not spec.startswith("local-dir:"):
             hint = "check the name and the network (without one, only downloaded models load), or use local-dir:PATH"
         raise ModelError(f"model {spec!r} cannot be loaded ({reason}); {hint}") from error
     return model, tokenizer
