@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
+from ..geometry.merge import touching_pairs
 from ..store.schema import extents
 
 TRAIN, VAL, BUFFER = "train", "val", "buffer"
 """The parts. A buffer tile overlaps or touches a validation tile and belongs to neither split."""
-
-_TOUCH_DEGREES = 1e-6
-"""Footprints at this distance touch, about 0.1 m: those of neighbours are projected and meet up to rounding."""
 
 _MIN_BLOCK_TILES, _MAX_BLOCK_TILES = 9, 400
 """Limits of a block: with smaller ones most tiles are buffers, with larger ones validation is a single place."""
@@ -47,7 +43,7 @@ def split(footprints: NDArray[np.object_], share: float = 0.2, seed: int = 0) ->
         part[blocks[index]] = VAL
         taken += len(blocks[index])
     others = np.flatnonzero(part == TRAIN)
-    touching = _touching(footprints[others], footprints[part == VAL])
+    touching, _ = touching_pairs(footprints[others], footprints[part == VAL])
     part[others[touching]] = BUFFER
     return part
 
@@ -80,19 +76,9 @@ def spatial_folds(
     for number in range(count):
         inside, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         apart = np.ones(len(others), bool)
-        apart[_touching(footprints[others], footprints[inside])] = False
+        apart[touching_pairs(footprints[others], footprints[inside])[0]] = False
         divided.append((others[apart], inside))
     return divided
-
-
-def _touching(footprints: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.intp]:
-    """Find the footprints that overlap or touch any of `others`, across the antimeridian too."""
-    tree = shapely.STRtree(footprints)
-    found = []
-    for turn in (-360.0, 0.0, 360.0):  # 180 and -180 degrees are one meridian
-        shifted = shapely.transform(others, partial(np.add, (turn, 0.0)))
-        found.append(tree.query(shifted, predicate="dwithin", distance=_TOUCH_DEGREES)[1])
-    return np.unique(np.concatenate(found))
 
 
 def _centers(footprints: NDArray[np.object_]) -> NDArray[np.float64]:

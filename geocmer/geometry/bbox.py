@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -58,6 +59,14 @@ class BBox:
                 f"box {text!r} is not four numbers; write west,south,east,north, for instance -79,35,-78,36"
             ) from error
         return cls(west, south, east, north)
+
+    @classmethod
+    def around(cls, bounds: Sequence[float], margin: float = 0.0) -> Self:
+        """Make the box around west, south, east, north with a margin in degrees, but for what leaves the Earth."""
+        west, south, east, north = bounds
+        return cls(
+            max(west - margin, -180.0), max(south - margin, -90.0), min(east + margin, 180.0), min(north + margin, 90.0)
+        )
 
     def parts(self) -> tuple[BBox, ...]:
         """Split at the antimeridian: the box itself, or its two halves."""

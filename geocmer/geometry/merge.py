@@ -31,14 +31,7 @@ def merge_footprints(footprints: NDArray[np.object_]) -> tuple[NDArray[np.intp],
     if not n:
         return np.empty(0, np.intp), np.empty(0, object)
     simple = shapely.simplify(footprints, _SIMPLE_DEGREES)
-    pairs = [shapely.STRtree(simple).query(simple, predicate="dwithin", distance=TOUCH_DEGREES)]
-    west, _, east, _ = shapely.bounds(simple).T
-    at_west, at_east = np.flatnonzero(west <= TOUCH_DEGREES - 180), np.flatnonzero(east >= 180 - TOUCH_DEGREES)
-    if len(at_west) and len(at_east):  # 180 and -180 degrees are one meridian
-        turned = shapely.transform(simple[at_west], partial(np.add, (360.0, 0.0)))
-        found = shapely.STRtree(simple[at_east]).query(turned, predicate="dwithin", distance=TOUCH_DEGREES)
-        pairs.append(np.array([at_west[found[0]], at_east[found[1]]]))
-    count, group = _components(np.concatenate(pairs, axis=1), n)
+    count, group = _components(touching_pairs(simple, simple), n)
     order = np.argsort(group, kind="stable")
     starts = [*np.searchsorted(group[order], np.arange(count)), n]
     alone = np.diff(starts) == 1
@@ -49,6 +42,31 @@ def merge_footprints(footprints: NDArray[np.object_]) -> tuple[NDArray[np.intp],
     for number in np.flatnonzero(~alone):
         merged[number] = shapely.union_all(simple[order[starts[number] : starts[number + 1]]])
     return group, merged
+
+
+def touching_pairs(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.intp]:
+    """Find the pairs of footprints and others that overlap or touch, across the antimeridian too.
+
+    Args:
+        first: (n,) in WGS84.
+        second: (m,) likewise.
+
+    Returns:
+        Rows of the first and of the second, (2, pairs).
+    """
+    tree = shapely.STRtree(second)
+    west, _, east, _ = shapely.bounds(first).reshape(-1, 4).T
+    pairs = []
+    # 180 and -180 degrees are one meridian: what reaches it is looked for on its other side too.
+    for turn, some in (
+        (0.0, west <= east),
+        (360.0, west <= TOUCH_DEGREES - 180),
+        (-360.0, east >= 180 - TOUCH_DEGREES),
+    ):
+        turned = shapely.transform(first[some], partial(np.add, (turn, 0.0)))
+        rows, others = tree.query(turned, predicate="dwithin", distance=TOUCH_DEGREES)
+        pairs.append([np.flatnonzero(some)[rows], others])
+    return np.concatenate(pairs, axis=1)
 
 
 def geodesic_areas(polygons: NDArray[np.object_]) -> Float64s:

@@ -17,9 +17,10 @@ from shapely.geometry.base import BaseGeometry
 
 from ..errors import InputError
 from .bbox import WGS84, BBox
-from .region_reader import read_file, read_geojson, read_wkt, shorten
+from .region_reader import read_file, read_geojson, read_wkt
 from .reproject import polygon_to_wgs84
 from .surroundings import surroundings
+from .vector_file import shorten, valid_polygons
 
 _WKT = re.compile(r"SRID\s*=|(?:CURVE)?POLYGON|MULTI|POINT|LINESTRING|LINEARRING|GEOMETRYCOLLECTION", re.IGNORECASE)
 
@@ -88,7 +89,7 @@ class Region:
             _check_coordinates(found, crs, source)
             around: Any = shapely.union_all(surroundings(found, crs, within))
             return cls(cast("Polygon | MultiPolygon", around), source)
-        polygons = _polygons(geometries)
+        polygons = valid_polygons(geometries)
         if not polygons:
             raise InputError(f"region {source} holds no polygon with an area; give an area, not points or lines")
         _check_coordinates(polygons, crs, source)
@@ -110,24 +111,7 @@ class Region:
 
     def boxes(self) -> tuple[BBox, ...]:
         """Bound each part by a box, for coarse filters."""
-        bounds = np.clip(shapely.bounds(shapely.get_parts(self.geometry)), (-180, -90, -180, -90), (180, 90, 180, 90))
-        return tuple(BBox(*map(float, b)) for b in bounds)
-
-
-def _polygons(geometries: list[BaseGeometry | None]) -> list[Polygon]:
-    """Take the valid polygons that have an area, those within collections too."""
-    found: Any = [g for g in geometries if g is not None and not g.is_empty]
-    parts = np.asarray(shapely.get_parts(found), dtype=object)
-    while (shapely.get_type_id(parts) > 3).any():  # collections within collections
-        parts = shapely.get_parts(parts)
-    areas = shapely.force_2d(parts[shapely.get_type_id(parts) == 3])
-    if not np.isfinite(shapely.get_coordinates(areas)).all():
-        return list(areas)  # refused by `_check_coordinates`
-    valid = shapely.get_parts(shapely.make_valid(areas))
-    while (shapely.get_type_id(valid) > 3).any():
-        valid = shapely.get_parts(valid)
-    valid = valid[shapely.get_type_id(valid) == 3]
-    return list(valid[shapely.area(valid) > 0])
+        return tuple(BBox.around(bounds) for bounds in shapely.bounds(shapely.get_parts(self.geometry)).tolist())
 
 
 def _check_coordinates(geometries: Sequence[BaseGeometry], crs: CRS, source: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,14 @@ import shapely
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
-from ..errors import CRSError, InputError
+from ..errors import InputError
 from .bbox import WGS84
+from .vector_file import crs_of, read_frame, reason_of, shorten
 
 MAX_NESTED = 64
 """Collections within each other: GEOS reads them one within the other, on the stack."""
-_MAX_SHOWN = 60
 
 Geometries = tuple[list[BaseGeometry | None], CRS]
-
-
-def shorten(text: str) -> str:
-    """Cut a text so that it can stand in a message."""
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
 def read_geojson(text: str) -> Geometries:
@@ -46,7 +41,7 @@ def read_geojson(text: str) -> Geometries:
     except RecursionError as error:
         raise InputError("region is GeoJSON nested too deeply; give a polygon") from error
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
-        raise InputError(f"region is not valid GeoJSON ({_reason(error)}); give a polygon") from error
+        raise InputError(f"region is not valid GeoJSON ({reason_of(error)}); give a polygon") from error
     return geometries, _crs(name, "given as GeoJSON text") if name else WGS84
 
 
@@ -63,7 +58,7 @@ def read_wkt(text: str) -> Geometries:
         with np.errstate(all="ignore"):  # infinities are refused by name
             geometry = shapely.from_wkt(wkt)
     except shapely.errors.ShapelyError as error:
-        raise InputError(f"region is not valid WKT ({_reason(error)}); write POLYGON((lon lat, ...))") from error
+        raise InputError(f"region is not valid WKT ({reason_of(error)}); write POLYGON((lon lat, ...))") from error
     if not srid:
         return [geometry], WGS84
     name, _, code = srid.partition("=")
@@ -79,35 +74,15 @@ def read_file(path: str | Path, layer: str | None = None) -> Geometries:
         InputError: it cannot be read, or it is not clear which layer is meant.
         CRSError: it has no CRS.
     """
-    import geopandas
-
     file, selected = _split(str(path))
+    name = f"region file {shorten(str(file))}"
     layer = layer or selected.pop("layer", [None])[0]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pyogrio's speak of its own parameters
-            if file.suffix.lower() in (".parquet", ".geoparquet"):
-                frame = geopandas.read_parquet(file)
-            else:
-                frame = geopandas.read_file(file, layer=_layer(file, layer), **_csv_options(file))
-    except InputError:
-        raise
-    except Exception as error:  # pyogrio, pyarrow and GDAL raise their own unrelated types
-        raise InputError(
-            f"region file {shorten(str(file))} cannot be read ({_reason(error)}); give a vector file of polygons"
-        ) from error
-    for name, values in selected.items():
-        frame = frame[_selected(frame, name, values, file)]
+    frame = read_frame(file, name, lambda layers: _layer(layers, layer, name), "give a vector file of polygons")
+    for column, values in selected.items():
+        frame = frame[_selected(frame, column, values, name)]
     if not hasattr(frame, "geometry") or not hasattr(frame, "crs"):
-        raise InputError(f"region file {shorten(str(file))} has no geometries; give a vector file of polygons")
-    crs = frame.crs
-    if crs is None and file.suffix.lower() == ".csv":
-        crs = WGS84  # as this tool and RFC 7946 write it; `Region` refuses what are no degrees
-    if crs is None:
-        raise CRSError(
-            f"region file {shorten(str(file))} has no CRS; assign one, for instance with ogr2ogr -a_srs EPSG:4326"
-        )
-    return list(frame.geometry), CRS.from_user_input(crs)
+        raise InputError(f"{name} has no geometries; give a vector file of polygons")
+    return list(frame.geometry), crs_of(frame, file, name)
 
 
 def _split(text: str) -> tuple[Path, dict[str, list[str]]]:
@@ -138,60 +113,45 @@ def _split(text: str) -> tuple[Path, dict[str, list[str]]]:
     )
 
 
-def _layer(file: Path, layer: str | None) -> str | None:
+def _layer(layers: Mapping[str, str], layer: str | None, name: str) -> str | None:
     """The layer to read.
 
     Raises:
         InputError: there are several with polygons, or none has this name.
     """
-    import pyogrio
-
-    layers = {str(name): str(kind or "") for name, kind in pyogrio.list_layers(file)}
     names = ", ".join(map(repr, layers))
     if layer is not None:
         if layer not in layers:
-            raise InputError(f"region file {shorten(str(file))} has no layer {layer!r}; it has {shorten(names)}")
+            raise InputError(f"{name} has no layer {layer!r}; it has {shorten(names)}")
         return layer
     if len(layers) < 2:
         return None
-    areas = [name for name, kind in layers.items() if "Polygon" in kind]
+    areas = [one for one, kind in layers.items() if "Polygon" in kind]
     if len(areas) != 1:
-        raise InputError(
-            f"region file {shorten(str(file))} has several layers: {shorten(names)}; write FILE#layer=NAME"
-        )
+        raise InputError(f"{name} has several layers: {shorten(names)}; write FILE#layer=NAME")
     return areas[0]
 
 
-def _selected(frame: Any, name: str, values: list[str], file: Path) -> Any:
+def _selected(frame: Any, column: str, values: list[str], name: str) -> Any:
     """Tell which features have one of the values in a column; numbers are compared as numbers.
 
     Raises:
         InputError: there is no such column, or no feature has such a value.
     """
-    columns = [column for column in map(str, frame.columns) if column != frame.geometry.name]
-    if name not in columns:
-        raise InputError(
-            f"region file {shorten(str(file))} has no column {name!r}; it has {shorten(', '.join(columns))}"
-        )
-    column = frame[name]
-    if column.dtype.kind in "iuf":
+    columns = [one for one in map(str, frame.columns) if one != frame.geometry.name]
+    if column not in columns:
+        raise InputError(f"{name} has no column {column!r}; it has {shorten(', '.join(columns))}")
+    cells = frame[column]
+    if cells.dtype.kind in "iuf":
         numbers = [float(value) for value in values if re.fullmatch(r"[+-]?[\d.]+(?:e[+-]?\d+)?", value, re.IGNORECASE)]
-        chosen = column.isin(numbers)
+        chosen = cells.isin(numbers)
     else:
-        chosen = column.astype(str).isin(values)
+        chosen = cells.astype(str).isin(values)
     if not chosen.any():
-        there = sorted(map(str, column.dropna().unique()))
+        there = sorted(map(str, cells.dropna().unique()))
         near = difflib.get_close_matches(values[0], there, 3, 0.6) or there
-        raise InputError(
-            f"region file {shorten(str(file))} has no feature with {name} {values[0]!r}; there is "
-            f"{shorten(', '.join(near))}"
-        )
+        raise InputError(f"{name} has no feature with {column} {values[0]!r}; there is {shorten(', '.join(near))}")
     return chosen
-
-
-def _csv_options(file: Path) -> dict[str, Any]:
-    """What GDAL needs to be told to find WKT in a CSV file."""
-    return {"GEOM_POSSIBLE_NAMES": "WKT,wkt,geometry,geom"} if file.suffix.lower() == ".csv" else {}
 
 
 def _crs(name: str, source: str) -> CRS:
@@ -201,7 +161,3 @@ def _crs(name: str, source: str) -> CRS:
         raise InputError(
             f"region {source} has the unknown CRS {shorten(str(name))!r}; write an EPSG code, for instance SRID=32632"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return shorten((str(error).splitlines() or [type(error).__name__])[0])

@@ -7,7 +7,7 @@ to a ten-thousandth of the distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import shapely
@@ -20,6 +20,7 @@ from .._types import Float64s
 from ..errors import InputError
 from .geodesy import GEOD
 from .reproject import area_within, line_to_wgs84, polygon_to_wgs84
+from .vector_file import simple_parts
 
 MAX_METRES = 2_000_000.0
 """Beyond this a band is so wide that maps of its pieces are no longer true."""
@@ -29,7 +30,7 @@ _STEP_DEGREES = 0.05
 _PIECE_METRES = 20_000.0
 
 
-def surroundings(geometries: Iterable[BaseGeometry], crs: CRS, metres: float) -> list[BaseGeometry]:
+def surroundings(geometries: Sequence[BaseGeometry], crs: CRS, metres: float) -> list[BaseGeometry]:
     """Draw what lies within a distance of points, lines and polygons: areas in WGS84, cut at the antimeridian.
 
     Raises:
@@ -41,7 +42,7 @@ def surroundings(geometries: Iterable[BaseGeometry], crs: CRS, metres: float) ->
             f"a distance of {metres:g} m cannot be drawn; give one above 0 and up to {MAX_METRES / 1000:g} km"
         )
     areas: list[BaseGeometry] = []
-    for part in _simple_parts(geometries):
+    for part in shapely.force_2d(simple_parts(geometries)):
         if isinstance(part, Polygon):
             area = polygon_to_wgs84(part, crs)
             areas.append(area)
@@ -50,13 +51,6 @@ def surroundings(geometries: Iterable[BaseGeometry], crs: CRS, metres: float) ->
             lines = [line_to_wgs84(shapely.get_coordinates(part), crs)]
         areas += [_band(piece, metres) for line in lines for piece in _pieces(line)]
     return areas
-
-
-def _simple_parts(geometries: Iterable[BaseGeometry]) -> Iterator[BaseGeometry]:
-    parts = np.array(list(geometries), dtype=object)
-    while (shapely.get_type_id(parts) > 3).any():  # collections within collections
-        parts = shapely.get_parts(parts)
-    yield from shapely.force_2d(parts)
 
 
 def _pieces(lonlat: Float64s) -> Iterator[Float64s]:

@@ -11,13 +11,14 @@ from typing import Any, Self
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.transform import from_gcps
 from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError
 from ..geometry.footprint import footprint, footprints_of_row, to_wgs84
+from ..geometry.geodesy import GEOD
 from .address import SceneAddress
 
 MAX_GCP_RESIDUAL_PIXELS = 5.0
@@ -131,7 +132,7 @@ class Georeference:
         )
         if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
             return float("nan"), float("nan")
-        _, _, metres = _GEOD.inv([lon[0], lon[2]], [lat[0], lat[2]], [lon[1], lon[3]], [lat[1], lat[3]])
+        _, _, metres = GEOD.inv([lon[0], lon[2]], [lat[0], lat[2]], [lon[1], lon[3]], [lat[1], lat[3]])
         return float(metres[0]), float(metres[1])
 
     def gsd(self, column: float, row: float) -> float:
@@ -140,7 +141,7 @@ class Georeference:
             pixel = self.footprint(self.transform @ Affine.translation(column - 0.5, row - 0.5), 1, 1)
         except CRSError:
             return float("nan")
-        area, _ = _GEOD.geometry_area_perimeter(pixel)
+        area, _ = GEOD.geometry_area_perimeter(pixel)
         return float(abs(area) ** 0.5)
 
     @cached_property
@@ -285,6 +286,3 @@ def _fit_gcps(path: SceneAddress, points: Any) -> Affine:
         )
     transform: Affine = from_gcps(points)
     return transform
-
-
-_GEOD = Geod(ellps="WGS84")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pyproj import Geod
 
 from .._files import hash_file, is_file
 from .._types import Progress
 from ..errors import InputError
 from ..geometry.bbox import WGS84
+from ..geometry.geodesy import GEOD
 from ..imagery.address import SceneAddress
 from ..imagery.remote_raster import remote_hash
 from ..imagery.scene_source import ItemRecord
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 BATCH_ROWS = 4096
 """Rows held at once, whatever the size of the table."""
 MAX_NAMED_ROWS = 10
-_GEOD = Geod(ellps="WGS84")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class _RowWriter:
 
     def gsd(self, shape: Any) -> float:
         """Compute the ground resolution of a picture of a footprint, metres."""
-        area, _ = _GEOD.geometry_area_perimeter(shape)
+        area, _ = GEOD.geometry_area_perimeter(shape)
         return float(abs(area) ** 0.5) / self._size
 
     def tables(self, batches: Iterator[EmbeddingRows]) -> Iterator[Any]:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Geod
+from pyproj import CRS
 from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError, InputError
 from ..geometry.bbox import WGS84
 from ..geometry.footprint import cut_at_antimeridian, to_wgs84
+from ..geometry.geodesy import GEOD
 from ..geometry.reproject import polygon_to_wgs84
 from ..imagery.acquisition import parse_time
 from ..imagery.georeference import earth_crs
@@ -28,7 +29,6 @@ TIME_COLUMNS = ("datetime", "timestamp", "acquired", "start_datetime", "date", "
 LON_COLUMNS, LAT_COLUMNS = ("lon", "longitude", "centre_lon", "x"), ("lat", "latitude", "centre_lat", "y")
 MIN_SCALAR_COLUMNS = 16
 """Numbered columns that are a vector: `A00` to `A63`, `emb_0` to `emb_127`."""
-_GEOD = Geod(ellps="WGS84")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class EmbeddingTable:
             raise InputError("its point is not on the Earth")
         turns = [45.0, 135.0, 225.0, 315.0]
         half = self._width / 2**0.5
-        lons, lats, _ = _GEOD.fwd([lon] * 4, [lat] * 4, turns, [half] * 4)
+        lons, lats, _ = GEOD.fwd([lon] * 4, [lat] * 4, turns, [half] * 4)
         unwrapped = [lon + (value - lon + 180) % 360 - 180 for value in lons]
         return cut_at_antimeridian(Polygon(list(zip(unwrapped, lats, strict=True))))
 

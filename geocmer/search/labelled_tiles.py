@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..geometry.bbox import BBox
+from ..geometry.merge import touching_pairs
 from ..store.filter import EVERY_TILE, Filter
 from ..store.scan import matches
 from ..store.snapshot import Snapshot
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 COVERED = 0.5
 """A mark speaks of a tile if it covers this share of it, or this share of it lies in the tile."""
-TOUCH_DEGREES = 1e-6
-"""A drawn tile at this distance from a mark, or nearer, may be spoken of too."""
-
+POINT_MARGIN = 1e-6
+"""Degrees around all marks in which tiles are looked for: a box around a single point would have no area."""
 Marks: TypeAlias = dict[str, bool]
 
 
@@ -84,7 +83,8 @@ def _marks_on_ground(snapshot: Snapshot, labels: Labels, notify: Callable[[str],
         return marks
     shapes, shows = labels.shapes[drawn], labels.shows[drawn]
     unsure = 0
-    for _, batch in matches(snapshot, _around(shapes), ("id", "geometry")):
+    around = Filter(BBox.around(shapely.total_bounds(shapes).tolist(), POINT_MARGIN))
+    for _, batch in matches(snapshot, around, ("id", "geometry")):
         tiles = shapely.from_wkb(batch["geometry"].to_numpy(zero_copy_only=False))
         names = batch["id"].to_pylist()
         at, which = shapely.STRtree(shapes).query(tiles, predicate="intersects")
@@ -110,20 +110,11 @@ def _speaks_of(shapes: NDArray[np.object_], tiles: NDArray[np.object_]) -> NDArr
     return covered | within
 
 
-def _around(shapes: NDArray[np.object_]) -> Filter:
-    west, south, east, north = shapely.total_bounds(shapes)
-    if not (west < east and south < north):  # a single point
-        west, south, east, north = west - 1e-6, max(south - 1e-6, -90), east + 1e-6, min(north + 1e-6, 90)
-    return Filter(region=BBox(float(west), float(south), float(east), float(north)))
-
-
 def _draw(
     snapshot: Snapshot, count: int, places: NDArray[np.object_], labels: Labels, marked: set[str], seed: int
 ) -> list[str]:
     """Draw the ids of embedded tiles that touch neither a marked tile nor a mark."""
     marks = np.concatenate([places, labels.shapes[labels.ids == ""]])
-    turned = [shapely.transform(marks, partial(np.add, (turn, 0.0))) for turn in (-360.0, 0.0, 360.0)]
-    tree = shapely.STRtree(np.concatenate(turned))  # 180 and -180 degrees are one meridian
     ids = np.concatenate([np.empty(0, "S32"), *(_names(batch) for _, batch in matches(snapshot, EVERY_TILE, ("id",)))])
     rng = np.random.default_rng(seed)
     chosen: list[str] = []
@@ -131,7 +122,7 @@ def _draw(
     for start in range(0, len(ids), max(count, 1000)):
         some = [name.decode() for name in ids[order[start : start + max(count, 1000)]]]
         _, shapes, names = _read(snapshot, [name for name in some if name not in marked])
-        near = set(tree.query(shapes, predicate="dwithin", distance=TOUCH_DEGREES)[0].tolist())
+        near = set(touching_pairs(shapes, marks)[0].tolist())
         chosen += [name for number, name in enumerate(names) if number not in near]
         if len(chosen) >= count:
             break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..errors import CRSError, InputError
+from ..errors import InputError
 from ..geometry.bbox import WGS84
 from ..geometry.reproject import polygon_to_wgs84
+from ..geometry.vector_file import crs_of, read_frame, reason_of, valid_polygons
 
 COLUMN = "label"
 """Where the marks are looked for."""
@@ -59,7 +59,7 @@ def read_labels(path: str | Path, name: str, column: str | None = None, yes: Seq
     path = Path(path)
     if not path.exists():
         raise InputError(f"label file {path} is not there; give a vector file, or hits that were marked yes or no")
-    frame = _read(path)
+    frame = _read(path, f"label file {path}")
     ids = np.array([value if _TILE_ID.fullmatch(value) else "" for value in _texts(frame, "id")], "<U32")
     marks = _marks(path, frame, ids, name, column, yes)
     marked = np.array([mark is not None for mark in marks], bool)
@@ -70,36 +70,19 @@ def read_labels(path: str | Path, name: str, column: str | None = None, yes: Seq
     return Labels(ids[usable], shapes[usable], np.array([bool(mark) for mark in marks], bool)[usable])
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, name: str) -> Any:
     """Read a file into a data frame, with geometry or without."""
-    import geopandas
+    hint = "give a vector file, or hits that were marked yes or no"
+    if path.suffix.lower() not in _LINES:
+        # in what geocmer writes the hits stand before the lines to their partners and the styles
+        return read_frame(path, name, lambda layers: next(iter(layers), None), hint)
     import pandas as pd
 
-    suffix = path.suffix.lower()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pyogrio's speak of its own parameters
-            if suffix in _LINES:
-                lines = path.read_text("utf-8").split("\n")
-                return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
-            if suffix in (".parquet", ".geoparquet"):
-                return geopandas.read_parquet(path)
-            options = {"GEOM_POSSIBLE_NAMES": "WKT,wkt,geometry,geom"} if suffix == ".csv" else {}
-            layer = None if suffix == ".csv" else _first_layer(path)
-            return geopandas.read_file(path, layer=layer, **options)
-    except Exception as error:  # pyogrio, pyarrow and GDAL raise their own unrelated types
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise InputError(
-            f"label file {path} cannot be read ({reason}); give a vector file, or hits that were marked yes or no"
-        ) from error
-
-
-def _first_layer(path: Path) -> str | None:
-    """Name the first layer: in what geocmer writes the hits stand before the lines to their partners and the styles."""
-    import pyogrio
-
-    layers = pyogrio.list_layers(path)
-    return str(layers[0][0]) if len(layers) > 1 else None
+        lines = path.read_text("utf-8").split("\n")
+        return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{name} cannot be read ({reason_of(error)}); {hint}") from error
 
 
 def _texts(frame: Any, column: str) -> list[str]:
@@ -142,20 +125,15 @@ def _shapes(path: Path, frame: Any, wanted: NDArray[np.bool_]) -> NDArray[np.obj
         return shapes
     if not hasattr(frame, "geometry") or not hasattr(frame, "crs"):
         raise InputError(f"{path} has rows with neither a tile's id nor a geometry; keep the column id of the hits")
-    crs = frame.crs
-    if crs is None and path.suffix.lower() == ".csv":
-        crs = WGS84
-    if crs is None:
-        raise CRSError(f"label file {path} has no CRS; assign one, for instance with ogr2ogr -a_srs EPSG:4326")
+    crs = crs_of(frame, path, f"label file {path}")
     frame = frame.set_crs(crs) if frame.crs is None else frame
     plain = frame.geometry.to_crs(WGS84)  # points and lines; the edges of areas are followed
     for row in np.flatnonzero(wanted):
-        shape = shapely.force_2d(frame.geometry.iloc[row])
+        shape = frame.geometry.iloc[row]
         if shape is None or shape.is_empty:
             continue
         if shape.geom_type in ("Polygon", "MultiPolygon"):
-            parts = shapely.get_parts(shapely.make_valid(shape))
-            areas = [polygon_to_wgs84(part, frame.crs) for part in parts if part.geom_type == "Polygon" and part.area]
+            areas = [polygon_to_wgs84(part, crs) for part in valid_polygons([shape])]
             shapes[row] = shapely.union_all(areas) if areas else None
         else:
             shapes[row] = shapely.force_2d(plain.iloc[row])

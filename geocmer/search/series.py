@@ -93,13 +93,7 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
     """
     column = snapshot.require_encoder().column
     lon, lat = place
-    # A box, as a point has no area; at the antimeridian and the poles it may not reach beyond.
-    around = Filter(
-        BBox(
-            max(lon - POINT_MARGIN, -180), max(lat - POINT_MARGIN, -90),
-            min(lon + POINT_MARGIN, 180), min(lat + POINT_MARGIN, 90),
-        )
-    )  # fmt: skip
+    around = Filter(BBox.around((lon, lat, lon, lat), POINT_MARGIN))  # a box, as a point has no area
     nearest: dict[str, tuple[float, str, Moment]] = {}
     undated = unembedded = 0
     names = ("id", "scene_id", "datetime", "gsd", "valid_share", *EXTENT, column)

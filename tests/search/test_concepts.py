@@ -33,7 +33,7 @@ from geocmer.search.concepts import (
     remove_concept,
 )
 from geocmer.search.labelled_tiles import gather_examples
-from geocmer.search.labels import read_labels
+from geocmer.search.labels import Labels, read_labels
 from geocmer.search.tile_probabilities import Detector, tile_probabilities
 from geocmer.store.records import write_record
 from geocmer.store.store import EncoderInfo, Store
@@ -149,6 +149,13 @@ def test_marks_on_the_ground_speak_of_the_tiles_that_they_cover(tmp_path: Path) 
     assert len(drawn) == 30
     assert min(place.distance(shape) for place in drawn for shape in shapes) > 1e-7
     assert any("left out" in note for note in notes), "tiles that are touched and no more"
+
+
+def test_a_single_point_at_the_edge_of_the_map_is_a_place(tmp_path: Path) -> None:
+    """What is looked through for it is a box, which may not leave the Earth."""
+    labels = Labels(np.array([""]), np.array([shapely.Point(180, 50)], object), np.array([True]))
+    with pytest.raises(InputError, match="no mark speaks of a tile"):
+        gather_examples(make_store(tmp_path / "store").snapshot(), labels, 0, lambda _: None)
 
 
 def _teach(store: Store, folder: Path) -> Concept:
