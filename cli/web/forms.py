@@ -14,6 +14,7 @@ from typing import Any, Self
 from starlette.datastructures import QueryParams
 
 from geocmer.errors import InputError
+from geocmer.geometry.region import is_wkt
 
 from .given_pictures import PREFIX, GivenPictures
 
@@ -91,7 +92,7 @@ class SearchForm:
                 raise InputError(f"{tile[:40]!r} is not a tile's id")
         if form.before or form.after:
             form._check_change()
-        if form.region and not form.region.rstrip().endswith(")"):
+        if form.region and not is_wkt(form.region):
             raise InputError(f"region {form.region[:40]!r} is not WKT; draw it on the map, or write POLYGON ((...))")
         return form
 

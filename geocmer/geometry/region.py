@@ -25,6 +25,11 @@ from .vector_file import shorten, valid_polygons
 _WKT = re.compile(r"SRID\s*=|(?:CURVE)?POLYGON|MULTI|POINT|LINESTRING|LINEARRING|GEOMETRYCOLLECTION", re.IGNORECASE)
 
 
+def is_wkt(text: str) -> bool:
+    """Tell whether a text is taken for WKT, and not for the name of a file."""
+    return _WKT.match(text.strip().removeprefix("\ufeff")) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """An area in WGS84, cut at the antimeridian.
@@ -59,7 +64,7 @@ class Region:
         stripped = text.strip().removeprefix("\ufeff")
         if stripped.startswith("{"):
             return cls._of(*read_geojson(stripped), "given as GeoJSON text", within)
-        if _WKT.match(stripped):
+        if is_wkt(stripped):
             return cls._of(*read_wkt(stripped), "given as WKT", within)
         return cls.from_file(stripped, within=within)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,16 @@ _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """What Pillow raises on damaged files, by format."""
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+PICTURE_DRIVERS = ("GTiff", "JPEG", "JP2OpenJPEG", "PNG", "WEBP", "GIF", "BMP")
+"""GDAL's drivers of files that are pictures by themselves and name no other file, as a VRT does."""
+
+
+def read_rgb(path: Path, drivers: Sequence[str] | None = None) -> NDArray[np.uint8]:
     """Read an image file as uint8 RGB (height, width, 3); transparent and invalid pixels are filled from valid ones.
+
+    Args:
+        path: of the file.
+        drivers: of GDAL that may read it; None: all, which is for a person's own files.
 
     Raises:
         InputError: it is missing, damaged, no image, or has no valid pixel.
@@ -46,7 +55,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         pixels = None if is_tiff else _read_with_pillow(path)
     except _READ_ERRORS as error:
         raise InputError(f"{path} is not a readable image ({error}); give a JPEG, PNG or GeoTIFF") from error
-    return _read_with_gdal(path) if pixels is None else pixels
+    return _read_with_gdal(path, drivers) if pixels is None else pixels
 
 
 def _read_with_pillow(path: Path) -> NDArray[np.uint8] | None:
@@ -71,7 +80,7 @@ def _read_with_pillow(path: Path) -> NDArray[np.uint8] | None:
         return np.asarray(upright.convert("RGB"))
 
 
-def _read_with_gdal(path: Path) -> NDArray[np.uint8]:
+def _read_with_gdal(path: Path, drivers: Sequence[str] | None) -> NDArray[np.uint8]:
     import rasterio
     from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 
@@ -79,7 +88,8 @@ def _read_with_gdal(path: Path) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             for kind in (NotGeoreferencedWarning, NodataShadowWarning):
                 warnings.simplefilter("ignore", kind)
-            with rasterio.open(path) as dataset:
+            # not `rasterio.open`, which takes one driver at the most
+            with rasterio.Env(), rasterio.DatasetReader(path, driver=drivers) as dataset:
                 array, valid = _read_bands(path, dataset)
     except RasterioError as error:
         reason = str(error.__cause__ or error).split("\n", 1)[0]

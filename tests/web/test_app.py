@@ -313,13 +313,14 @@ def test_a_picture_of_ones_own_asks_too(visit: Visits, served: Served, tmp_path:
     page.complaints[:] = [line for line in page.complaints if "400" not in line]  # the browser notes a refused request
 
 
+@pytest.mark.parametrize("behind", ["", "#layer=(area)"])
 @pytest.mark.parametrize("asked", ["like=", "more=", "less=", "like=picture-", "like=picture-../", "q=lake&region="])
-def test_a_browser_names_no_file(served: Served, tmp_path: Path, asked: str) -> None:
+def test_a_browser_names_no_file(served: Served, tmp_path: Path, asked: str, behind: str) -> None:
     """What a page may ask with opens no file of the machine, whatever is in it."""
     area = '{"type": "Polygon", "coordinates": [[[16, 45], [17, 45], [17, 46], [16, 45]]]}'
     (tmp_path / "area.geojson").write_text(area)
     connection = http.client.HTTPConnection(urlsplit(served.address).netloc)
-    connection.request("GET", f"/api/search?{asked}{quote(str(tmp_path / 'area.geojson'))}")
+    connection.request("GET", f"/api/search?{asked}{quote(str(tmp_path / 'area.geojson') + behind)}")
     answer = connection.getresponse()
     assert answer.status == 400
     told = answer.read()

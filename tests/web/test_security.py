@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from affine import Affine
+from geocmer_cli.web.security import SCRIPT_HEADER
 from served import Served
+from synthetic import raster
+
+from geocmer.imagery.image_reader import read_rgb
 
 
 def status(address: str, path: str = "/api/store", method: str = "GET", **headers: str) -> int:
@@ -104,3 +110,22 @@ def test_pages_may_load_only_what_came_with_them(served: Served) -> None:
         assert "unsafe" not in policy
         assert "http" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_picture_that_names_other_files_is_none(served: Served, tmp_path: Path) -> None:
+    """GDAL takes a VRT for what it is whatever it is called, and reads what it names: any raster of the machine."""
+    secret = raster(tmp_path / "secret.tif", np.full((3, 8, 8), 77, np.uint8), Affine(1, 0, 0, 0, -1, 0))
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename>{secret}</SourceFilename>'
+        f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    vrt = f'<VRTDataset rasterXSize="8" rasterYSize="8">{bands}</VRTDataset>'
+    (tmp_path / "vrt.png").write_text(vrt)
+    assert read_rgb(tmp_path / "vrt.png").min() == 77, "one's own file may"
+    connection = http.client.HTTPConnection(urlsplit(served.address).netloc, timeout=60)
+    connection.request("POST", "/api/pictures?name=vrt.png", vrt, {SCRIPT_HEADER: "1"})
+    answer = connection.getresponse()
+    assert (answer.status, b"cannot be read as a picture" in answer.read()) == (400, True)
+    connection.request("POST", "/api/pictures?name=a.tif", secret.read_bytes(), {SCRIPT_HEADER: "1"})
+    assert connection.getresponse().status == 200
