@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,3 +64,8 @@ class Scores:
         """See `Score.to_json`; `mean` stands beside `sets`."""
         sets = {name: score.to_json() for name, score in self.by_set.items()}
         return {"mean": round(self.mean, 2), "sets": sets}
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Number the names that come again: two sets in folders that are called alike are two."""
+    return [name if n == names.index(name) else f"{name} {names[: n + 1].count(name)}" for n, name in enumerate(names)]

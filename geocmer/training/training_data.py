@@ -21,7 +21,7 @@ from .distributed import barrier, rank
 from .false_negatives import FalseNegatives
 from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages, image_features, text_features
 from .sampling import set_shares
-from .scores import Accuracy, Score, Scores
+from .scores import Accuracy, Score, Scores, distinct_names
 from .validation import measure, similarity
 
 
@@ -134,10 +134,11 @@ class TrainingData:
 
     def score(self, adapter: Adapter) -> Score:
         """Measure an adapter on the validation images of all sets."""
-        scores = {val.name: val.score(adapter, self.texts) for val in self.validation}
+        scores = [val.score(adapter, self.texts) for val in self.validation]
         if len(scores) == 1:
-            return next(iter(scores.values()))
-        return Scores(scores, tuple(val.share for val in self.validation))
+            return scores[0]
+        names = distinct_names([val.name for val in self.validation])
+        return Scores(dict(zip(names, scores, strict=True)), tuple(val.share for val in self.validation))
 
 
 def _hash_pairs(pairs: Sequence[Pair]) -> str:
