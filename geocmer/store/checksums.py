@@ -8,7 +8,7 @@ tables, one small file each, so that no two writers share one. Object stores che
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ FOLDER = "checksums"
 """Of a store, with a folder for each table."""
 _READ_BYTES = 2**20
 _DIGITS = 8
-
-Progress = Callable[[int, int], None]
 
 
 def table_files(table: Any, folder: Path) -> dict[int, list[Path]]:
@@ -50,7 +48,7 @@ def record(table: Any, folder: Path) -> None:
                 write_atomically(place / file.name, f"{checksum(file):0{_DIGITS}x}\n")
 
 
-def damaged_fragments(table: Any, folder: Path, progress: Progress | None = None) -> dict[int, Path]:
+def damaged_fragments(table: Any, folder: Path) -> dict[int, Path]:
     """Find the fragments of a version with a file that is not what was written, and name one file of each.
 
     A file without a checksum, as of a store made before there were any, is not looked at. Every file is read.
@@ -58,11 +56,9 @@ def damaged_fragments(table: Any, folder: Path, progress: Progress | None = None
     Args:
         table: as pylance has it.
         folder: of the table.
-        progress: (done, total) fragments.
     """
-    fragments = table_files(table, folder)
     found = {}
-    for done, (number, files) in enumerate(fragments.items(), 1):
+    for number, files in table_files(table, folder).items():
         for file in files:
             kept = _place(folder) / file.name
             try:
@@ -71,8 +67,6 @@ def damaged_fragments(table: Any, folder: Path, progress: Progress | None = None
                     found[number] = file
             except (FileNotFoundError, ValueError):
                 continue
-        if progress:
-            progress(done, len(fragments))
     return found
 
 

@@ -50,33 +50,28 @@ def torn_files(table: Any, folder: Path, whole: set[str] | None = None) -> list[
         folder: of the table.
         whole: names of data files that are known to be whole; those that are found to be are added.
     """
-    torn = []
-    whole = set() if whole is None else whole
-    for fragment in table.get_fragments():
-        for file in fragment.metadata.files:
-            if file.path in whole:
-                continue
-            size = _size(folder / "data" / file.path)
-            if size is None or size != (file.file_size_bytes or size) or not size:
-                torn.append(f"{file.path} has {size or 0} of {file.file_size_bytes} bytes")
-            else:
-                whole.add(file.path)
-        deletion = fragment.metadata.deletion_file
-        if deletion is not None and not _size(folder / deletion.path(fragment.fragment_id)):
-            torn.append(f"{deletion.path(fragment.fragment_id)} is empty")
-    return torn
+    found = (_torn_files(fragment, folder, set() if whole is None else whole) for fragment in table.get_fragments())
+    return [torn for of_fragment in found for torn in of_fragment]
+
+
+def _torn_files(fragment: Any, folder: Path, whole: set[str]) -> Iterator[str]:
+    """Name the torn files of a fragment, and why they are."""
+    for file in fragment.metadata.files:
+        if file.path in whole:
+            continue
+        size = _size(folder / "data" / file.path)
+        if size is None or size != (file.file_size_bytes or size) or not size:  # older files have no size on record
+            yield f"{file.path} has {size or 0} of {file.file_size_bytes} bytes"
+        else:
+            whole.add(file.path)
+    deletion = fragment.metadata.deletion_file
+    if deletion is not None and not _size(folder / deletion.path(fragment.fragment_id)):
+        yield f"{deletion.path(fragment.fragment_id)} is empty"
 
 
 def torn_fragments(table: Any, folder: Path) -> list[int]:
     """List the fragments of a version that have a torn file."""
-    found = []
-    for fragment in table.get_fragments():
-        metadata = fragment.metadata
-        torn = any(_size(folder / "data" / file.path) != file.file_size_bytes for file in metadata.files)
-        deletion = metadata.deletion_file
-        if torn or (deletion is not None and not _size(folder / deletion.path(fragment.fragment_id))):
-            found.append(fragment.fragment_id)
-    return found
+    return [one.fragment_id for one in table.get_fragments() if any(True for _ in _torn_files(one, folder, set()))]
 
 
 def step_back(address: str, folder: Path, read_all: bool = False) -> str:
@@ -119,7 +114,9 @@ def step_back(address: str, folder: Path, read_all: bool = False) -> str:
     else:
         number, table = 0, None
     rows = table.count_rows() if table is not None else 0
-    bad = _bad_fragments(newest, folder, read_all) if newest is not None else set()
+    bad: set[int] = set()
+    if newest is not None:
+        bad = {*torn_fragments(newest, folder), *(damaged_fragments(newest, folder) if read_all else ())}
     if newest is not None and _rows_beside(newest, bad) > rows:
         _set_aside(unreadable)
         operation = lance.LanceOperation.Delete([], sorted(bad), "damaged")
@@ -139,11 +136,6 @@ def step_back(address: str, folder: Path, read_all: bool = False) -> str:
     if lance.dataset(address).version != number:
         table.restore()  # type: ignore[no-untyped-call]  # pylance gives it no types
     return f"the newest version of {folder.name} was damaged ({why}); stepped back to version {number}"
-
-
-def _bad_fragments(table: Any, folder: Path, read_all: bool) -> set[int]:
-    damaged = set(damaged_fragments(table, folder)) if read_all else set()
-    return damaged | set(torn_fragments(table, folder))
 
 
 def _rows_beside(table: Any, bad: set[int]) -> int:

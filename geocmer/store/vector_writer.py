@@ -215,13 +215,9 @@ class VectorWriter(Reader):
         dead = self.dead_vectors()
         if dead:
             with connection.translate_errors(self.path, "write"):
-                self._drop_vectors_but({n for n in self._table("tiles").schema.names if n.startswith("vector_")} - dead)
-
-    def _drop_vectors_but(self, kept: set[str]) -> None:
-        table = self._table("tiles")
-        names = [n for n in table.schema.names if n.startswith("vector_") and n not in kept]
-        if names:
-            table.drop_columns(names)
+                table = self._table("tiles")
+                if names := dead.intersection(table.schema.names):  # another process may have been as quick
+                    table.drop_columns(sorted(names))
 
     def _sync(self) -> None:
         """Have everything on the disk that was written since the last time."""

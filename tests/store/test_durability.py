@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lance
@@ -19,6 +20,7 @@ from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, reader, versions
+from geocmer.store.durability import torn_files, torn_fragments
 from geocmer.store.store import TileKey
 from geocmer.store.vectors import ENCODER_KEY
 
@@ -86,7 +88,7 @@ def test_a_record_of_an_encoder_that_is_none_is_refused_in_one_line(tmp_path: Pa
 def test_dead_vectors_are_dropped_by_a_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_drop_vectors_but", _interrupt)
+        patch.setattr(lancedb.table.LanceTable, "drop_columns", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
     assert store.encoder == OTHER
@@ -177,6 +179,23 @@ def test_after_a_power_cut_the_last_whole_version_answers_and_a_rerun_completes_
     assert contents(again) == expected
     assert len(again.scenes()) == 2
     assert not {"torn", "unreadable", "unfinished", "duplicate"} & {f.kind for f in examine(again, quick=True).findings}
+
+
+def test_a_file_whose_size_is_not_on_record_is_whole_unless_it_is_empty(tmp_path: Path) -> None:
+    """Manifests of older stores have no sizes: what is there then counts as written."""
+    (tmp_path / "data").mkdir()
+    for name, content in (("a.lance", b"rows"), ("b.lance", b"")):
+        (tmp_path / "data" / name).write_bytes(content)
+    fragments = [
+        SimpleNamespace(
+            fragment_id=number,
+            metadata=SimpleNamespace(files=[SimpleNamespace(path=name, file_size_bytes=None)], deletion_file=None),
+        )
+        for number, name in enumerate(("a.lance", "b.lance", "gone.lance"))
+    ]
+    table = SimpleNamespace(get_fragments=lambda: fragments)
+    assert torn_fragments(table, tmp_path) == [1, 2]
+    assert [text.split()[0] for text in torn_files(table, tmp_path)] == ["b.lance", "gone.lance"]
 
 
 def test_whole_rows_are_kept_where_every_version_has_a_torn_file(tmp_path: Path) -> None:
