@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -66,6 +67,41 @@ def naming_disk_errors(folder: Path, option: str) -> Iterator[None]:
         hint = "free space there, or " if error.errno in _FULL else ""
         reason = error.strerror or str(error)
         raise InputError(f"{folder} cannot be written ({reason}); {hint}give another {option}") from error
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a file in a folder that is not there: to be called before the work whose result it will hold.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
+
+
+@contextmanager
+def naming_write_errors(path: Path) -> Iterator[None]:
+    """Refuse a file in a folder that is not there, and say in one line why one cannot be written.
+
+    Raises:
+        InputError: in place of the errors of the file system, and of GDAL, rasterio and pyogrio.
+    """
+    require_folder(path)
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        raise InputError(f"cannot write {path}: {reason}; free some space, or write elsewhere") from error
+
+
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside `path` to make a file in, to be moved to its place once it is whole; then it is removed.
+
+    A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
+    """
+    with naming_write_errors(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
+        yield Path(folder)
 
 
 def check_free_space(folder: Path, size: int, option: str) -> None:

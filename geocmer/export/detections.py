@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files import draft_folder
 from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.merge import geodesic_areas, merge_footprints
@@ -96,18 +96,11 @@ class Detections:
         if suffix not in DRIVERS:
             known = ", ".join(DRIVERS)
             raise InputError(f"{path}: detections are written as {known}, or as .tif, the probability of every place")
-        if not path.parent.is_dir():
-            raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
         frame = self.to_geopandas()
-        try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
-                draft = Path(folder) / f"draft{suffix}"
-                _write(frame, draft, suffix, path.stem)
-                draft.replace(path)
-        except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors
-            raise InputError(
-                f"cannot write {path}: {str(error).rstrip('.')}; free some space, or write elsewhere"
-            ) from error
+        with draft_folder(path) as folder:
+            draft = folder / f"draft{suffix}"
+            _write(frame, draft, suffix, path.stem)
+            draft.replace(path)
         return len(self)
 
 

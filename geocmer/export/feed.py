@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .._files import write_atomically
+from .._files import naming_write_errors, write_atomically
 from ..errors import InputError
 
 FEED_SUFFIXES = (".geojson", ".json")
@@ -28,8 +28,6 @@ def extend_feed(path: Path, news: Path, title: str) -> None:
     Raises:
         InputError: the feed is something else, or cannot be written.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
     old = _features(path) if path.exists() else []
     known = {feature.get("id") for feature in old}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -37,12 +35,8 @@ def extend_feed(path: Path, news: Path, title: str) -> None:
     for feature in new:
         feature["properties"]["found"] = now
     feed = {"type": "FeatureCollection", "title": title, "updated": now, "features": [*new, *old][:MAX_FEATURES]}
-    try:
+    with naming_write_errors(path):
         write_atomically(path, json.dumps(feed, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; free some space, or write elsewhere"
-        ) from error
 
 
 def _features(path: Path) -> list[dict[str, Any]]:

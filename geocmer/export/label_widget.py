@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from .._files import bundled_file, naming_disk_errors, write_atomically
+from .._files import bundled_file, naming_write_errors, write_atomically
 from ..errors import GeocmerError, InputError
 from .record import data_url, flat_attributes
 
@@ -81,7 +81,7 @@ class LabelWidget(anywidget.AnyWidget):
         words = ["yes" if meant else "no" for meant in self.labels.values()]
         records = [{**flat_attributes(hit), "label": word} for hit, word in zip(marked, words, strict=True)]
         frame = geopandas.GeoDataFrame(records, geometry=[hit.geometry for hit in marked], crs="EPSG:4326")
-        with naming_disk_errors(Path(path), "path"):
+        with naming_write_errors(Path(path)):
             write_atomically(Path(path), frame.to_json(drop_id=True))
         return len(frame)
 

@@ -9,7 +9,6 @@ far apart, the empty blocks between them take no space.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from .._files import draft_folder, require_folder
 from .._types import Float64s
 from ..errors import InputError
 from ..geometry.bbox import WGS84
@@ -89,23 +89,17 @@ def write_probabilities(
     """
     if not len(tiles.values):
         raise InputError("no tile matches, so there is nothing to write; widen the region or the filters")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
+    require_folder(path)
     if resolution is not None and not 0 < resolution < math.inf:
         raise InputError(f"a resolution of {resolution:g} cannot be used; give the side of a pixel in units of the CRS")
     crs = _common_crs(scenes)
     bounds, step = _tile_bounds(tiles, scenes, crs)
     frame = Frame.around(bounds, crs, resolution or step)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
-            plain, cog = Path(folder) / "plain.tif", Path(folder) / "draft.tif"
-            _write_strips(plain, frame, bounds, tiles.values, title)
-            _copy_as_cog(plain, cog)
-            cog.replace(path)
-    except (OSError, RuntimeError) as error:  # rasterio's errors are of both kinds
-        raise InputError(
-            f"cannot write {path}: {str(error).rstrip('.')}; free some space, or write elsewhere"
-        ) from error
+    with draft_folder(path) as folder:
+        plain, cog = folder / "plain.tif", folder / "draft.tif"
+        _write_strips(plain, frame, bounds, tiles.values, title)
+        _copy_as_cog(plain, cog)
+        cog.replace(path)
     return frame
 
 

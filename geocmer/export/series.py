@@ -11,7 +11,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from .._files import naming_disk_errors, write_atomically
+from .._files import naming_write_errors, write_atomically
 from ..errors import InputError
 from ..search.series import Moment
 from .formats.csv import escape_formula
@@ -62,11 +62,9 @@ class Series:
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             raise InputError(f"{path}: a series is written as {', '.join(SUFFIXES)}; name a file that ends so")
-        if not path.parent.is_dir():
-            raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
         writers: dict[str, Callable[[], str | bytes]] = {".csv": self._csv, ".json": self._json, ".png": self._png}
         content = writers[suffix]()
-        with naming_disk_errors(path, "--output"):
+        with naming_write_errors(path):
             write_atomically(path, content)
         return len(self)
 

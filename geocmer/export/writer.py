@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._files import require_folder
 from ..errors import InputError
 from ..search.results import Answer, Hit
 from ..store.snapshot import Snapshot
@@ -64,8 +65,7 @@ def write(
         raise InputError(f"{path}: {kind.suffix} is several files and a pipe takes one; write another format there")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} does not exist; make it, or write elsewhere")
+    require_folder(path)
     if source is None and isinstance(hits, Answer):
         source = hits.snapshot
     stream, options = HitStream(hits), ExportOptions(title, source, thumbnails, path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .._files import write_atomically
+from .._files import naming_write_errors, write_atomically
 from ..errors import InputError, StoreError
 from ..store.records import read_records, remove_record, require_record, write_record
 from ..store.store import Store
@@ -115,10 +115,8 @@ def export_concept(store: Store, name: str, path: Path) -> None:
         InputError: the file cannot be written.
     """
     text = get_concept(store, name).to_json()
-    try:
-        write_atomically(path, f"{text}\n".encode())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; write elsewhere") from error
+    with naming_write_errors(path):
+        write_atomically(path, f"{text}\n")
 
 
 def import_concept(store: Store, path: Path, name: str | None = None) -> Concept:

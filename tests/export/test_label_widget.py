@@ -72,7 +72,7 @@ def test_the_button_searches_and_says_what_went_wrong(tiles: geocmer.Collection,
     widget._handle_custom_msg({"type": "search"}, [])
     assert widget.note == ""
     assert widget.tiles != before
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="does not exist; make it"):
         widget.save(tmp_path / "none" / "labels.geojson")
 
 

@@ -8,7 +8,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..._files import bundled_file, naming_disk_errors, write_atomically
+from ..._files import bundled_file, naming_write_errors, write_atomically
 
 _BAR_PX = 320
 """Length of the longest bar."""
@@ -48,7 +48,7 @@ class Page:
         Raises:
             InputError: it cannot be written there.
         """
-        with naming_disk_errors(path, "-o"):
+        with naming_write_errors(path):
             write_atomically(path, self.render())
 
 
