@@ -82,7 +82,7 @@ def test_each_scene_is_news_once_it_is_whole(watched: tuple[Store, Collection]) 
     _add(store, 3)
     assert collection.look("my things").hits is None, "what is tiled again is not new"
     assert [saved.name for saved in collection.saved_searches()] == ["my things"]
-    collection.remove_search("my things")
+    collection.remove_search(" my  things")  # the name as people write it
     with pytest.raises(StoreError, match="no saved search 'my things'"):
         collection.look("my things")
 
@@ -134,8 +134,18 @@ def test_a_record_that_was_tampered_with_is_refused(watched: tuple[Store, Collec
         collection.look("my things")
 
 
+def test_one_example_is_kept_as_one(watched: tuple[Store, Collection], tmp_path: Path) -> None:
+    _, collection = watched
+    (tmp_path / "like.png").touch()
+    for like in (str(tmp_path / "like.png"), tmp_path / "like.png", [tmp_path / "like.png"]):
+        kept = collection.save_search("alike", like=like)
+        assert kept.arguments["like"] == [str(tmp_path / "like.png")]
+
+
 def test_what_cannot_be_kept_is_refused(watched: tuple[Store, Collection]) -> None:
     _, collection = watched
+    with pytest.raises(InputError, match="needs a region"):
+        collection.save_search("near", "thing", within="5km")
     with pytest.raises(InputError, match="cannot name"):
         collection.save_search("a/b", "thing")
     with pytest.raises(InputError, match="cannot be kept"):

@@ -57,9 +57,9 @@ class Teaching(Opening):
 
     def concepts(self) -> list[Concept]:
         """Read the concepts that the store was taught."""
-        from ..search.concepts import list_concepts
+        from ..search.concepts import concepts_of
 
-        return list_concepts(self.store)
+        return concepts_of(self.store).all()
 
     def concept(self, name: str) -> Concept:
         """Read the concept of a name.
@@ -67,9 +67,9 @@ class Teaching(Opening):
         Raises:
             StoreError: there is none, or its record is damaged.
         """
-        from ..search.concepts import get_concept
+        from ..search.concepts import concepts_of
 
-        return get_concept(self.store, name)
+        return concepts_of(self.store).get(name)
 
     def remove_concept(self, name: str) -> None:
         """Remove a concept.
@@ -77,9 +77,9 @@ class Teaching(Opening):
         Raises:
             StoreError: there is none of the name.
         """
-        from ..search.concepts import remove_concept
+        from ..search.concepts import concepts_of
 
-        remove_concept(self.store, name)
+        concepts_of(self.store).remove(name)
 
     def export_concept(self, name: str, path: str | Path) -> None:
         """Write a concept to a JSON file, for another store whose vectors the same encoder made.
@@ -127,11 +127,11 @@ class Teaching(Opening):
 
     def _detector(self, name: str, made_by: EncoderInfo) -> Detector:
         """Make the detector of a concept or of words; which of them it is, is said."""
-        from ..search.concepts import find_concepts
+        from ..search.concepts import concepts_of
         from ..search.probability import calibration_of
         from ..search.tile_probabilities import Detector
 
-        for concept in find_concepts(self.store, [name]).values():
+        for concept in concepts_of(self.store).find([name]).values():
             concept.require_encoder(made_by)
             self._notify(f"concept {concept.name!r}, version {concept.version}")
             return Detector(concept.name, concept.direction, concept.probability)

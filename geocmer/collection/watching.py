@@ -55,28 +55,31 @@ class Watching(Searching):
         """
         from ..search.concept import check_name
         from ..search.probability import LIKELY, calibration_of
-        from ..search.saved_search import SavedSearch, complete_scenes, keep_search, kept_arguments
+        from ..search.saved_search import SavedSearch, complete_scenes, kept_arguments, searches_of
 
         scenes = complete_scenes(self.store)
         within = arguments.pop("within", None)
-        if arguments.get("region") is not None:  # the area itself: the file may change, or the folder one stands in
-            area = self._filter(None, {"region": arguments["region"], "within": within}).area
+        if arguments.get("region") is not None or within is not None:
+            # the area itself: the file may change, or the folder one stands in
+            area = self._filter(None, {"region": arguments.get("region"), "within": within}).area
             arguments["region"] = None if area is None else f"SRID=4326;{area.geometry.wkt}"
-        arguments["like"] = [str(Path(one).resolve()) if is_file(one) else one for one in arguments.get("like") or ()]
+        like = arguments.get("like") or ()
+        like = [like] if isinstance(like, str | Path) else like
+        arguments["like"] = [str(Path(one).resolve()) if is_file(one) else one for one in like]
         kept = kept_arguments(arguments)
         free = not any(kept.get(one) for one in ("min_score", "min_probability", "like", "more", "less"))
         if free and calibration_of(self._query_encoder(pictures=False)) is not None:
             kept["min_probability"] = LIKELY
             self._notify(f"saved with --min-probability {LIKELY}, as neither it nor --min-score was given")
         saved = SavedSearch(check_name(name), texts, kept, scenes, "").asked_of(scenes)
-        keep_search(self.store, saved)
+        searches_of(self.store).put(saved.name, saved.to_json())
         return saved
 
     def saved_searches(self) -> list[SavedSearch]:
         """Read the searches that are kept."""
-        from ..search.saved_search import list_searches
+        from ..search.saved_search import searches_of
 
-        return list_searches(self.store)
+        return searches_of(self.store).all()
 
     def remove_search(self, name: str) -> None:
         """Remove a saved search.
@@ -84,9 +87,9 @@ class Watching(Searching):
         Raises:
             StoreError: there is none of the name.
         """
-        from ..search.saved_search import remove_search
+        from ..search.saved_search import searches_of
 
-        remove_search(self.store, name)
+        searches_of(self.store).remove(name)
 
     def look(self, name: str) -> Look:
         """Ask a saved search of the scenes that were completed since it was last asked; `mark_seen` ends the look.
@@ -95,9 +98,9 @@ class Watching(Searching):
             StoreError: there is no such search, or its record is damaged.
             InputError: it cannot be asked any more.
         """
-        from ..search.saved_search import complete_scenes, get_search
+        from ..search.saved_search import complete_scenes, searches_of
 
-        saved = get_search(self.store, name)
+        saved = searches_of(self.store).get(name)
         scenes = complete_scenes(self.store) - saved.seen  # before the tiles are read: all of these are there
         if not scenes:
             return Look(saved, scenes, None)
@@ -112,9 +115,10 @@ class Watching(Searching):
         Raises:
             StoreError: the store cannot be written.
         """
-        from ..search.saved_search import keep_search
+        from ..search.saved_search import searches_of
 
-        keep_search(self.store, look.search.asked_of(look.scenes))
+        seen = look.search.asked_of(look.scenes)
+        searches_of(self.store).put(seen.name, seen.to_json())
 
     def write_feed(self, look: Look, path: str | Path) -> None:
         """Write the hits of a look to a file; a GeoJSON feed keeps those of earlier looks behind them.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..search.concept import Concept
-from ..search.concepts import find_concepts
+from ..search.concepts import concepts_of
 from ..store.store import Store
 from .query import Query
 
@@ -28,7 +28,7 @@ def taught_concepts(store: Store, question: Question, query: Query) -> tuple[dic
     """
     if question.literal:
         return {}, []
-    found = find_concepts(store, query.concepts if question.alone else question.texts)
+    found = concepts_of(store).find(query.concepts if question.alone else question.texts)
     if not question.alone:
         return {}, [_as_words(name) for name in found]
     for concept in found.values():

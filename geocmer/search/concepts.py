@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from .._files import naming_write_errors, write_atomically
-from ..errors import InputError, StoreError
-from ..store.records import read_records, remove_record, require_record, write_record
+from ..errors import InputError
+from ..store.records import Records
 from ..store.store import Store
 from .concept import KIND, Concept, check_name
 from .concept_fit import fit_concept
@@ -19,33 +19,12 @@ DRAWN = 1000
 """Tiles drawn to stand for the rest of a store: marks are made among the best hits, and say nothing of all else."""
 
 
-def list_concepts(store: Store) -> list[Concept]:
-    """Read every concept of a store, by name in order.
-
-    Raises:
-        StoreError: the record of one is damaged.
-    """
-    return [_concept(store, name, text) for name, text in read_records(store.path, KIND).items()]
-
-
-def find_concepts(store: Store, names: Sequence[str]) -> dict[str, Concept]:
-    """Read the concepts of those of the names that have one, in any case of their letters.
-
-    Raises:
-        StoreError: the record of one is damaged.
-    """
-    kept = read_records(store.path, KIND)
-    return {name: _concept(store, key, kept[key]) for name in names if (key := _key(name)) in kept}
-
-
-def get_concept(store: Store, name: str) -> Concept:
-    """Read the concept of a name.
-
-    Raises:
-        StoreError: there is none, or its record is damaged.
-    """
-    key = _key(name)
-    return _concept(store, key, require_record(read_records(store.path, KIND), KIND, key))
+def concepts_of(store: Store) -> Records[Concept]:
+    """The concepts of a store, by name in any case of its letters."""
+    return Records(
+        store.path, KIND, lambda text: Concept.from_json(text, "it"), lambda name: " ".join(name.split()).casefold(),
+        "`geocmer concept remove {name}`, then teach it again",
+    )  # fmt: skip
 
 
 def make_concept(
@@ -81,30 +60,10 @@ def make_concept(
     if drawn < 0:
         raise InputError(f"{drawn} tiles cannot be drawn; give 0 or more")
     examples = gather_examples(snapshot, read_labels(labels, name, column, yes), drawn, notify, seed)
-    before = read_records(store.path, KIND).get(_key(name))
-    version = _concept(store, name, before).version + 1 if before is not None else 1
-    concept = fit_concept(examples, name, version, encoder, seed)
-    keep_concept(store, concept)
+    before = concepts_of(store).find([name])
+    concept = fit_concept(examples, name, before[name].version + 1 if before else 1, encoder, seed)
+    concepts_of(store).put(name, concept.to_json())
     return concept
-
-
-def keep_concept(store: Store, concept: Concept) -> None:
-    """Keep a concept in a store, in the place of one of the same name.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
-    write_record(store.path, KIND, _key(concept.name), concept.to_json())
-
-
-def remove_concept(store: Store, name: str) -> None:
-    """Remove a concept from a store.
-
-    Raises:
-        StoreError: there is none of the name, or the store cannot be written.
-    """
-    require_record(read_records(store.path, KIND), KIND, _key(name))
-    remove_record(store.path, KIND, _key(name))
 
 
 def export_concept(store: Store, name: str, path: Path) -> None:
@@ -114,7 +73,7 @@ def export_concept(store: Store, name: str, path: Path) -> None:
         StoreError: there is none of the name.
         InputError: the file cannot be written.
     """
-    text = get_concept(store, name).to_json()
+    text = concepts_of(store).get(name).to_json()
     with naming_write_errors(path):
         write_atomically(path, f"{text}\n")
 
@@ -140,19 +99,5 @@ def import_concept(store: Store, path: Path, name: str | None = None) -> Concept
     if name is not None:
         concept = replace(concept, name=check_name(name))
     concept.require_encoder(store.snapshot().require_encoder())
-    keep_concept(store, concept)
+    concepts_of(store).put(concept.name, concept.to_json())
     return concept
-
-
-def _key(name: str) -> str:
-    return " ".join(name.split()).casefold()
-
-
-def _concept(store: Store, name: str, text: str) -> Concept:
-    try:
-        return Concept.from_json(text, f"the record of concept {name!r}")
-    except InputError as error:
-        raise StoreError(
-            f"the record of concept {name!r} in the store {store.path} is damaged; `geocmer concept remove {name!r}`, "
-            "then teach it again"
-        ) from error

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-from ..errors import InputError, StoreError
-from ..store.records import read_records, remove_record, require_record, write_record
+from ..errors import InputError
+from ..store.records import Records
 from ..store.store import Store
-from .concept import check_name
 
 KIND = "saved search"
 """Of its record in a store."""
@@ -84,42 +83,12 @@ class SavedSearch:
         return cls(record["name"], tuple(record["texts"]), arguments, frozenset(record["seen"]), record["looked"])
 
 
-def keep_search(store: Store, saved: SavedSearch) -> None:
-    """Keep a search, in the place of one of the same name.
-
-    Raises:
-        InputError: the name cannot be used.
-        StoreError: the store cannot be written.
-    """
-    write_record(store.path, KIND, check_name(saved.name), saved.to_json())
-
-
-def get_search(store: Store, name: str) -> SavedSearch:
-    """Read the saved search of a name.
-
-    Raises:
-        StoreError: there is none, or its record is damaged.
-    """
-    return _read(name, require_record(read_records(store.path, KIND), KIND, name))
-
-
-def list_searches(store: Store) -> list[SavedSearch]:
-    """Read every saved search, by name in order.
-
-    Raises:
-        StoreError: the record of one is damaged.
-    """
-    return [_read(name, text) for name, text in read_records(store.path, KIND).items()]
-
-
-def remove_search(store: Store, name: str) -> None:
-    """Remove a saved search.
-
-    Raises:
-        StoreError: there is none of the name.
-    """
-    require_record(read_records(store.path, KIND), KIND, name)
-    remove_record(store.path, KIND, name)
+def searches_of(store: Store) -> Records[SavedSearch]:
+    """The saved searches of a store, by name."""
+    return Records(
+        store.path, KIND, SavedSearch.from_json, lambda name: " ".join(name.split()),
+        "remove it with `geocmer watch {name} --remove`, then save it again",
+    )  # fmt: skip
 
 
 def complete_scenes(store: Store) -> frozenset[str]:
@@ -144,13 +113,3 @@ def kept_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
             )
         kept[name] = value
     return kept
-
-
-def _read(name: str, text: str) -> SavedSearch:
-    try:
-        return SavedSearch.from_json(text)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise StoreError(
-            f"the record of the saved search {name!r} is damaged ({str(error)[:60]}); remove it with `geocmer watch "
-            f"{name!r} --remove`, then save it again"
-        ) from error

@@ -7,11 +7,12 @@ killed writer leaves the old one; who reads a record checks what it says.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import StoreError
+from ..errors import InputError, StoreError
 from . import connection, lance, maintenance
 from .durability import has_version, sync
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE = "records"
+Value = TypeVar("Value")
 
 
 def records_schema() -> pa.Schema:
@@ -84,18 +86,6 @@ def remove_record(path: str, kind: str, name: str) -> None:
     _settle(path, began)
 
 
-def require_record(records: Mapping[str, str], kind: str, name: str) -> str:
-    """Return the text of a record.
-
-    Raises:
-        StoreError: there is none of the name; the message lists those there are.
-    """
-    if name not in records:
-        known = ", ".join(list(records)[:10]) or "none yet"
-        raise StoreError(f"there is no {kind} {name!r} in the store; there are: {known}")
-    return records[name]
-
-
 def _dataset(path: str) -> Any | None:
     """Open the table to read, or None where it was never made."""
     if connection.is_local(path):
@@ -114,3 +104,80 @@ def _settle(path: str, began: float) -> None:
         with connection.translate_errors(path, "sync"):
             sync(Path(path) / f"{TABLE}.lance", began)
     maintenance.compact(path, TABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Records(Generic[Value]):
+    """The records of one kind in a store, each checked when it is read.
+
+    Attributes:
+        path: of the store.
+        kind: of the records.
+        read: makes a value of the text of a record.
+        key: name as people write it -> the one that the record is kept under.
+        remedy: of a damaged record, with `{name}` in it.
+    """
+
+    path: str
+    kind: str
+    read: Callable[[str], Value]
+    key: Callable[[str], str]
+    remedy: str
+
+    def all(self) -> list[Value]:
+        """Read every record, by name in order.
+
+        Raises:
+            StoreError: one is damaged.
+        """
+        return [self._read(name, text) for name, text in read_records(self.path, self.kind).items()]
+
+    def find(self, names: Sequence[str]) -> dict[str, Value]:
+        """Read those of the names that there are, each by its name as it was given.
+
+        Raises:
+            StoreError: one is damaged.
+        """
+        kept = read_records(self.path, self.kind)
+        return {name: self._read(name, kept[self.key(name)]) for name in names if self.key(name) in kept}
+
+    def get(self, name: str) -> Value:
+        """Read the record of a name.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        self._require(name)
+        return self.find([name])[name]
+
+    def put(self, name: str, text: str) -> None:
+        """Keep a record, in the place of one of the same name.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        write_record(self.path, self.kind, self.key(name), text)
+
+    def remove(self, name: str) -> None:
+        """Remove a record.
+
+        Raises:
+            StoreError: there is none of the name, or the store cannot be written.
+        """
+        self._require(name)
+        remove_record(self.path, self.kind, self.key(name))
+
+    def _require(self, name: str) -> None:
+        kept = read_records(self.path, self.kind)
+        if self.key(name) not in kept:
+            known = ", ".join(list(kept)[:10]) or "none yet"
+            raise StoreError(f"there is no {self.kind} {name!r} in the store; there are: {known}")
+
+    def _read(self, name: str, text: str) -> Value:
+        try:
+            return self.read(text)
+        except (InputError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise StoreError(
+                f"the record of {self.kind} {name!r} in the store {self.path} is damaged ({str(error)[:60]}); "
+                f"{self.remedy.format(name=repr(name))}"
+            ) from error

@@ -23,15 +23,7 @@ from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.models.encoder import Encoder
 from geocmer.search.concept import Concept, Share
 from geocmer.search.concept_fit import Examples, fit_concept
-from geocmer.search.concepts import (
-    export_concept,
-    find_concepts,
-    get_concept,
-    import_concept,
-    list_concepts,
-    make_concept,
-    remove_concept,
-)
+from geocmer.search.concepts import concepts_of, export_concept, import_concept, make_concept
 from geocmer.search.labelled_tiles import gather_examples
 from geocmer.search.labels import Labels, read_labels
 from geocmer.search.tile_probabilities import Detector, tile_probabilities
@@ -171,8 +163,8 @@ def test_a_concept_is_kept_taught_again_carried_and_removed(tmp_path: Path) -> N
     assert (first.version, first.measured.yes + first.measured.no) == (1, 120)
     assert _teach(store, tmp_path).version == 2
     reopened = Store.open(tmp_path / "store")
-    found = find_concepts(reopened, ["lake", "thing"])["thing"]
-    assert found.to_json() == get_concept(reopened, " THING ").to_json()
+    found = concepts_of(reopened).find(["lake", "thing"])["thing"]
+    assert found.to_json() == concepts_of(reopened).get(" THING ").to_json()
     detector = Detector("thing", found.direction, found.probability)
     tiles = tile_probabilities(reopened.snapshot(), detector)
     vectors = np.concatenate(
@@ -185,11 +177,11 @@ def test_a_concept_is_kept_taught_again_carried_and_removed(tmp_path: Path) -> N
     export_concept(reopened, "thing", tmp_path / "thing.json")
     other = make_store(tmp_path / "other", seed=5)
     assert import_concept(other, tmp_path / "thing.json", "that").weights.tolist() == found.weights.tolist()
-    assert [concept.name for concept in list_concepts(other)] == ["that"]
-    remove_concept(other, "That")
-    assert find_concepts(other, ["that"]) == {}
+    assert [concept.name for concept in concepts_of(other).all()] == ["that"]
+    concepts_of(other).remove("That")
+    assert concepts_of(other).find(["that"]) == {}
     with pytest.raises(StoreError, match="no concept 'that'"):
-        get_concept(other, "that")
+        concepts_of(other).get("that")
 
 
 def test_vectors_of_another_encoder_are_refused(tmp_path: Path) -> None:
@@ -240,10 +232,10 @@ def test_a_damaged_record_is_told_from_the_others(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store")
     _teach(store, tmp_path)
     write_record(store.path, "concept", "broken", '{"format": "geocmer-concept-1", "weights": [[[')
-    assert get_concept(store, "thing").name == "Thing"
+    assert concepts_of(store).get("thing").name == "Thing"
     with pytest.raises(StoreError, match="concept remove 'broken'"):
-        get_concept(store, "broken")
-    remove_concept(store, "broken")
+        concepts_of(store).get("broken")
+    concepts_of(store).remove("broken")
 
 
 def test_a_concept_answers_by_its_name_alone_and_in_relations(tmp_path: Path) -> None:
