@@ -54,12 +54,9 @@ class Comparing(Opening):
         from ..export.hits import Hits
         from ..relations.change import change_notes, find_change
         from ..relations.periods import Periods
-        from ..search.probability import calibration_of
 
         periods, chosen = Periods.of(before, after), self._filter(filter, conditions)
-        encoder = self._query_encoder(pictures=False)
-        self.store.require_encoder(encoder.fingerprint)
-        calibration = calibration_of(encoder)
+        encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             self._notify("this model has no calibration: differences are measured in the spread of the store's tiles")
         answer = find_change(
@@ -84,13 +81,11 @@ class Comparing(Opening):
             StoreError: there is no store, it has no vectors, or another encoder made them.
         """
         from ..export.series import Series
-        from ..search.probability import Likelihood, calibration_of
+        from ..search.probability import Likelihood
         from ..search.series import read_point, series_at
 
         place = read_point(at if isinstance(at, str) else f"{at[0]},{at[1]}")
-        encoder = self._query_encoder(pictures=False)
-        self.store.require_encoder(encoder.fingerprint)
-        calibration = calibration_of(encoder)
+        encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             raise InputError(
                 "this model has no calibration, so there are no probabilities to compare; make one for its adapter with"

@@ -18,7 +18,8 @@ from ..store.versions import parse_version
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
-    from ..models.text_encoder import NumpyTextEncoder
+    from ..models.text_encoder import NumpyTextEncoder, TextEncoder
+    from ..search.probability import Calibration
 
 Notify = Callable[[str], None]
 """Called with a line for the user: which model is used, how the words were read."""
@@ -91,7 +92,7 @@ class Opening:
             self._notify(f"model {self._encoder.backbone.spec} on {self._encoder.backbone.device}")
         return self._encoder
 
-    def _query_encoder(self, *, pictures: bool) -> Encoder | NumpyTextEncoder:
+    def _query_encoder(self, *, pictures: bool) -> TextEncoder:
         """Load what a question needs: for words alone the text side, if it can be had without torch."""
         from ..models.choose import choose_text_encoder
         from ..models.imported import ImportedEncoder, is_imported
@@ -105,6 +106,14 @@ class Opening:
             if self._text_encoder:
                 self._notify(f"model {self._text_encoder.spec}")
         return (None if pictures else self._text_encoder) or self.encoder
+
+    def _calibrated_encoder(self) -> tuple[TextEncoder, Calibration | None]:
+        """Load what encodes words, and its calibration if it has one; refuse one that did not make the vectors."""
+        from ..search.probability import calibration_of
+
+        encoder = self._query_encoder(pictures=False)
+        self.store.require_encoder(encoder.fingerprint)
+        return encoder, calibration_of(encoder)
 
     def _filter(self, filter: Filter | None, conditions: dict[str, Any]) -> Filter:
         """Make the filter, and tell what of it may surprise."""

@@ -13,7 +13,8 @@ from .opening import Opening
 if TYPE_CHECKING:
     from ..export.detections import Detections
     from ..search.concept import Concept
-    from ..search.tile_probabilities import Detector, TileProbabilities
+    from ..search.probability import Likelihood
+    from ..search.tile_probabilities import TileProbabilities
     from ..store.vectors import EncoderInfo
 
 LEAST = 0.5
@@ -120,31 +121,29 @@ class Teaching(Opening):
 
         chosen = self._filter(filter, conditions)
         snapshot = self.store.snapshot()
-        found = tile_probabilities(snapshot, self._detector(name, snapshot.require_encoder()), chosen)
+        found = tile_probabilities(snapshot, self._likelihood(name, snapshot.require_encoder()), chosen)
         if found.unembedded:
             self._notify(f"{found.unembedded} tiles have no vector yet and are left out; run `geocmer embed`")
         return found
 
-    def _detector(self, name: str, made_by: EncoderInfo) -> Detector:
-        """Make the detector of a concept or of words; which of them it is, is said."""
+    def _likelihood(self, name: str, made_by: EncoderInfo) -> Likelihood:
+        """Tell what is asked of every tile, by a concept or by words; which of them it is, is said."""
         from ..search.concepts import concepts_of
-        from ..search.probability import calibration_of
-        from ..search.tile_probabilities import Detector
+        from ..search.probability import Likelihood
 
         for concept in concepts_of(self.store).find([name]).values():
             concept.require_encoder(made_by)
             self._notify(f"concept {concept.name!r}, version {concept.version}")
-            return Detector(concept.name, concept.direction, concept.probability)
-        encoder = self._query_encoder(pictures=False)
-        self.store.require_encoder(encoder.fingerprint)
-        calibration = calibration_of(encoder)
+            return concept.likelihood
+        encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             raise InputError(
                 f"there is no concept {name!r}, and this model has no calibration that makes probabilities of words; "
                 "teach one with `geocmer concept make`, or run `geocmer calibrate`"
             )
         self._notify(f"no concept has the name {name!r}, so these words are looked for")
-        return Detector(name, calibration.directions(encoder.encode_texts([name]))[0], calibration.probability)
+        vector = encoder.encode_texts([name])
+        return Likelihood.of(calibration, vector, vector[:0])
 
     def detect(self, name: str, *, min_probability: float = LEAST, **conditions: Any) -> Detections:
         """Find every place that shows a concept: tiles, merged with their neighbours into polygons.

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .text_encoder import NumpyTextEncoder
 
 PREFIX = "imported:"
 """Of the model that a store records, before the name that the user gave."""
@@ -38,7 +37,7 @@ def refuse_imported(model: str) -> None:
         )
 
 
-class ImportedEncoder(NumpyTextEncoder):
+class ImportedEncoder:
     """Stands where an encoder does while a question is of tiles alone; every text is refused.
 
     Args:
@@ -48,8 +47,7 @@ class ImportedEncoder(NumpyTextEncoder):
     """
 
     def __init__(self, model: str, fingerprint: str, dim: int) -> None:
-        self.spec, self.fingerprint, self.dim = model, fingerprint, dim
-        self.folder = None  # there is no adapter, so no calibration
+        self.spec, self.fingerprint, self.dim, self.scale = model, fingerprint, dim, 1.0
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Refuse texts.

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,25 @@ from .weights import TowerFiles
 Floats = NDArray[np.float32]
 _BERT_EPSILON = 1e-12
 """Added to the variance in BERT's layer norms; torch's own add 1e-5."""
+
+
+class TextEncoder(Protocol):
+    """What encodes the words of questions: an `encoder.Encoder`, its text side alone, or an encoder of one's own."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what makes the vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def scale(self) -> float:
+        """Inverse temperature."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Embed texts as unit vectors (n, dim)."""
 
 
 class NumpyTextEncoder:
@@ -58,7 +78,7 @@ class NumpyTextEncoder:
             self.scale = math.exp(self._adapter["log_scale"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise damaged_adapter(folder, error) from error
-        self.folder: Path | None = folder
+        self.folder = folder
         self._captions = captions_of(folder, self._cfg)
 
     @classmethod

@@ -13,12 +13,11 @@ from ..store.store import Store
 from .question import Notify, Question, SearchOptions, answer_question, question_vector
 
 if TYPE_CHECKING:
-    from ..models.encoder import Encoder
-    from ..models.text_encoder import NumpyTextEncoder
+    from ..models.text_encoder import TextEncoder
 
 
 def answer_questions(
-    store: Store, encoder: Encoder | NumpyTextEncoder, questions: Sequence[Question], options: SearchOptions,
+    store: Store, encoder: TextEncoder, questions: Sequence[Question], options: SearchOptions,
     notify: Notify,
 ) -> Iterator[Answer]:  # fmt: skip
     """Answer each question as `answer_question` does, in their order.

@@ -30,8 +30,7 @@ from .taught import taught_concepts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..models.encoder import Encoder
-    from ..models.text_encoder import NumpyTextEncoder
+    from ..models.text_encoder import TextEncoder
     from ..search.concept import Concept
 
 Words: TypeAlias = str | Path | Sequence[str | Path]
@@ -145,7 +144,7 @@ class SearchOptions:
 
 
 def answer_question(
-    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, options: SearchOptions, notify: Notify
+    store: Store, encoder: TextEncoder, question: Question, options: SearchOptions, notify: Notify
 ) -> Answer:
     """Find the tiles that answer a question best.
 
@@ -183,7 +182,7 @@ def answer_question(
 
 
 def _answer_relations(
-    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, query: Query, options: SearchOptions,
+    store: Store, encoder: TextEncoder, question: Question, query: Query, options: SearchOptions,
     calibration: Calibration | None, notify: Notify,
 ) -> Answer:  # fmt: skip
     taught = _read_words(store, question, query, notify)
@@ -208,7 +207,7 @@ def _answer_relations(
 
 
 def question_vector(
-    store: Store, encoder: Encoder | NumpyTextEncoder, question: Question, query: Query,
+    store: Store, encoder: TextEncoder, question: Question, query: Query,
     calibration: Calibration | None, notify: Notify,
 ) -> tuple[NDArray[np.float64], Likelihood | None]:  # fmt: skip
     """Encode a question without relations as one unit vector (dim,), and say how its words were read.
@@ -260,7 +259,7 @@ def _read_words(store: Store, question: Question, query: Query, notify: Notify) 
 
 
 def _category_offsets(
-    store: Store, encoder: Encoder | NumpyTextEncoder, query: Query, strength: float | None
+    store: Store, encoder: TextEncoder, query: Query, strength: float | None
 ) -> dict[str | None, float] | None:
     """Predict the categories from the words, if there are any; the store's categories are read only if that counts."""
     strength = DEFAULT_STRENGTH if strength is None else strength
@@ -268,7 +267,7 @@ def _category_offsets(
     return category_offsets(encoder, query.concept, categories, strength)
 
 
-def _index(store: Store, encoder: Encoder | NumpyTextEncoder, notify: Notify) -> IvfIndex | None:
+def _index(store: Store, encoder: TextEncoder, notify: Notify) -> IvfIndex | None:
     """Load the index for approximate search; it is made and measured when it is first asked for."""
     from ..search.ivf_build import build_index
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..models.encoder import Encoder
 from ..models.prompts import prompt
-from ..models.text_encoder import NumpyTextEncoder
+from ..models.text_encoder import TextEncoder
 
 DEFAULT_STRENGTH = 0.0
 """On RSICD validation, finding pictures by text gained 0.2 of mean recall with right labels and lost
@@ -27,7 +26,7 @@ _LABEL_ERROR_RATE = 0.3
 
 
 def category_offsets(
-    encoder: Encoder | NumpyTextEncoder, text: str, categories: Sequence[str], strength: float = DEFAULT_STRENGTH
+    encoder: TextEncoder, text: str, categories: Sequence[str], strength: float = DEFAULT_STRENGTH
 ) -> dict[str | None, float]:
     """Compute what is added to the score of each category's tiles, in units of the cosine; the likeliest gets 0.
 

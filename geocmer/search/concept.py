@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._types import Float64s
 from ..errors import FingerprintError, InputError, StoreError
@@ -121,12 +120,6 @@ class Concept:
     def direction(self) -> Float64s:
         """The unit vector (dim,) in whose order the probabilities are."""
         result: Float64s = self.weights / self.steepness
-        return result
-
-    def probability(self, cosines: NDArray[np.floating[Any]]) -> Float64s:
-        """Compute probabilities from the tiles' cosines with the `direction`, strictly rising with them."""
-        logits = self.steepness * np.asarray(cosines, np.float64) + self.bias
-        result: Float64s = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
         return result
 
     @property

@@ -29,8 +29,7 @@ from ..errors import ModelError
 from .dot import exact_dots, quantize_queries
 
 if TYPE_CHECKING:
-    from ..models.encoder import Encoder
-    from ..models.text_encoder import NumpyTextEncoder
+    from ..models.text_encoder import TextEncoder
 
 PREVALENCE = 0.01
 """Share of the tiles that show a concept, as assumed. Bayes' rule moves the offset to it from that of the pictures that
@@ -127,7 +126,7 @@ CALIBRATION_FILE = "calibration.safetensors"
 """Name of the file beside an adapter."""
 
 
-def calibration_of(encoder: Encoder | NumpyTextEncoder) -> Calibration | None:
+def calibration_of(encoder: TextEncoder) -> Calibration | None:
     """Find the calibration of an encoder; None if it has none, as a CLIP without an adapter.
 
     Raises:

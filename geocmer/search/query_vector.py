@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from .._files import is_file
 from ..errors import InputError
 from ..imagery.images import ImageFile
-from ..models.text_encoder import NumpyTextEncoder
 from ..store.vectors import to_numpy
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
+    from ..models.text_encoder import TextEncoder
     from ..store.store import Store
 
 MORE_WEIGHT, LESS_WEIGHT, MINUS_WEIGHT = 0.75, 0.25, 0.5
@@ -30,7 +30,7 @@ MORE_WEIGHT, LESS_WEIGHT, MINUS_WEIGHT = 0.75, 0.25, 0.5
 
 def build_query(
     store: Store,
-    encoder: Encoder | NumpyTextEncoder,
+    encoder: TextEncoder,
     texts: NDArray[np.floating[Any]],
     *,
     like: Sequence[str] = (),
@@ -56,10 +56,9 @@ def build_query(
     tiles = [name for name in like if not is_file(name)]
     targets: list[NDArray[np.floating[Any]]] = [np.empty((0, encoder.dim)), texts.astype(np.float64)]
     if files:
-        if isinstance(encoder, NumpyTextEncoder):
-            raise ValueError("pictures need the image tower; give an Encoder")
-        size = encoder.backbone.size
-        targets.append(encoder.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
+        whole = cast("Encoder", encoder)  # who asks with pictures loads the image tower
+        size = whole.backbone.size
+        targets.append(whole.encode_images(np.stack([ImageFile(file).pixels(size) for file in files])))
     if tiles:
         targets.append(tile_vectors(store, tiles))
     return combine_vectors(

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._types import Float64s, Rows
+from .._types import Rows
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.tile_source import TileSource, choose_source
-from .dot import dots_at
+from .dot import exact_dots_at
+from .probability import Likelihood
 
 TAKEN_ROWS = 4096
 """Rows whose footprints are read at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """What is asked of every tile.
-
-    Attributes:
-        title: what it looks for, for people.
-        direction: (dim,) no longer than 4.
-        probability: from products with it to probabilities, rising.
-    """
-
-    title: str
-    direction: Float64s = field(repr=False)
-    probability: Callable[[NDArray[np.floating[Any]]], Float64s] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +45,8 @@ class TileProbabilities:
         return np.concatenate([np.empty(0, object), *parts])
 
 
-def tile_probabilities(snapshot: Snapshot, detector: Detector, filter: Filter = EVERY_TILE) -> TileProbabilities:
-    """Compute the probability of every tile that passes a filter.
+def tile_probabilities(snapshot: Snapshot, likelihood: Likelihood, filter: Filter = EVERY_TILE) -> TileProbabilities:
+    """Compute the probability of every tile that passes a filter, the same that a search gives its hits.
 
     Raises:
         StoreError: the store has no vectors yet.
@@ -70,7 +54,6 @@ def tile_probabilities(snapshot: Snapshot, detector: Detector, filter: Filter = 
     """
     snapshot.require_encoder()
     source = choose_source(snapshot, filter)
-    query = detector.direction.astype(np.float32)
     positions, rowids = [np.empty(0, np.intp)], [np.empty(0, np.uint64)]
     values = [np.empty(0, np.float32)]
     unembedded = 0
@@ -79,8 +62,8 @@ def tile_probabilities(snapshot: Snapshot, detector: Detector, filter: Filter = 
         rowids.append(batch.rowids())
         unembedded += batch.unembedded
         for piece in batch.pieces():
-            products = dots_at(*batch.locate(piece), query)
-            values.append(detector.probability(products).astype(np.float32))
+            products = exact_dots_at(*batch.locate(piece), likelihood.directions)
+            values.append(likelihood.of_products(products).astype(np.float32))
     found = np.concatenate(values)
     if not len(found):
         snapshot.require_categories(filter.categories)

@@ -18,20 +18,20 @@ from geocmer.errors import InputError
 from geocmer.export.detections import DRIVERS, Detections
 from geocmer.export.probability_raster import write_probabilities
 from geocmer.geometry.footprint import footprint
-from geocmer.search.tile_probabilities import Detector, TileProbabilities, tile_probabilities
+from geocmer.search.dot import quantize_queries
+from geocmer.search.probability import Calibration, Likelihood
+from geocmer.search.tile_probabilities import TileProbabilities, tile_probabilities
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
-DETECTOR = Detector(
-    "thing",
-    THING / np.linalg.norm(THING),
-    lambda products: 1 / (1 + np.exp(-40 * (np.asarray(products, float) - 0.45))),
+LIKELIHOOD = Likelihood(
+    Calibration(np.zeros(len(THING)), 40.0, -18.0), quantize_queries(THING[None] / np.linalg.norm(THING)), (False,)
 )
 
 
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileProbabilities:
     store = make_store(tmp_path_factory.mktemp("detections") / "store")
-    return tile_probabilities(store.snapshot(), DETECTOR)
+    return tile_probabilities(store.snapshot(), LIKELIHOOD)
 
 
 def _unlike(some: Any, others: Any) -> float:
@@ -112,8 +112,8 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
     rows = [TileRow(f"{n:032x}", "5c" * 16, r, c, 64, outline(r, c), 10, 1) for n, (r, c) in enumerate(places)]
     keep = rng.random(len(rows)) < 0.6
     store.add_tiles([row for row, kept in zip(rows, keep, strict=True) if kept], vectors[keep])
-    detector = Detector("x", np.array([1.0, 0, 0]), lambda products: (np.asarray(products, float) + 1) / 2)
-    tiles = tile_probabilities(store.snapshot(), detector)
+    likelihood = Likelihood(Calibration(np.zeros(3), 2.0, 0.0), np.array([[1.0, 0, 0]]), (False,))
+    tiles = tile_probabilities(store.snapshot(), likelihood)
     scenes = {"5c" * 16: scene_row("5c" * 16, "EPSG:32632", transform, 64, stride, count)}
     write_probabilities(tiles, scenes, tmp_path / "p.tif", "x")
     with rasterio.open(tmp_path / "p.tif") as file:
@@ -125,7 +125,7 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
             for col in range(file.width):
                 x, y = file.xy(row, col)
                 over = [
-                    (vectors[n, 0] + 1) / 2
+                    1 / (1 + np.exp(-2 * vectors[n, 0]))
                     for n, (r, c) in enumerate(places)
                     if keep[n] and 0 < (x - 600_000) / 10 - c < 64 and 0 < (5_500_000 - y) / 10 - r < 64
                 ]

@@ -26,7 +26,7 @@ from geocmer.search.concept_fit import Examples, fit_concept
 from geocmer.search.concepts import concepts_of, export_concept, import_concept, make_concept
 from geocmer.search.labelled_tiles import gather_examples
 from geocmer.search.labels import Labels, read_labels
-from geocmer.search.tile_probabilities import Detector, tile_probabilities
+from geocmer.search.tile_probabilities import tile_probabilities
 from geocmer.store.records import write_record
 from geocmer.store.store import EncoderInfo, Store
 
@@ -44,7 +44,7 @@ def _examples(count: int, rate: float, seed: int) -> Examples:
 def test_what_is_said_of_a_concept_holds_for_tiles_that_it_never_saw() -> None:
     concept = fit_concept(_examples(300, 0.3, 1), "thing", 1, INFO)
     fresh = _examples(20_000, 0.3, 2)
-    p = concept.probability(fresh.vectors @ concept.direction)
+    p = concept.likelihood.of_products(concept.direction[None] @ fresh.vectors.T)
     found = p >= 0.5
     precision = (found & fresh.shows).sum() / found.sum()
     recall = (found & fresh.shows).sum() / fresh.shows.sum()
@@ -165,13 +165,12 @@ def test_a_concept_is_kept_taught_again_carried_and_removed(tmp_path: Path) -> N
     reopened = Store.open(tmp_path / "store")
     found = concepts_of(reopened).find(["lake", "thing"])["thing"]
     assert found.to_json() == concepts_of(reopened).get(" THING ").to_json()
-    detector = Detector("thing", found.direction, found.probability)
-    tiles = tile_probabilities(reopened.snapshot(), detector)
+    tiles = tile_probabilities(reopened.snapshot(), found.likelihood)
     vectors = np.concatenate(
         [b[INFO.column].values.to_numpy().reshape(-1, DIM) for b in store.snapshot().scan([INFO.column])]
     )
     oracle = 1 / (1 + np.exp(-(vectors.astype(np.float64) @ found.weights + found.bias)))
-    np.testing.assert_allclose(tiles.values, oracle, atol=1e-4)
+    np.testing.assert_allclose(tiles.values, oracle, rtol=1e-6)
     shown = truth(np.arange(SIDE * SIDE))
     assert ((tiles.values >= 0.5) == shown).mean() > 0.9
     export_concept(reopened, "thing", tmp_path / "thing.json")
@@ -245,17 +244,17 @@ def test_a_concept_answers_by_its_name_alone_and_in_relations(tmp_path: Path) ->
     notes: list[str] = []
     collection = Collection(tmp_path / "store", encoder=cast("Encoder", Words(asked)), notify=notes.append)
     hits = collection.search("THING", k=20, keep="all").hits
-    p = tile_probabilities(store.snapshot(), Detector("", concept.direction, concept.probability)).values
+    p = tile_probabilities(store.snapshot(), concept.likelihood).values
     best = np.argsort(-p, kind="stable")[:20]
     assert {hit.id for hit in hits} == {f"{n:032x}" for n in best}
-    assert [hit.probability for hit in hits] == pytest.approx(p[best].tolist(), abs=1e-4)
+    assert [hit.probability for hit in hits] == pytest.approx(p[best].tolist(), rel=2e-7)
     assert any("the concept that was taught, version 1" in note for note in notes)
     related = collection.search("lake next to thing", k=None, keep="all").hits
     scores = {hit.id: hit.partners[0].score for hit in related}
     assert scores, "some tile has a partner"
     for hit in related[:20]:
         partner = hit.partners[0]
-        assert partner.score == pytest.approx(float(p[int(partner.id, 16)]), abs=1e-4)
+        assert partner.score == pytest.approx(float(p[int(partner.id, 16)]), rel=2e-7)
     notes.clear()
     collection.search("thing", k=3, literal=True)
     assert not any("concept" in note for note in notes)

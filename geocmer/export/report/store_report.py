@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,19 +23,8 @@ from ..record import data_url
 from .charts import colours_of, draw_map, key, principal_plane, scatter
 from .page import Page, bars, figure, image, paragraph, table
 
-
-class TextEncoder(Protocol):
-    """What asks the questions: an `Encoder`, or its text side alone."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of what made the vectors."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode texts as unit vectors (n, dim)."""
-        ...
-
+if TYPE_CHECKING:
+    from ...models.text_encoder import TextEncoder
 
 MAX_POINTS = 2000
 """Tiles in the map of vectors, drawn at random."""
