@@ -25,6 +25,10 @@ class RangeServer:
     """Statuses that the next requests of a path get, one after the other; the last one stays."""
     allowed: dict[str, str] = field(default_factory=dict)
     """Headers that every request needs."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Path -> the address that it is now at."""
+    heard: list[dict[str, str]] = field(default_factory=list)
+    """Headers of each request."""
     sent: int = 0
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -37,6 +41,13 @@ class RangeServer:
                 path = unquote(urlsplit(self.path).path).lstrip("/")
                 asked = self.headers.get("Range", "")
                 server.requests.append((self.command, self.path, asked))
+                server.heard.append(dict(self.headers))
+                if path in server.moved:
+                    self.send_response(302)
+                    self.send_header("Location", server.moved[path])
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 statuses = server.broken.get(path, [])
                 status = (statuses.pop(0) if len(statuses) > 1 else statuses[0]) if statuses else 0
                 if any(self.headers.get(name) != value for name, value in server.allowed.items()):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,13 @@ def find_acquisition(
     if time_of_file is not None:
         return Acquisition(time_of_file, "TIFFTAG_DATETIME, which may be when the file was made")
     return Acquisition(None, "no acquisition time in the tags or the file name; give it with --datetime")
+
+
+def time_of(value: Any) -> datetime | None:
+    """Read a time in UTC from a cell of a table: a time, a date or text; None if it is none of them."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return parse_time(value.isoformat() if isinstance(value, date) else str(value or ""))
 
 
 def parse_time(text: str) -> datetime | None:

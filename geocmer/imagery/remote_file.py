@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPSHandler, Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from ..errors import InputError
 from .address import SceneAddress
@@ -140,7 +141,7 @@ def _request(address: SceneAddress, byte_range: str | None = None) -> HTTPRespon
     if byte_range:
         headers["Range"] = byte_range
     headers |= dict(_extra_headers())
-    opener = build_opener(HTTPSHandler(context=_certificates()))
+    opener = build_opener(HTTPSHandler(context=_certificates()), _Redirects)
     for attempt in range(RETRIES + 1):
         try:
             answer: HTTPResponse = opener.open(Request(address.url, headers=headers), timeout=TIMEOUT_SECONDS)
@@ -150,6 +151,18 @@ def _request(address: SceneAddress, byte_range: str | None = None) -> HTTPRespon
                 raise
             time.sleep(0.25 * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows a server to another one without what only the first was to be told, as GDAL does."""
+
+    def redirect_request(self, req: Request, *others: Any) -> Request | None:
+        """Leave credentials out of a request to another server; the last of the others is the new address."""
+        request = super().redirect_request(req, *others)
+        if request is not None and urlsplit(others[-1])[:2] != urlsplit(req.full_url)[:2]:
+            for name in {*request.headers} - {"User-agent", "Accept", "Range"}:
+                request.remove_header(name)
+        return request
 
 
 def _extra_headers() -> Iterator[tuple[str, str]]:

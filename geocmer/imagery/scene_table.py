@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import InputError
-from .acquisition import parse_time
+from .acquisition import time_of
 from .address import SceneAddress
 from .remote_file import object_file, read_document
 from .scene_source import ItemRecord, SceneSource, cloud_percent
@@ -54,7 +54,7 @@ def scenes_of_table(address: SceneAddress, asset: str | None = None, trusted: bo
             place = SceneAddress.of(str(record[column]), address)
             if address.remote and not place.remote and not trusted:
                 raise InputError(f"table {address} names the file {place}; if you trust it, add --trust-sources")
-            time = next((found for name in times if (found := _time(record[name]))), None)
+            time = next((found for name in times if (found := time_of(record[name]))), None)
             cloud = next((share for name in clouds if (share := cloud_percent(record[name])) is not None), None)
             yield SceneSource(place, ItemRecord(f"the table {address.name}", cloud), time)
 
@@ -107,9 +107,3 @@ def _item(record: dict[str, Any]) -> dict[str, Any]:
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
     return {key: found for key, found in value.items() if found is not None}
-
-
-def _time(value: Any) -> dt.datetime | None:
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
-    return parse_time(value.isoformat() if isinstance(value, dt.date) else str(value or ""))

@@ -20,7 +20,7 @@ from ..geometry.bbox import WGS84
 from ..geometry.footprint import cut_at_antimeridian, to_wgs84
 from ..geometry.geodesy import GEOD
 from ..geometry.reproject import polygon_to_wgs84
-from ..imagery.acquisition import parse_time
+from ..imagery.acquisition import time_of
 from ..imagery.georeference import earth_crs
 
 VECTOR_COLUMNS = ("embedding", "embeddings", "vector", "vectors", "emb", "features", "feature")
@@ -122,7 +122,7 @@ class EmbeddingTable:
                 np.array(kept, np.int64) + start,
                 vectors[kept],
                 [shapes[i] for i in kept],
-                [_utc(times[i]) for i in kept],
+                [time_of(times[i]) for i in kept],
                 [pictures[i] if isinstance(pictures[i], bytes) else None for i in kept],
                 {start + i: why for i, why in bad.items()},
             )
@@ -246,9 +246,3 @@ def _geometry_column(name: str, columns: list[str], geo: dict[str, Any]) -> tupl
     if "crs" in facts and facts["crs"] is None:
         raise CRSError(f"{name} declares that the CRS of {primary} is unknown; set it, for instance with geopandas")
     return primary, earth_crs(facts.get("crs", "OGC:CRS84"), name)
-
-
-def _utc(value: Any) -> dt.datetime | None:
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
-    return parse_time(value.isoformat() if isinstance(value, dt.date) else str(value or ""))

@@ -183,6 +183,21 @@ def test_credentials_reach_gdal_and_our_own_requests(
         assert np.array_equal(scene.read(Window(0, 0, 64, 64))[0], array)
 
 
+def test_credentials_stay_with_the_server_that_they_are_for(
+    tmp_path: Path, server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.json").write_text("{}")
+    monkeypatch.setenv("GDAL_HTTP_BEARER", "secret")
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", "X-Key: secret")
+    address = SceneAddress.of(f"{server.url}/moved.json")
+    with range_server(tmp_path) as other:
+        for target, told in ((f"{server.url}/list.json", True), (f"{other.url}/list.json", False)):
+            server.moved["moved.json"] = target
+            assert read_document(address) == b"{}"
+            assert "secret" in str(server.heard[-1])
+            assert told or "secret" not in str(other.heard[-1])
+
+
 def test_a_signature_is_used_and_neither_kept_nor_shown(tmp_path: Path, server: RangeServer) -> None:
     raster(tmp_path / "a.tif", noise(3, 64, 64))
     with Scene.open(f"{server.url}/a.tif?X-Amz-Signature=SECRET") as scene:
