@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import typer
 
 if TYPE_CHECKING:
     from geocmer.store import Snapshot
@@ -30,12 +30,12 @@ def complete_store(incomplete: str) -> list[str]:
     return stores or [f"{written}{folder.name}/" for folder in names if start or not folder.name.startswith(".")]
 
 
-def complete_category(ctx: click.Context, incomplete: str) -> list[str]:
+def complete_category(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer the scene categories of the store."""
     return [name for snapshot in _store(ctx) for name in sorted(snapshot.categories) if name.startswith(incomplete)]
 
 
-def complete_where(ctx: click.Context, incomplete: str) -> list[str]:
+def complete_where(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer the names that a condition may end with: land-cover classes of the store, and what every tile has."""
     from geocmer.store.condition_tree import ATTRIBUTES
     from geocmer.store.where import plain_name
@@ -57,7 +57,7 @@ def complete_legend(incomplete: str) -> list[str]:
     return [name for name in [*legend_names(), *legends] if name.startswith(incomplete)]
 
 
-def _store(ctx: click.Context) -> Iterator[Snapshot]:
+def _store(ctx: typer.Context) -> Iterator[Snapshot]:
     """Open the store that the command line names so far, if it can be read."""
     from geocmer.store.reader import Reader
 

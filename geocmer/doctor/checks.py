@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
+from ..models.file_hashes import forget_hashes
 from ..models.trust import is_known
 from ..store import mmap_cache
 from ..store.snapshot import Snapshot
@@ -203,6 +204,8 @@ def encoder(subject: Subject) -> Iterator[Finding]:
             f"put it back, or embed with another: geocmer embed --model {shlex.quote(info.model)}{subject.option}",
         )  # fmt: skip
         return
+    if not subject.quick:
+        forget_hashes()
     try:
         installed = expected_fingerprint(info.model, info.adapter or None)
     except ModelError as error:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .._files import bundled_file
 from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
+from .file_hashes import hash_parts
 from .hole_fill import FILL, fill_holes
 from .known_captions import FILE as CAPTIONS_FILE
 from .known_captions import KnownCaptions
@@ -191,9 +192,7 @@ def adapter_folder(model: str, adapter: str | Path | None) -> Path | None:
 
 def fingerprint_of(folder: Path, towers: str) -> str:
     """Compute the fingerprint of an encoder, 32 hex digits, from its adapter's weights and its towers' fingerprint."""
-    digest = hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16)
-    digest.update(towers.encode())
-    return _with_fill(digest.hexdigest())
+    return _with_fill(hash_parts(folder / "model.safetensors", towers))
 
 
 def _with_fill(fingerprint: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from .file_hashes import hash_parts
 
 INPUT_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
 """The image towers that packages carry, and the side of the square input that each was trained with, pixels."""
@@ -48,10 +48,8 @@ class TowerFiles:
 
     @cached_property
     def _fingerprint(self) -> str:
-        digest = hashlib.blake2b(repr((self.name, self.size, MEAN, STD, MAX_TOKENS)).encode(), digest_size=16)
-        for file in (self.image, self.text / "model.safetensors", self.text / "tokenizer.json"):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        settings = repr((self.name, self.size, MEAN, STD, MAX_TOKENS))
+        return hash_parts(settings, self.image, self.text / "model.safetensors", self.text / "tokenizer.json")
 
     @property
     def tokenizer(self) -> Any:
