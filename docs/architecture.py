@@ -8,6 +8,7 @@ import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import diagram
 import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +24,7 @@ to it.
 ## The flow
 
 An arrow points from a package to one that it imports. What follows from other arrows is left out, so `training` may
-reach `geometry` without an arrow of its own; the table has every import. Packages of one layer are in one box.
+reach `geometry` without an arrow of its own; the table has every import. Packages of one layer are in one row.
 """
 
 _CLI = "cli"
@@ -34,7 +35,7 @@ def page() -> str:
     layers, imports = _layers(), _imports()
     names = [name for layer, _ in layers for name in layer]
     uses = {name: sorted(imports[name], key=names.index) for name in names}
-    lines = [_HEAD, "```mermaid", *_diagram(layers, uses), "```\n", "## What each is for\n"]
+    lines = [_HEAD, "![The packages and their imports](architecture.svg)\n", "## What each is for\n"]
     lines += ["| package | what it is for | imports | may import as well |", "|---|---|---|---|"]
     for at, (layer, free) in enumerate(layers):
         below = [name for lower, _ in layers[at + 1 :] for name in lower]
@@ -73,17 +74,19 @@ def _package(module: str) -> str:
     return _CLI if top == "geocmer_cli" else rest.partition(".")[0]
 
 
-def _diagram(layers: list[tuple[list[str], bool]], uses: dict[str, list[str]]) -> list[str]:
-    lines = ["flowchart TD"]
-    for at, (layer, _) in enumerate(layers):
-        lines += [f'  subgraph layer{at}[" "]', *(f"    {name}" for name in layer), "  end"]
+def picture() -> str:
+    """Draw the packages and their imports, without the arrows that follow from others, as SVG."""
+    layers, uses = _layers(), _imports()
     reach: dict[str, set[str]] = {}
     for name in TopologicalSorter(uses).static_order():
         reach[name] = set(uses[name]).union(*(reach[used] for used in uses[name]))
-    for name, used in uses.items():
-        direct = [other for other in used if not any(other in reach[between] for between in used)]
-        lines += [f"  {name} --> {other}" for other in direct]
-    return lines
+    rows = [layer for layer, _ in layers]
+    names = [name for row in rows for name in row]
+    direct = {
+        name: [other for other in names if other in uses[name] and not any(other in reach[via] for via in uses[name])]
+        for name in names
+    }
+    return diagram.draw(rows, direct, "The packages of geocmer in their layers, with an arrow for each import")
 
 
 def _path(name: str) -> Path:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import api
 import architecture
+import charts
+import places
 import settings
 import tables
 
@@ -14,6 +16,11 @@ import cli
 
 PAGES = {
     "concepts/architecture.md": architecture.page,
+    "concepts/architecture.svg": architecture.picture,
+    "concepts/cost.svg": charts.cost,
+    "concepts/exact.svg": charts.exact,
+    "concepts/places.svg": places.picture,
+    "concepts/side-branch.svg": charts.side_branch,
     "concepts/model.md": partial(tables.page, "concepts/model.md", tables.families),
     "guides/relations.md": partial(tables.page, "guides/relations.md", tables.kinds),
     "guides/exports.md": partial(tables.page, "guides/exports.md", tables.formats),
@@ -21,7 +28,7 @@ PAGES = {
     "reference/cli.md": cli.page,
     "reference/settings.md": settings.page,
 }
-"""Page, below docs/ -> the function that makes its text."""
+"""Page or picture, below docs/ -> the function that makes its text."""
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
