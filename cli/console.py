@@ -13,13 +13,13 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A note for the person, on stderr, one line."""
+    """Print a note for the person to stderr, in one line."""
     print(printable(" ".join(text.split("\n"))), file=sys.stderr)
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, shown only on a terminal; yields the function to call with (done, total)."""
+    """Show a progress bar on stderr, on a terminal only; yield the function to call with (done, total)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

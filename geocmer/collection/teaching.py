@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..search.tile_probabilities import TileProbabilities
     from ..store.vectors import EncoderInfo
 
-LEAST = 0.5
+MIN_PROBABILITY = 0.5
 """Probability from which on a tile counts as detected."""
 
 
@@ -50,10 +50,10 @@ class Teaching(Opening):
         """
         from ..search.concepts import DRAWN, make_concept
 
-        wanted = [yes] if isinstance(yes, str) else list(yes)
+        positive_texts = [yes] if isinstance(yes, str) else list(yes)
         drawn = DRAWN if drawn is None else drawn
         return make_concept(
-            self.store, name, labels, column=column, yes=wanted, drawn=drawn, seed=seed, notify=self._notify
+            self.store, name, labels, column=column, yes=positive_texts, drawn=drawn, seed=seed, notify=self._notify
         )
 
     def concepts(self) -> list[Concept]:
@@ -145,7 +145,7 @@ class Teaching(Opening):
         vector = encoder.encode_texts([name])
         return Likelihood.of(calibration, vector, vector[:0])
 
-    def detect(self, name: str, *, min_probability: float = LEAST, **conditions: Any) -> Detections:
+    def detect(self, name: str, *, min_probability: float = MIN_PROBABILITY, **conditions: Any) -> Detections:
         """Find every place that shows a concept: tiles, merged with their neighbours into polygons.
 
         Args:

@@ -113,6 +113,6 @@ def _with_split(entry: Entry, file: Path, root: Path) -> Entry:
 
 
 def _folders(name: str) -> Sequence[str]:
-    """The folder that a relative path begins with."""
+    """Return the folder that a relative path begins with, if there is one."""
     path = PureWindowsPath(name)
     return () if path.root or path.drive else path.parts[:-1][:1]

@@ -15,22 +15,22 @@ import numpy as np
 
 from .._files import bundled_file
 
-CAPTIONS = 12
-"""Captions of a picture."""
+IMAGE_CAPTIONS = 12
+"""Captions that an image gets."""
 
 
 def label_key(label: str) -> str:
-    """What two spellings of a label have in common, its letters and digits: "annualcrop"."""
+    """Reduce a label to what its spellings have in common, its letters and digits: "annualcrop"."""
     return "".join(c for c in label.lower() if c.isalnum())
 
 
 def class_words(label: str) -> str:
-    """A label as words: "AnnualCrop" and "annual_crop" are "annual crop"."""
+    """Write a label as words: "AnnualCrop" and "annual_crop" are "annual crop"."""
     spaced = "".join(f" {c}" if c.isupper() and i and label[i - 1].islower() else c for i, c in enumerate(label))
     return " ".join(spaced.replace("_", " ").lower().split())
 
 
-def label_captions(labels: Sequence[str], seed: int, count: int = CAPTIONS) -> tuple[str, ...]:
+def label_captions(labels: Sequence[str], seed: int, count: int = IMAGE_CAPTIONS) -> tuple[str, ...]:
     """Draw captions of a picture; each speaks of one of its labels.
 
     Args:
@@ -42,7 +42,7 @@ def label_captions(labels: Sequence[str], seed: int, count: int = CAPTIONS) -> t
     return tuple(_caption(labels[int(rng.integers(len(labels)))], rng) for _ in range(count))
 
 
-def mosaic_captions(labels: Sequence[str], seed: int, count: int = CAPTIONS) -> tuple[str, ...]:
+def mosaic_captions(labels: Sequence[str], seed: int, count: int = IMAGE_CAPTIONS) -> tuple[str, ...]:
     """Draw captions of a picture put together of several; each names one label alone, or two or three of them.
 
     Args:
@@ -76,7 +76,7 @@ def _pick(texts: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def _phrases(label: str) -> dict[str, list[str]]:
-    """What can be said of a label; a label that is not in the file is said in its own words."""
+    """Return the phrases for a label; one that is not in the file has its own words."""
     known: dict[str, list[str]] = _data()["labels"].get(label_key(label), {})
     nouns = known.get("nouns", [class_words(label)])
     return {"nouns": nouns, "sentences": known.get("sentences", []), "short": known.get("short", nouns[:3])}

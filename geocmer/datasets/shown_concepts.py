@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -57,13 +58,13 @@ class ShownConcepts:
         named = {label_key(label): class_words(category_words(label)) for pair in pairs for label in _labels(pair)}
         concepts = {**{label_key(word): word for word in words}, **named}
         written = [not pair.labels for pair in pairs]  # captions made of labels say nothing more
-        captions = [
+        captions = [  # of each image, the stems of each
             [_stems(caption) for caption in pair.captions] if people else []
             for pair, people in zip(pairs, written, strict=True)
         ]
-        spoken = [
-            {stem for caption in said for stem in caption} | {s for label in _labels(pair) for s in _stems(label)}
-            for pair, said in zip(pairs, captions, strict=True)
+        image_stems = [
+            set(chain.from_iterable([*stems, *map(_stems, _labels(pair))]))
+            for pair, stems in zip(pairs, captions, strict=True)
         ]
         texts, columns = [], []
         same = alike(list(concepts.values()), list(named.values()))
@@ -76,10 +77,11 @@ class ShownConcepts:
             phrase, telling = f" {' '.join(stems)} ", set(stems) - _GENERIC or set(stems)
             column = np.zeros(len(pairs), np.int8)
             for i in range(len(pairs)):
-                share = np.mean([phrase in f" {' '.join(said)} " for said in captions[i]]) if captions[i] else 0
+                holding = [phrase in f" {' '.join(caption)} " for caption in captions[i]]
+                share = np.mean(holding) if holding else 0
                 if key in labels[i] or (share >= NAMED_SHARE and key not in named):
                     column[i] = SHOWN
-                elif telling & spoken[i] or synonyms[key] & labels[i]:
+                elif telling & image_stems[i] or synonyms[key] & labels[i]:
                     column[i] = UNKNOWN
             if (column == SHOWN).sum() >= MIN_IMAGES and (column == ABSENT).any():
                 texts.append(text)

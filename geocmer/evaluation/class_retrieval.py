@@ -12,7 +12,7 @@ from ..datasets.label_captions import class_words, label_key
 from ..datasets.pairs import PairSet
 from .ranking import average_precision, precision_at, rank_right
 
-DEPTH = 20
+PRECISION_IMAGES = 20
 """Images whose precision is measured, P@20."""
 
 
@@ -71,7 +71,7 @@ def class_scores(
     for c in np.argsort(-correct.sum(0), kind="stable"):
         right = correct[:, c]
         ranked = rank_right(similarity[:, c], right, seed)
-        figures = float(named[right].mean()), precision_at(ranked, DEPTH), average_precision(ranked)
+        figures = float(named[right].mean()), precision_at(ranked, PRECISION_IMAGES), average_precision(ranked)
         scores.append(ClassScore(words[c], int(right.sum()), *figures, float(right.mean())))
     means = np.mean([(s.accuracy, s.precision, s.average_precision, s.chance) for s in scores], axis=0).tolist()
     return [*scores, ClassScore("mean of classes", len(correct), *means)]

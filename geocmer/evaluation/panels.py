@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BEST, WRONG = 6, 2
 """Pictures in a row: the best, then the first wrong ones after them."""
-CAPTIONS = 12
+PANEL_CAPTIONS = 12
 """Captions of a captioned set that are drawn, each of another image."""
 _SIDE_PX, _FRAME_PX, _GAP_PX, _LINE_PX = 112, 4, 6, 22
 _RIGHT, _WRONG, _TEXT_COLOUR = (40, 150, 60), (200, 50, 40), (40, 40, 40)
@@ -80,7 +80,7 @@ def caption_panels(
         seed: of the choice of images, and of one caption each.
     """
     rng, texts = np.random.default_rng(seed), pairs.captions()[0]
-    chosen = rng.choice(len(pairs), min(CAPTIONS, len(pairs)), replace=False)
+    chosen = rng.choice(len(pairs), min(PANEL_CAPTIONS, len(pairs)), replace=False)
     panels = []
     for image in chosen:
         caption = int(rng.choice(np.flatnonzero(owner == image)))

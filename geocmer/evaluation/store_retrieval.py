@@ -26,9 +26,9 @@ from ..store.vectors import to_numpy
 from .panels import panel_of, write_panels
 from .ranking import average_precision, precision_at, rank_right
 
-DEPTH = 10
+PRECISION_HITS = 10
 """Hits whose precision is measured, P@10."""
-_LOOKED_AT = 200
+_PANEL_HITS = 200
 """Hits among which the first wrong ones are looked for, to be drawn."""
 
 
@@ -108,7 +108,7 @@ def store_panels(store: Store, categories: Sequence[str], encoder: Encoder, fold
     """
     panels = []
     for category, vector in zip(categories, encoder.encode_texts([prompt(name) for name in categories]), strict=True):
-        hits = nearest_tiles(store, vector, k=_LOOKED_AT, fingerprint=encoder.fingerprint).hits
+        hits = nearest_tiles(store, vector, k=_PANEL_HITS, fingerprint=encoder.fingerprint).hits
         hits = [hit for hit in hits if hit.category is not None]
         ranked = np.array([hit.category == category for hit in hits])
         panels.append(panel_of(prompt(category), ranked, _reader(hits)))
@@ -121,5 +121,5 @@ def _reader(hits: Sequence[Hit]) -> Callable[[int], NDArray[np.uint8]]:
 
 def _score(category: str, scores: NDArray[np.float32], right: NDArray[np.bool_], seed: int) -> CategoryScore:
     ranked = rank_right(scores, right, seed)
-    precision, average = precision_at(ranked, DEPTH), average_precision(ranked)
+    precision, average = precision_at(ranked, PRECISION_HITS), average_precision(ranked)
     return CategoryScore(category, int(right.sum()), precision, average, float(right.mean()))

@@ -63,19 +63,21 @@ def metres_of(match: re.Match[str]) -> float:
     Raises:
         InputError: the number or the unit is not understood, or no places on Earth are so far apart.
     """
-    parts, said = match.groupdict(), " ".join(match[0].split())
+    parts, written = match.groupdict(), " ".join(match[0].split())
     unit = " ".join((parts["unit"] or parts["spelled_unit"]).casefold().split())
     if unit not in UNIT_METRES:
-        raise InputError(f"{said!r} has the unknown unit {unit!r}; write {UNITS}")
+        raise InputError(f"{written!r} has the unknown unit {unit!r}; write {UNITS}")
     try:
         amount = _digits(parts["number"]) if parts["number"] else _spelled(f"{parts['spelled']} {parts['more'] or ''}")
         metres = round(amount * UNIT_METRES[unit], 6)  # a micrometre: 1500 ft are 457.2 m
     except (KeyError, ValueError, ArithmeticError) as error:
         number = parts["number"] or parts["spelled"]
-        raise InputError(f"{said!r} has the number {number.strip()!r}; write for instance 2, 2.5 or 1,500") from error
+        raise InputError(
+            f"{written!r} has the number {number.strip()!r}; write for instance 2, 2.5 or 1,500"
+        ) from error
     if not 0 < metres <= MAX_METRES:
         raise InputError(
-            f"{said!r} is a distance that no two places have; give one above 0 and up to {MAX_METRES:.0f} m"
+            f"{written!r} is a distance that no two places have; give one above 0 and up to {MAX_METRES:.0f} m"
         )
     return metres
 

@@ -133,7 +133,7 @@ def _check_coordinates(geometries: Sequence[BaseGeometry], crs: CRS, source: str
     (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
     if south >= -90 and north <= 90 and west >= -360 and east <= 360 and east - west <= 360:
         return
-    told = f"region {source} reaches from {west:g} {south:g} to {east:g} {north:g}, which is not in degrees"
+    extent = f"region {source} reaches from {west:g} {south:g} to {east:g} {north:g}, which is not in degrees"
     if max(-west, east) <= 90 and max(-south, north) <= 360:
-        raise InputError(f"{told}, longitude first; perhaps the axes are swapped: write longitude before latitude")
-    raise InputError(f"{told}; name its CRS, for instance SRID=32632;POLYGON((...)), or give a file that has one")
+        raise InputError(f"{extent}, longitude first; perhaps the axes are swapped: write longitude before latitude")
+    raise InputError(f"{extent}; name its CRS, for instance SRID=32632;POLYGON((...)), or give a file that has one")

@@ -114,7 +114,7 @@ def _split(text: str) -> tuple[Path, dict[str, list[str]]]:
 
 
 def _layer(layers: Mapping[str, str], layer: str | None, name: str) -> str | None:
-    """The layer to read.
+    """Choose the layer to read.
 
     Raises:
         InputError: there are several with polygons, or none has this name.
@@ -148,8 +148,8 @@ def _selected(frame: Any, column: str, values: list[str], name: str) -> Any:
     else:
         chosen = cells.astype(str).isin(values)
     if not chosen.any():
-        there = sorted(map(str, cells.dropna().unique()))
-        near = difflib.get_close_matches(values[0], there, 3, 0.6) or there
+        known_values = sorted(map(str, cells.dropna().unique()))
+        near = difflib.get_close_matches(values[0], known_values, 3, 0.6) or known_values
         raise InputError(f"{name} has no feature with {column} {values[0]!r}; there is {shorten(', '.join(near))}")
     return chosen
 

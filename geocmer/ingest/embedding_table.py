@@ -78,11 +78,11 @@ class EmbeddingTable:
         self._points: tuple[str, str] | None = None
         if self._geometry is None:
             lower = {column.lower(): column for column in schema.names}
-            found = [next((lower[c] for c in wanted if c in lower), None) for wanted in (LON_COLUMNS, LAT_COLUMNS)]
+            found = [next((lower[c] for c in names if c in lower), None) for names in (LON_COLUMNS, LAT_COLUMNS)]
             if found[0] is None or found[1] is None:
                 raise InputError(f"{name} has neither geometries nor columns lon and lat; write it as GeoParquet")
             self._points = found[0], found[1]
-        self._time = next((c for wanted in TIME_COLUMNS for c in schema.names if c.lower() == wanted), None)
+        self._time = next((c for name in TIME_COLUMNS for c in schema.names if c.lower() == name), None)
         self._thumbnail = "thumbnail" if "thumbnail" in schema.names else None
 
     def __len__(self) -> int:
@@ -201,7 +201,7 @@ class EmbeddingTable:
         return cut_at_antimeridian(Polygon(list(zip(unwrapped, lats, strict=True))))
 
 
-def _vector_columns(name: str, schema: Any, wanted: str | None) -> list[str]:
+def _vector_columns(name: str, schema: Any, chosen: str | None) -> list[str]:
     """Find the column of vectors, or the numbered columns that are one together."""
     import pyarrow as pa
 
@@ -212,12 +212,12 @@ def _vector_columns(name: str, schema: Any, wanted: str | None) -> list[str]:
         )
 
     lists = [column.name for column in schema if is_vector(column)]
-    if wanted is not None:
-        if wanted not in schema.names:
-            raise InputError(f"{name} has no column {wanted}; its lists of numbers: {', '.join(lists) or 'none'}")
-        if wanted not in lists:
-            raise InputError(f"column {wanted} of {name} is {schema.field(wanted).type}, no list of floating numbers")
-        return [wanted]
+    if chosen is not None:
+        if chosen not in schema.names:
+            raise InputError(f"{name} has no column {chosen}; its lists of numbers: {', '.join(lists) or 'none'}")
+        if chosen not in lists:
+            raise InputError(f"column {chosen} of {name} is {schema.field(chosen).type}, no list of floating numbers")
+        return [chosen]
     found = next((column for known in VECTOR_COLUMNS for column in lists if column.lower() == known), None)
     if found or len(lists) == 1:
         return [found or lists[0]]

@@ -9,7 +9,7 @@ from pyproj import CRS, Transformer
 
 from ..imagery.grid import Grid
 
-_NODES = (9, 33)
+_AXIS_NODES = (9, 33)
 """Points per axis that are projected exactly; those between are interpolated where that is good enough."""
 MAX_ERROR_PIXELS = 0.05
 """Of the layer: what interpolation may shift a pixel by. Beyond it every pixel is projected by itself."""
@@ -55,7 +55,7 @@ class LayerProjection:
         x = col + np.float64(width / across) * (parts_u + 0.5)
         if self._transformer is None:  # no projection, and nothing to save
             return self._project(x, y)
-        for nodes in _NODES:
+        for nodes in _AXIS_NODES:
             if min(down, across) < 2 * nodes:
                 break
             u, v = np.linspace(0, across - 1, nodes), np.linspace(0, down - 1, nodes)

@@ -16,7 +16,7 @@ from ..errors import CRSError, LandCoverError
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
 
-_NODES = 33
+_AXIS_NODES = 33
 """Points per axis of a grid that are brought into the layer's CRS to find what lies under it."""
 _EDGE_PARTS = 500
 """Parts of an edge as long as the scene: an edge that is straight in the layer's CRS is curved in the scene's. Over a
@@ -133,7 +133,7 @@ def _boxes(to_layer: Transformer, grid: Grid, crs: CRS) -> list[tuple[Any, float
 
     In degrees a grid may cross 180, and the layer count from 0 to 360: the layer is shifted by whole turns.
     """
-    columns, rows = np.meshgrid(np.linspace(0, grid.width, _NODES), np.linspace(0, grid.height, _NODES))
+    columns, rows = np.meshgrid(np.linspace(0, grid.width, _AXIS_NODES), np.linspace(0, grid.height, _AXIS_NODES))
     a, b, c, d, e, f = grid.transform[:6]
     x, y = to_layer.transform(a * columns + b * rows + c, d * columns + e * rows + f)
     turn = 2 * np.pi / crs.axis_info[0].unit_conversion_factor if crs.is_geographic and crs.axis_info else 0.0

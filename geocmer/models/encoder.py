@@ -18,8 +18,7 @@ from ..errors import ModelError
 from .backbone import BUNDLED, Backbone
 from .file_hashes import hash_parts
 from .hole_fill import FILL, fill_holes
-from .known_captions import FILE as CAPTIONS_FILE
-from .known_captions import KnownCaptions
+from .known_captions import CAPTIONS_FILE, KnownCaptions
 from .trust import remember, require_known
 from .weights import DEFAULT_TOWER
 

@@ -24,15 +24,17 @@ def scale_note(known: tuple[float, ...], gsd: float, size: int) -> str:
     if least <= side <= most:
         return ""
     fitting = math.ceil(least / gsd) if side < least else math.floor(most / gsd)
-    said = f"a tile covers {_metres(side)}, and the model knows {_metres(least)} to {_metres(most)}"
+    coverage = f"a tile covers {_metres(side)}, and the model knows {_metres(least)} to {_metres(most)}"
     advice = []
     if MIN_PIXELS <= fitting <= MAX_PIXELS:
         advice.append(f"--size {fitting}")
     if side < least:
         advice.append(f"--gsd {_round_up(least / size):g}")
     if not advice:
-        return f"{said}; at {gsd:g} m a pixel no tile fits: expect poor answers, or use imagery of a finer resolution"
-    return f"{said}: {' or '.join(advice)} would fit"
+        return (
+            f"{coverage}; at {gsd:g} m a pixel no tile fits: expect poor answers, or use imagery of a finer resolution"
+        )
+    return f"{coverage}: {' or '.join(advice)} would fit"
 
 
 def _metres(metres: float) -> str:

@@ -24,14 +24,14 @@ from .._files import write_atomically
 
 Floats = NDArray[np.float32]
 
-FILE = "captions.npz"
+CAPTIONS_FILE = "captions.npz"
 """Name of the file beside an adapter's weights. Pictures are embedded without it, so no fingerprint covers it."""
 STRENGTH, TEMPERATURE = 0.6, 0.05
 """Chosen on validation, on classes that were trained and on classes that were not."""
-SHORT = 5
+MAX_QUERY_WORDS = 5
 """Most words of a query that is drawn to its neighbours."""
-SEEN = 5
-"""Least number of distinct training captions that make a token a known one."""
+MIN_TOKEN_CAPTIONS = 5
+"""Distinct training captions with a token from which on it is a known one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class KnownCaptions:
         Raises:
             OSError, ValueError, KeyError: the file is damaged.
         """
-        file = folder / FILE
+        file = folder / CAPTIONS_FILE
         if not file.exists():
             return None
         with np.load(file, allow_pickle=False) as arrays:
             pooled, vectors = (arrays[name].astype(np.float32) for name in ("pooled", "vectors"))
             known = np.unpackbits(arrays["known"]).astype(bool)
         if pooled.ndim != 2 or vectors.ndim != 2 or len(pooled) != len(vectors):
-            raise ValueError(f"{FILE} holds {pooled.shape} and {vectors.shape} in place of two rows a caption")
+            raise ValueError(f"{CAPTIONS_FILE} holds {pooled.shape} and {vectors.shape} in place of two rows a caption")
         return cls(_unit(pooled), _unit(vectors), known)
 
     def save(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class KnownCaptions:
         buffer = io.BytesIO()
         pooled, vectors = self.pooled.astype(np.float16), self.vectors.astype(np.float16)
         np.savez_compressed(buffer, known=np.packbits(self.known), pooled=pooled, vectors=vectors)
-        write_atomically(folder / FILE, buffer.getvalue())
+        write_atomically(folder / CAPTIONS_FILE, buffer.getvalue())
 
     def blend(
         self,
@@ -90,7 +90,9 @@ class KnownCaptions:
         Returns:
             Unit vectors (n, dim).
         """
-        chosen = [i for i, text in enumerate(texts) if len(text.split()) <= SHORT and not self._knows(tokens[i])]
+        chosen = [
+            i for i, text in enumerate(texts) if len(text.split()) <= MAX_QUERY_WORDS and not self._knows(tokens[i])
+        ]
         if not chosen:
             return vectors
         out, core = vectors.copy(), self.vectors.shape[1]

@@ -17,7 +17,7 @@ from .._files import write_atomically
 FOLDER = "checksums"
 """Of a store, with a folder for each table."""
 _READ_BYTES = 2**20
-_DIGITS = 8
+_HEX_DIGITS = 8
 
 
 def table_files(table: Any, folder: Path) -> dict[int, list[Path]]:
@@ -45,7 +45,7 @@ def record(table: Any, folder: Path) -> None:
     for files in table_files(table, folder).values():
         for file in files:
             if file.name not in known:
-                write_atomically(place / file.name, f"{checksum(file):0{_DIGITS}x}\n")
+                write_atomically(place / file.name, f"{checksum(file):0{_HEX_DIGITS}x}\n")
 
 
 def damaged_fragments(table: Any, folder: Path) -> dict[int, Path]:
@@ -63,7 +63,7 @@ def damaged_fragments(table: Any, folder: Path) -> dict[int, Path]:
             kept = _place(folder) / file.name
             try:
                 text = kept.read_text("ascii").strip()
-                if len(text) == _DIGITS and int(text, 16) != checksum(file):  # it may itself be cut off
+                if len(text) == _HEX_DIGITS and int(text, 16) != checksum(file):  # it may itself be cut off
                     found[number] = file
             except (FileNotFoundError, ValueError):
                 continue
@@ -72,9 +72,9 @@ def damaged_fragments(table: Any, folder: Path) -> dict[int, Path]:
 
 def forget(folder: Path) -> None:
     """Remove the checksums of files that are gone."""
-    there = {file.name for part in ("data", "_deletions") for file in _files(folder / part)}
+    current_names = {file.name for part in ("data", "_deletions") for file in _files(folder / part)}
     for kept in _files(_place(folder)):
-        if kept.name not in there:
+        if kept.name not in current_names:
             kept.unlink(missing_ok=True)
 
 

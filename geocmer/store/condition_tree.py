@@ -40,7 +40,7 @@ ATTRIBUTES = ("category", "datetime", "gsd", "geometry")
 
 
 def _fixed(period: Period) -> Time:
-    """A time that the condition gives, the same for every tile."""
+    """Make a time that the condition gives, the same for every tile."""
     return Time(lambda _: (period, np.True_), period)
 
 

@@ -105,12 +105,12 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
     """
     import lance as pylance
 
-    seen = store.existing_ids([name for part in parts for name in part.ids])
+    known_ids = store.existing_ids([name for part in parts for name in part.ids])
     taken: list[bool] = []
     for part in parts:
-        taken.append(seen.isdisjoint(part.ids))
+        taken.append(known_ids.isdisjoint(part.ids))
         if taken[-1]:
-            seen.update(part.ids)
+            known_ids.update(part.ids)
     chosen = [part for part, is_taken in zip(parts, taken, strict=True) if is_taken]
     fragments = [fragment for part in chosen for fragment in part.fragments]
     scenes = list({row.id: row for part in chosen for row in part.scenes}.values())

@@ -237,7 +237,11 @@ def _check_schema(path: str, table: Any) -> None:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """A store is not mixed into a folder of other things: somebody would one day delete it with them."""
+    """Refuse to mix a store into a folder of other things: somebody would one day delete it with them.
+
+    Raises:
+        StoreError: the path is a file, or a folder with other files and no store.
+    """
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file; name a folder for the store")
     if path.is_dir() and any(path.iterdir()) and not any((path / f"{name}.lance").exists() for name in TABLES):

@@ -29,7 +29,7 @@ def matches(
     columns: Sequence[str],
     reader: RowReader | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows that truly match, with their `_rowid`; before each batch, how many rows were read for it.
+    """Yield the rows that truly match, with their `_rowid`, each batch behind the number of rows read for it.
 
     Args:
         snapshot: the version read.

@@ -166,12 +166,12 @@ class Snapshot:
         category = next((name for name in names if name not in self.categories), None)
         if category is None:
             return
-        there = ", ".join(sorted(self.categories))
-        if not there:
+        known_categories = ", ".join(sorted(self.categories))
+        if not known_categories:
             raise InputError(f"category {category!r} cannot be asked for: no tile has one; tile with --landcover first")
         near = difflib.get_close_matches(category.casefold(), sorted(self.categories), 1, 0.6)
         hint = f"; did you mean {near[0]!r}" if near else ""
-        raise InputError(f"no tile has the category {category!r}{hint}; the store knows: {there}")
+        raise InputError(f"no tile has the category {category!r}{hint}; the store knows: {known_categories}")
 
     @cached_property
     def labels(self) -> frozenset[str]:

@@ -124,5 +124,5 @@ class TileImage:
         return resize_to_square(fill_holes(pixels[None], valid[None])[0], size)
 
     def digest(self) -> bytes:
-        """The tile's id: a hash of scene content, bands, grid and window."""
+        """Return the tile's id: a hash of scene content, bands, grid and window."""
         return bytes.fromhex(self.id)

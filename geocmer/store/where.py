@@ -61,7 +61,7 @@ class Condition:
         return cls(text, frozenset(reader.attributes), classes, categories, truth)
 
     def labels(self, present: Iterable[str]) -> dict[str, frozenset[str]]:
-        """The labels that each class name means.
+        """Find the labels that each class name means.
 
         Args:
             present: every label in the store.
@@ -80,10 +80,10 @@ class Condition:
             }
             found[name] = frozenset(exact or plain)
             if not found[name]:
-                there = ", ".join(plain_name(label) or repr(label) for label in present)
+                known_classes = ", ".join(plain_name(label) or repr(label) for label in present)
                 what = (
-                    f"no tile has a land-cover class {name!r}; the store knows: {there}"
-                    if there
+                    f"no tile has a land-cover class {name!r}; the store knows: {known_classes}"
+                    if known_classes
                     else f"class {name!r} cannot be asked for: no tile has land cover; tile with --landcover first"
                 )
                 raise InputError(f"{what}; every tile can be asked for {', '.join(ATTRIBUTES)}")

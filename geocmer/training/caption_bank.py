@@ -8,13 +8,13 @@ import torch
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.encoder import l2_normalize
-from ..models.known_captions import SEEN, KnownCaptions
+from ..models.known_captions import MIN_TOKEN_CAPTIONS, KnownCaptions
 from .config import TrainConfig
 from .sampling import epoch_order, set_shares
 from .training_data import TrainingData
 from .validation import row_batches, to_device, to_numpy
 
-_TOKENIZED = 4096
+_BATCH_CAPTIONS = 4096
 """Captions that are cut into tokens at once."""
 
 
@@ -37,9 +37,9 @@ def fit_known_captions(adapter: Adapter, data: TrainingData, cfg: TrainConfig, b
     pooled = l2_normalize(data.texts.pooled[rows].astype(np.float32))
     core = l2_normalize(np.concatenate(vectors)[:, : adapter.cfg.core_dim])
     distinct, counts = sorted(set(data.train.captions()[0])), np.zeros(0, np.int64)
-    for start in range(0, len(distinct), _TOKENIZED):
-        tokens = np.sort(backbone.tokenize(distinct[start : start + _TOKENIZED]).cpu().numpy(), axis=1)
+    for start in range(0, len(distinct), _BATCH_CAPTIONS):
+        tokens = np.sort(backbone.tokenize(distinct[start : start + _BATCH_CAPTIONS]).cpu().numpy(), axis=1)
         first = np.diff(tokens, axis=1, prepend=-1) != 0  # each token of a caption counts once
         found = np.bincount(tokens[first], minlength=len(counts))
         counts = np.pad(counts, (0, len(found) - len(counts))) + found
-    return KnownCaptions(pooled, core, counts >= SEEN)
+    return KnownCaptions(pooled, core, counts >= MIN_TOKEN_CAPTIONS)

@@ -40,7 +40,7 @@ class FalseNegatives:
         self._vectors = l2_normalize(vectors)
         first = np.searchsorted(owner, np.arange(len(pairs)))
         count = np.bincount(owner, minlength=len(pairs))
-        self._captions = text_rows[first[:, None] + np.arange(_CAPTIONS) % np.maximum(count, 1)[:, None]]
+        self._captions = text_rows[first[:, None] + np.arange(_MAX_IMAGE_CAPTIONS) % np.maximum(count, 1)[:, None]]
 
     def __call__(self, rows: NDArray[np.int64], owner: NDArray[np.int64], texts: NDArray[np.int64]) -> torch.Tensor:
         """(n, m) True where text m may describe picture n.
@@ -60,5 +60,5 @@ class FalseNegatives:
         return torch.from_numpy(shared | (alike & labelled))
 
 
-_CAPTIONS = 5
+_MAX_IMAGE_CAPTIONS = 5
 """Captions of a picture that a text is compared with."""

@@ -164,8 +164,8 @@ def _check_room(folder: Path, home: Path, images: int, views: int, shapes: list[
     """Refuse to begin where the features have no room; the blocks of files that are there count as theirs."""
     paths = [home / f"view{view}-{part}.npy" for view in range(views) for part in range(len(shapes))]
     needed = 2 * images * views * sum(math.prod(shape) for shape in shapes)
-    there = sum(path.stat().st_blocks * 512 for path in paths if path.exists())
-    check_free_space(folder, max(0, needed - there), "--cache-dir, fewer views or --no-cache")
+    reserved_bytes = sum(path.stat().st_blocks * 512 for path in paths if path.exists())
+    check_free_space(folder, max(0, needed - reserved_bytes), "--cache-dir, fewer views or --no-cache")
 
 
 def _images_done(home: Path, index: int) -> int:

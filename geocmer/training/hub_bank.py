@@ -29,9 +29,13 @@ def fit_hub_bias(adapter: Adapter, data: TrainingData, cfg: TrainConfig) -> Adap
     images = epoch_order(rng, data.sizes, shares, cfg.bias_texts)
     texts = [captions[int(rng.integers(len(captions)))] for captions in (data.train.pairs[i].captions for i in images)]
     with torch.inference_mode():
-        bank = [adapter.text(to_device(data.texts.batch(some), device)) for some in row_batches(data.texts.rows(texts))]
-        seen = [
+        text_vectors = [
+            adapter.text(to_device(data.texts.batch(some), device)) for some in row_batches(data.texts.rows(texts))
+        ]
+        image_vectors = [
             adapter.image(to_device(data.images.batch(np.zeros_like(some), some), device))
             for some in row_batches(np.sort(images))
         ]
-    return adapter.with_bias(torch.cat(bank), torch.cat(seen), cfg.bias_strength, cfg.bias_sharpness).eval()
+    return adapter.with_bias(
+        torch.cat(text_vectors), torch.cat(image_vectors), cfg.bias_strength, cfg.bias_sharpness
+    ).eval()

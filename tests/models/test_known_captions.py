@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from geocmer.errors import ModelError
 from geocmer.models.adapter_config import read_config
 from geocmer.models.encoder import Encoder, captions_of, default_adapter
-from geocmer.models.known_captions import FILE, STRENGTH, TEMPERATURE, KnownCaptions
+from geocmer.models.known_captions import CAPTIONS_FILE, STRENGTH, TEMPERATURE, KnownCaptions
 from geocmer.models.text_encoder import NumpyTextEncoder
 
 
@@ -74,8 +74,8 @@ def test_captions_come_back_from_the_disk(captions: KnownCaptions, tmp_path: Pat
 def test_damaged_captions_are_named(captions: KnownCaptions, tmp_path: Path, damage: str) -> None:
     captions.save(tmp_path)
     if damage == "cut":
-        (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:100])
-    with pytest.raises(ModelError, match=FILE):
+        (tmp_path / CAPTIONS_FILE).write_bytes((tmp_path / CAPTIONS_FILE).read_bytes()[:100])
+    with pytest.raises(ModelError, match=CAPTIONS_FILE):
         captions_of(tmp_path, read_config(default_adapter()))
 
 

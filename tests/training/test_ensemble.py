@@ -19,7 +19,7 @@ from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Features
-from geocmer.models.known_captions import SEEN, KnownCaptions
+from geocmer.models.known_captions import MIN_TOKEN_CAPTIONS, KnownCaptions
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
 from geocmer.training.feature_cache import UncachedImages, image_features, text_features
@@ -424,6 +424,6 @@ def test_the_captions_that_an_adapter_keeps_are_the_trained_ones(pairs: PairSet,
         np.testing.assert_allclose(vectors[at], theirs, atol=2e-3)
     tokens = backbone.tokenize(texts).numpy()
     for letter in range(27):
-        assert kept.known[letter] == (sum(letter in row for row in tokens) >= SEEN)
+        assert kept.known[letter] == (sum(letter in row for row in tokens) >= MIN_TOKEN_CAPTIONS)
     train(pairs, backbone, tmp_path / "none", replace(cfg, known_captions=0), cache=tmp_path / "cache")  # type: ignore[arg-type]
     assert KnownCaptions.load(tmp_path / "none") is None
