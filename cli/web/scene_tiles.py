@@ -21,16 +21,14 @@ MAX_ZOOM = 30
 
 @dataclass
 class OpenScene:
-    """A scene, and the lock of whoever reads it: a handle belongs to one thread at a time."""
+    """A scene, and the lock of whoever reads it: a handle belongs to one thread at a time.
+
+    It is closed as the last reader lets go of it. Who dropped it cannot: another thread may be about to read.
+    """
 
     scene: Any
     row: SceneRow
     lock: threading.Lock
-
-    def close(self) -> None:
-        """Close the file, once nobody reads it."""
-        with self.lock:
-            self.scene.close()
 
 
 class SceneTiles:
@@ -43,7 +41,7 @@ class SceneTiles:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._rows: dict[str, SceneRow] = {}
-        self._open: Recent[OpenScene] = Recent(OPEN_SCENES, OpenScene.close)
+        self._open: Recent[OpenScene] = Recent(OPEN_SCENES)
         self._opening = threading.Lock()
 
     def read(self, scene_id: str, grid: str, z: int, x: int, y: int) -> NDArray[Any]:

@@ -35,11 +35,10 @@ class Recent(Generic[Value]):
 
     Args:
         most: how many are kept.
-        forget: called with a value that is dropped.
     """
 
-    def __init__(self, most: int, forget: Callable[[Value], None] | None = None) -> None:
-        self._most, self._forget = most, forget
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._values: OrderedDict[str, Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -56,9 +55,7 @@ class Recent(Generic[Value]):
             self._values[key] = value
             self._values.move_to_end(key)
             while len(self._values) > self._most:
-                dropped = self._values.popitem(last=False)[1]
-                if self._forget:
-                    self._forget(dropped)
+                self._values.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

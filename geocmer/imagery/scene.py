@@ -32,7 +32,7 @@ from .raster_size import check_size
 from .remote_raster import RasterSource, inspect_raster
 from .scene_options import SceneOptions
 from .stretch import PERCENTILE, SAMPLE_SIDE_PIXELS, Stretch, StretchRule
-from .validity import Validity
+from .validity import Validity, can_hold
 
 BLOCK_CACHE_BYTES = 256 * 2**20
 """Bytes of GDAL's block cache: some rows of blocks of a wide raster. GDAL's own default is 5 % of the memory."""
@@ -65,7 +65,9 @@ class Scene(Closing):
         if odd:
             raise InputError(f"scene {path} has complex values ({odd}); convert it to amplitude first")
         self.dtype, self._mixed = np.result_type(*types), len(types) > 1
-        self._validity = Validity(dataset, self._choice.read, self._choice.alpha, options.nodata)
+        given = options.nodata
+        self._given_nodata = given if given is not None and can_hold(self.dtype, given) else None
+        self._validity = Validity(dataset, self._choice.read, self._choice.alpha, self._given_nodata)
         self._palette = (
             palette_of(dataset.colormap(self._choice.read[0])) if self._choice.rendering == Rendering.PALETTE else None
         )
@@ -116,9 +118,9 @@ class Scene(Closing):
 
     @property
     def nodata(self) -> float | None:
-        """The nodata value: the user's, else the first band's."""
+        """The nodata value: the user's, if the file can have it, else the first band's."""
         declared: float | None = self._dataset.nodata
-        return declared if self.options.nodata is None else self.options.nodata
+        return declared if self._given_nodata is None else self._given_nodata
 
     @cached_property
     def content_hash(self) -> str:
@@ -174,7 +176,7 @@ class Scene(Closing):
         """
         if self._palette is not None and resampling == Resampling.average:
             resampling = Resampling.mode
-        source = self._dataset if shape is None or self.options.nodata is None else self._with_nodata
+        source = self._dataset if shape is None or self._given_nodata is None else self._with_nodata
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         bands = list(self._choice.read)
         try:
@@ -218,7 +220,7 @@ class Scene(Closing):
         try:
             with self._env(), WarpedVRT(self._dataset, **vrt) as grid:
                 data = grid.read(bands).astype(self.dtype, copy=False)
-                valid = Validity(grid, bands, alpha, self.options.nodata).read(data, None, None, Resampling.nearest)
+                valid = Validity(grid, bands, alpha, self._given_nodata).read(data, None, None, Resampling.nearest)
         except RasterioError as error:
             raise InputError(
                 f"scene {self.address} cannot be read at {transform} ({first_line(error)}); the file is damaged"
@@ -281,9 +283,12 @@ class Scene(Closing):
 
     @cached_property
     def _with_nodata(self) -> Any:
-        """The same raster with the user's nodata value: GDAL leaves out of an average what it knows to be no data."""
-        value = self.options.nodata
+        """The same raster with the user's nodata value: GDAL leaves out of an average what it knows to be no data.
+
+        A row and a column more than the raster has: GDAL takes nearest pixels where a whole one is asked for.
+        """
+        value = self._given_nodata
         return WarpedVRT(
-            self._dataset, crs=self._dataset.crs, transform=self._dataset.transform, width=self.width,
-            height=self.height, src_nodata=value, nodata=value,
+            self._dataset, crs=self._dataset.crs, transform=self._dataset.transform, width=self.width + 1,
+            height=self.height + 1, src_nodata=value, nodata=value,
         )  # fmt: skip

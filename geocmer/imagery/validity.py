@@ -72,17 +72,19 @@ class Validity:
         return everywhere | anywhere
 
 
+def can_hold(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether values of a type can equal one: no byte is -9999, and no float of 32 bits 1e300."""
+    if dtype.kind == "f":
+        return not np.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
+
+
 def _equals(band: NDArray[Any], value: float) -> NDArray[np.bool_]:
     """Compare in the type of the band: a nodata value is often written with fewer digits than a double has."""
-    if np.isnan(value):
-        return np.isnan(band) if band.dtype.kind == "f" else np.zeros(band.shape, bool)
-    if band.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return np.asarray(band == band.dtype.type(value))
-    limits = np.iinfo(band.dtype)
-    if value != round(value) or not limits.min <= value <= limits.max:
+    if not can_hold(band.dtype, value):
         return np.zeros(band.shape, bool)
-    return np.asarray(band == int(value))
+    return np.isnan(band) if np.isnan(value) else np.asarray(band == band.dtype.type(value))
 
 
 def _is_colour(dtype: np.dtype[Any], value: float) -> bool:

@@ -117,3 +117,14 @@ def test_a_palette_keeps_its_colours(tmp_path: Path) -> None:
     assert np.array_equal(tile[..., :3], table[index[0]])
     seen = {tuple(one) for one in np.moveaxis(data, 0, -1).reshape(-1, 3).tolist()}
     assert seen <= {tuple(one) for one in table.tolist()}, "no colour between two of the table"
+
+
+@pytest.mark.parametrize("value", [-9999, math.nan, math.inf])
+def test_a_nodata_value_that_no_pixel_can_have_hides_nothing(tmp_path: Path, value: float) -> None:
+    """`--nodata -9999` for a folder whose scenes are floats, and some of bytes."""
+    z, x, y = 12, 2200, 1430
+    path = raster(tmp_path / "a.tif", noise(3, 128, 128), MERCATOR.transform(z, x, y), "EPSG:3857")
+    with Scene.open(path) as plain, Scene.open(path, options=SceneOptions(nodata=value)) as scene:
+        tile = map_tile(scene, PLAIN, MERCATOR, z, x, y)
+        assert np.array_equal(tile, map_tile(plain, PLAIN, MERCATOR, z, x, y))
+    assert (tile[..., 3] > 0).mean() == pytest.approx(0.25, abs=0.01), "a quarter of it is scene, the rest clear"
