@@ -28,9 +28,9 @@ def report(
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{output} is no page; give -o a name that ends in .html")
-    if (path / "metrics.jsonl").is_file():
-        from geocmer.training.report import run_report
+    from geocmer.training.report import is_run, run_report
 
+    if is_run(path):
         run_report(path, path.name).write(output)
     else:
         opt.open_collection(str(path), model=model, adapter=adapter).report(output)

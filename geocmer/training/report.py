@@ -7,10 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..export.report.page import Page, figure, image, paragraph, table
 from .plot import draw
 
-_SETTINGS = "config.json"
+METRICS = "metrics.jsonl"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a training run, finished or not."""
+    return (folder / METRICS).is_file() or any(folder.glob(f"member-*/{METRICS}"))
 
 
 def run_report(run: Path, title: str) -> Page:
@@ -23,21 +29,51 @@ def run_report(run: Path, title: str) -> Page:
     Raises:
         InputError: it is no run, or it has no epoch yet.
     """
-    metrics = run / "metrics.jsonl"
-    with tempfile.TemporaryDirectory() as folder:
-        chart = Path(folder) / "run.png"
-        draw(metrics, chart)
-        curves = chart.read_bytes()
-    epochs = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    best = max((epoch for epoch in epochs if epoch["best"]), key=lambda epoch: epoch["epoch"], default=epochs[-1])
-    page = Page(title, f"{len(epochs)} epochs; epoch {best['epoch'] + 1} is the best on validation data.")
-    page.add("Curves", figure(image(curves, "png", "loss and validation figures by epoch"), "By epoch."))
-    page.add("The best epoch", table(("figure", "value"), _flat({k: v for k, v in best.items() if k != "best"})))
+    together = _lines(run / METRICS)
+    if together and "epoch" in together[0]:
+        folders, together = [run], []
+    else:
+        folders = sorted({path.parent for path in run.glob(f"member-*/{METRICS}")}, key=lambda f: (len(f.name), f.name))
+    # a member that is not begun has an empty record
+    folders = [folder for folder in folders if _lines(folder / METRICS)] or folders[:1] or [run]
+    sections = [_curves(folder, f" of {folder.name}" if folder != run else "") for folder in folders]
+    page = Page(title, "; ".join(lead for lead, _ in sections) + ".")
+    for one in together:
+        page.add("All members together", table(("figure", "value"), _flat(one)))
+    for _, parts in sections:
+        for heading, part in parts.items():
+            page.add(heading, part)
     for name in ("README.md", "recipe.toml"):
         if (run / name).is_file():
             text = (run / name).read_text(encoding="utf-8", errors="replace")
             page.add(name, *(paragraph(line) for line in text.splitlines() if line.strip()))
     return page
+
+
+def _lines(metrics: Path) -> list[dict[str, Any]]:
+    if not metrics.is_file():
+        return []
+    try:
+        return [json.loads(line) for line in metrics.read_text("utf-8").splitlines()]
+    except ValueError as error:
+        raise InputError(f"{metrics} is not the record of a training run ({error}); train again") from error
+
+
+def _curves(folder: Path, whose: str) -> tuple[str, dict[str, str]]:
+    """Describe the epochs of a run or of one of its members: in a line, and as parts of a page by their headings."""
+    with tempfile.TemporaryDirectory() as temporary:
+        chart = Path(temporary) / "run.png"
+        draw(folder / METRICS, chart)
+        curves = image(chart.read_bytes(), "png", "loss and validation figures by epoch")
+    epochs = _lines(folder / METRICS)
+    best = max((epoch for epoch in epochs if epoch["best"]), key=lambda epoch: epoch["epoch"], default=epochs[-1])
+    figures = _flat({name: value for name, value in best.items() if name != "best"})
+    lead = f"{len(epochs)} epochs{whose}, of which epoch {best['epoch'] + 1} is the best on validation data"
+    parts = {
+        f"Curves{whose}": figure(curves, "By epoch."),
+        f"The best epoch{whose}": table(("figure", "value"), figures),
+    }
+    return lead, parts
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str | float]]:
