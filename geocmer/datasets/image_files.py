@@ -42,5 +42,5 @@ def _ends(name: str) -> Iterator[str]:
     if not name.startswith("/") and not _DRIVE.match(name):
         yield name
         return
-    parts = PurePosixPath(_DRIVE.sub("/", name, count=1)).parts[1:]
+    parts = PurePosixPath(os.path.normpath(_DRIVE.sub("/", name, count=1))).parts[1:]
     yield from ("/".join(parts[i:]) for i in range(len(parts)))

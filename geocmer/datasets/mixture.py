@@ -46,5 +46,8 @@ def _load(name: str, images: Path | None) -> PairSet:
             raise InputError(f"{name}: no training caption of {path} has a word that begins with {value!r}")
         return found.split("train")
     if kind == "mosaics" and value.isdigit() and int(value):
-        return mosaics(pairs, int(value))
+        drawn = mosaics(pairs, int(value))
+        if not drawn.pairs:
+            raise InputError(f"{name}: no training image of {path} has one label and no captions of its own")
+        return drawn
     raise InputError(f"{name}: {part!r} is not known; give #word=WORD or #mosaics=NUMBER")

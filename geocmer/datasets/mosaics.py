@@ -46,7 +46,7 @@ def mosaics(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
 
     Args:
         pairs: pictures of one label each count; others are left out.
-        count: mosaics to draw.
+        count: mosaics to draw; none are where no picture has one label.
         seed: of all chance.
     """
     by_label: dict[str, list[ImageSource]] = {}
@@ -56,7 +56,7 @@ def mosaics(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
     names = sorted(by_label)
     rng = np.random.default_rng(seed)
     drawn = []
-    for number in range(count):
+    for number in range(count if names else 0):
         side = int(rng.choice(SIDES))
         kinds = min(1 + int(rng.choice(len(LABELS), p=LABELS)), len(names))
         some = rng.permutation(len(names))[:kinds]

@@ -18,15 +18,10 @@ from ..errors import LandCoverError
 from .bundled_legends import legend_names, read_legend
 from .raster_legend import attribute_table, esri_table, gdal_description
 
+# of another form; a folder, a code that is infinite, JSON too deep, CSV too long
 _UNREADABLE = (
-    *(ValueError, KeyError, TypeError, AttributeError),  # of another form
-    *(
-        OSError,
-        OverflowError,
-        RecursionError,
-        csv.Error,
-    ),  # a folder, a code that is infinite, JSON too deep, CSV too long
-)
+    ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError, csv.Error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +95,17 @@ class Legend:
         """Read the raster's own legend: its attribute table, else its category names, else its colour table.
 
         Raises:
-            LandCoverError: it has none of them.
+            LandCoverError: it has none of them, or one that is no table of classes.
         """
         described = gdal_description(path, band)
-        table = attribute_table(described) or esri_table(path)
-        if table:
-            return cls.from_rows(f"{path.name} attribute table", table)
+        try:
+            table = attribute_table(described) or esri_table(path)
+            if table:
+                return cls.from_rows(f"{path.name} attribute table", table)
+        except _UNREADABLE as error:
+            raise LandCoverError(
+                f"land cover {path} has an attribute table that is no legend ({error}); name one with --legend"
+            ) from error
         names = [node.text or "" for node in described.iterfind("CategoryNames/Category")]
         if any(names):
             return cls.from_rows(

@@ -14,7 +14,7 @@ from .._files import hash_file
 from ..errors import LandCoverError
 from ..imagery.grid import Grid
 from ..imagery.tiling import BLOCK_WIDTH_PIXELS, Tile
-from .legend import LandClass, Legend
+from .legend import LandClass, Legend, whole_number
 from .vector_layer import VectorLayer, clipped_to_grid
 
 
@@ -102,7 +102,6 @@ def _entry(text: str, legend: Legend | None) -> LandClass | None:
     if legend is None:
         return None
     try:
-        number = float(text)
-    except ValueError:
+        return legend.classes.get(whole_number(text))
+    except (ValueError, OverflowError):
         return next((entry for entry in legend.classes.values() if entry.label.lower() == text.lower()), None)
-    return legend.classes.get(int(number)) if number == int(number) else None

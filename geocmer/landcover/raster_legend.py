@@ -72,7 +72,7 @@ def attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
         if cells[label] and first and last:
             start, end = (int(float(text)) for text in (first, last))
             if end - start >= _MAX_RANGE:
-                raise ValueError(f"class {cells[label]!r} has {end - start + 1} codes")
+                raise ValueError(f"class {cells[label]!r} has codes from {first} to {last}")
             found += [{"code": code, "label": cells[label]} for code in range(start, end + 1)]
     return found
 

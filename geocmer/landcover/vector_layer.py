@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely import affinity
 
-from ..errors import CRSError, LandCoverError
+from ..errors import LandCoverError
+from ..geometry.vector_file import crs_of, read_frame
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
 
@@ -53,48 +55,46 @@ class VectorLayer:
             layer: one of the file's layers; by default the first that has the column.
 
         Raises:
-            LandCoverError: it cannot be read, or has no such layer, column or polygon.
+            InputError: it cannot be read, or has no such layer, column or polygon.
             CRSError: it has no CRS, or one that is not of the Earth.
         """
-        import geopandas
         import pyogrio
 
-        notes = []
-        try:
-            names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        notes: list[str] = []
+        name = f"land cover {path}"
+
+        def choose(layers: Mapping[str, str]) -> str | None:
+            names = [each for each, kind in layers.items() if kind]
             if layer is not None and layer not in names:
-                raise LandCoverError(f"land cover {path} has no layer {layer!r}; its layers are: {', '.join(names)}")
-            if layer is None and len(names) > 1:
-                having = [n for n in names if column in pyogrio.read_info(path, layer=n)["fields"]]
-                layer = (having or names)[0]
-                notes.append(
-                    f"land cover {path.name} has the layers {', '.join(names)}; {layer} is read, choose with --layer"
-                )
-            frame = geopandas.read_file(path, layer=layer) if layer else geopandas.read_file(path)
-        except LandCoverError:
-            raise
-        except Exception as error:  # pyogrio raises its own unrelated types
-            raise LandCoverError(
-                f"land cover {path} is not a vector file; without --class-column it is read as a raster"
-            ) from error
+                raise LandCoverError(f"{name} has no layer {layer!r}; its layers are: {', '.join(names)}")
+            if layer is not None or len(names) < 2:
+                return layer
+            having = [each for each in names if column in pyogrio.read_info(path, layer=each)["fields"]]
+            chosen = (having or names)[0]
+            notes.append(
+                f"land cover {path.name} has the layers {', '.join(names)}; {chosen} is read, choose with --layer"
+            )
+            return chosen
+
+        frame = read_frame(path, name, choose, "give a vector file; without --class-column it is read as a raster")
         if column not in frame.columns:
-            columns = ", ".join(c for c in frame.columns if c != "geometry")
-            raise LandCoverError(f"land cover {path} has no column {column!r}; its columns are: {columns}")
-        if frame.crs is None:
-            raise CRSError(f"land cover {path} has no CRS; assign one with: ogr2ogr -a_srs EPSG:CODE")
-        crs = earth_crs(frame.crs, f"land cover {path}")
+            columns = ", ".join(each for each in frame.columns if each != "geometry")
+            raise LandCoverError(f"{name} has no column {column!r}; its columns are: {columns}")
+        if not hasattr(frame, "crs"):
+            raise LandCoverError(f"{name} has no polygons, only a table; give a vector file")
+        crs = earth_crs(crs_of(frame, path, name), name)
         shapes = np.asarray(frame.geometry.array, dtype=object)
         areas = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
         some = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
         if some.any() and not areas.any():
             kind = shapes[some][0].geom_type
-            raise LandCoverError(f"land cover {path} has shapes of type {kind}, no areas; give polygons")
+            raise LandCoverError(f"{name} has shapes of type {kind}, no areas; give polygons")
         if some.sum() > areas.sum():
             notes.append(f"land cover {path.name}: {int(some.sum() - areas.sum())} shapes are no polygons, left out")
         texts = [_text(value) for value in frame[column]]
         kept = areas & np.array([bool(text) for text in texts], bool)
         if not kept.any():
-            raise LandCoverError(f"land cover {path} has no polygon with a class in column {column!r}")
+            raise LandCoverError(f"{name} has no polygon with a class in column {column!r}")
         return cls(path, column, crs, shapes[kept], [t for t, k in zip(texts, kept, strict=True) if k], tuple(notes))
 
 

@@ -207,6 +207,15 @@ def test_a_path_does_not_leave_the_folder(tmp_path: Path, name: str) -> None:
     assert len(load_pairs(_json(file, [{"filename": "a.png", "split": "train", "captions": ["x"]}]), tmp_path)) == 1
 
 
+@pytest.mark.parametrize("name", ["/x/../../a.png", "/../a.png", "C:\\x\\..\\..\\a.png"])
+def test_nor_does_an_absolute_one(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "set").mkdir()
+    file = _json(tmp_path / "set" / "set.json", [{"filename": name, "split": "train", "captions": ["x"]}])
+    with pytest.raises(InputError, match="are missing"):
+        load_pairs(file)
+
+
 @pytest.mark.parametrize("content", ["filename,caption\na.png,one,two\n", 'filename,caption\n"a.png', "\x00", "a\nb\n"])
 def test_a_table_that_is_none_is_one_clear_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "set.csv").write_text(content)

@@ -73,6 +73,11 @@ def test_mosaics_of_a_labelled_set(labelled: str, captioned: str) -> None:
     assert {label for pair in pairs.pairs for label in pair.labels} <= {"A", "B"}
 
 
+def test_mosaics_need_labels(captioned: str) -> None:
+    with pytest.raises(InputError, match=r"no training image .* has one label"):
+        load_sets([captioned + "#mosaics=5"])
+
+
 @pytest.mark.parametrize("part", ["word=", "mosaics=0", "mosaics=many", "half"])
 def test_unknown_parts_are_refused(captioned: str, part: str) -> None:
     with pytest.raises(InputError, match="give #word=WORD or #mosaics=NUMBER"):

@@ -388,6 +388,8 @@ def test_land_cover_elsewhere_is_refused(tmp_path: Path, legend: Path, shared_da
 def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, legend: Path) -> None:
     text, good = tmp_path / "a.txt", raster(tmp_path / "good.tif", np.ones((1, 9, 9), "uint8"))
     text.write_text("hello")
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
     bare = raster(tmp_path / "bare.tif", np.ones((1, 9, 9), "uint8"), crs=None)
     vector = polygons(tmp_path / "a.gpkg", [shapely.box(0, 0, 1, 1)], ["x"])
     unclassed = polygons(tmp_path / "b.gpkg", [shapely.box(0, 0, 1, 1)], [None])
@@ -396,8 +398,9 @@ def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, le
         (tmp_path, {"legend": legend}, "does not exist"),
         (text, {"legend": legend}, "not a raster"),
         (vector, {"legend": legend}, "--class-column"),
-        (text, {"class_column": "a"}, "not a vector file"),
+        (text, {"class_column": "a"}, "cannot be read .* give a vector file"),
         (vector, {"class_column": "a"}, "its columns are: what; 'is'"),
+        (table, {"class_column": "a"}, "no polygons, only a table"),
         (unclassed, {"class_column": "what; 'is'"}, "no polygon with a class"),
         (bare, {"legend": legend}, "no CRS"),
         (good, {"legend": legend, "band": 2}, "no band 2"),

@@ -157,6 +157,18 @@ def test_polygons_go_through_a_legend(tmp_path: Path) -> None:
         assert [next(iter(f.shares)) for f in found[:2]] == ["Coniferous forest", "Water bodies"]
 
 
+def test_polygons_of_a_table_with_wkt_and_of_geoparquet(tmp_path: Path) -> None:
+    """As regions are read; a class is called like a number that is none."""
+    area = box(14, 45, 17, 46)
+    (tmp_path / "c.csv").write_text(f'WKT,c\n"{area.wkt}",nan-wood\n"{area.wkt}",Inf\n')
+    geopandas.GeoDataFrame({"c": ["Inf"]}, geometry=[area], crs=4326).to_parquet(tmp_path / "c.parquet")
+    scene = raster(tmp_path / "s.tif", noise(1, 64, 64))
+    for name in ("c.csv", "c.parquet"):
+        cover = LandCover.open(tmp_path / name, "corine", class_column="c")
+        assert dict(under(scene, cover)[0].shares) == {"Inf": 1.0}
+        assert "kept as they are" in " ".join(cover.notes)
+
+
 def test_lines_blanks_and_layers(tmp_path: Path) -> None:
     area = box(599000, 4998000, 602000, 5001000)
     geopandas.GeoDataFrame({"k": ["road"]}, geometry=[LineString([(0, 0), (1, 1)])], crs=32633).to_file(
@@ -206,7 +218,19 @@ def test_rows_without_a_label_and_codes_as_text(tmp_path: Path) -> None:
 def test_attribute_tables_are_read_by_declared_usage(
     tmp_path: Path, fields: list[tuple[str, int, int]], row: tuple[object, ...], expected: set[int]
 ) -> None:
-    path = raster(tmp_path / "r.tif", np.ones((1, 8, 8), "uint8"))
+    legend = LandCover.open(with_attribute_table(tmp_path / "r.tif", fields, row)).legend
+    assert {code: entry.label for code, entry in legend.classes.items()} == dict.fromkeys(expected, "water")
+
+
+@pytest.mark.parametrize("ends", [(0, 1_000_000), ("nan", 2), (0, "1e999")])
+def test_a_table_of_measurements_is_no_legend(tmp_path: Path, ends: tuple[object, object]) -> None:
+    path = with_attribute_table(tmp_path / "r.tif", [("from", 1, 3), ("to", 1, 4), ("n", 2, 2)], (*ends, "x"))
+    with pytest.raises(LandCoverError, match=r"no legend .*--legend"):
+        LandCover.open(path)
+
+
+def with_attribute_table(path: Path, fields: list[tuple[str, int, int]], row: tuple[object, ...]) -> Path:
+    raster(path, np.ones((1, 8, 8), "uint8"))
     columns = "".join(
         f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'
         for i, (n, t, u) in enumerate(fields)
@@ -216,5 +240,4 @@ def test_attribute_tables_are_read_by_declared_usage(
         '<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable tableType="thematic">'
         f'{columns}<Row index="0">{cells}</Row></GDALRasterAttributeTable></PAMRasterBand></PAMDataset>'
     )
-    legend = LandCover.open(path).legend
-    assert {code: entry.label for code, entry in legend.classes.items()} == dict.fromkeys(expected, "water")
+    return path
