@@ -77,7 +77,7 @@ def heat(page: Page) -> None:
     """Look at the best hit, and where in it the question is answered."""
     first_hit(page)
     page.get_by_role("button", name="Where in the tile").click()
-    page.wait_for_selector("#detail .under button[aria-pressed=true]:not([aria-busy])")
+    page.wait_for_selector("#detail .under button[aria-pressed=true]:not([aria-busy])", timeout=180_000)
 
 
 def nothing(_: Page) -> None:
@@ -109,7 +109,7 @@ WEB: dict[str, tuple[Callable[[Path], Path], dict[str, Any], dict[str, int], str
     "web-dark": (make_demo, {"q": QUESTION, "k": 50}, DESK, "dark", first_hit),
     "web-phone": (make_demo, {"q": QUESTION, "k": 50}, PHONE, "light", nothing),
     "web-dates": (make_dates, {"q": "river", "k": 50}, DESK, "light", swipe),
-    "web-change": (make_dates, {"q": "river", **TWO_DATES}, DESK, "light", first_hit),
+    "web-change": (make_dates, {"q": "river", **TWO_DATES}, DESK, "light", heat),
 }
 """Name -> store, address, size in pixels, theme, and what is done on the page before the picture is taken."""
 

@@ -234,6 +234,15 @@ def test_a_relation_shows_both_tiles_and_the_line_between(visit: Visits, served:
     assert f"partner, score {hit.partners[0].score:.3f}" in detail.inner_text()
 
 
+def test_words_that_are_read_as_a_relation_are_taken_as_one_description(visit: Visits, served: Served) -> None:
+    page = visit("/?q=lake+near+forest&k=50")
+    assert "--" not in page.page.locator("#notes").inner_text(), "the page speaks of buttons, not of options"
+    page.page.get_by_role("button", name="take it as one description").click()
+    page.settle()
+    plain = geocmer.open(served.store).search("lake near forest", k=50, literal=True)
+    assert page.ids() == [hit.id for hit in plain]
+
+
 def test_an_answer_is_saved_in_any_format(visit: Visits, served: Served, tmp_path: Path) -> None:
     page = visit("/?q=lake&k=50")
     page.page.click("#save")
@@ -350,6 +359,18 @@ def test_what_is_new_or_gone_between_two_times(
     assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == page.ids()
     page.page.select_option("#change-kind", "new")
     page.settle()
+    hit = geocmer.open(served.store).change("lake", before="2001", after="2020", k=50)[0]
+    times = [hit.partners[0].id, hit.id]  # the earlier one on the left
+    sources = "images => images.map((image) => image.getAttribute('src'))"
+    card = page.page.locator("#grid .card").first
+    assert card.locator("img").evaluate_all(sources) == [f"/api/tiles/{one}/thumbnail" for one in times]
+    card.click()
+    page.page.get_by_role("button", name="Where in the tile").click()
+    page.page.wait_for_selector("#detail .under button:not([aria-busy])")
+    heat = page.page.locator("#detail").get_by_alt_text("Heat map: where in the tile the question is answered")
+    asked = [address.split("/")[3] for address in heat.evaluate_all(sources)]
+    assert asked == [hit.id, *times], "the tile itself, and the place at both times"
+    page.page.get_by_label("Close the tile").click()
     assert page.ids() == [
         hit.id for hit in geocmer.open(served.store).change("lake", before="2001", after="2020", k=50)
     ]

@@ -6,7 +6,7 @@ import { byId, make } from "./dom.js";
 import { fitView, showBox } from "./map.js";
 import { refine } from "./search_box.js";
 import { change, state } from "./state.js";
-import { day, fileName, likely, metres, percent, position, score, tileName, wind } from "./words.js";
+import { day, fileName, isEarlier, likely, metres, otherTime, percent, position, score, tileName, wind } from "./words.js";
 
 const panel = byId("detail");
 let shown = null;
@@ -36,9 +36,10 @@ export function showDetail() {
   panel.scrollTop = 0;
   fitView(hit);
   const close = make("button", { type: "button", className: "icon quiet", textContent: "✕", "aria-label": "Close the tile", onclick: () => change({ hit: "" }) });
+  const maps = [];
   panel.replaceChildren(
     make("header", {}, make("h2", { textContent: `${hit.rank}. ${tileName(hit)}` }), step(hit, -1, "‹", "Previous hit"), step(hit, 1, "›", "Next hit"), close),
-    make("div", { className: "body" }, image(hit), choices(hit), ...partners(hit), ...classes(hit), facts(hit), dates(hit)),
+    make("div", { className: "body" }, image(hit, maps), choices(hit), ...partners(hit, maps), ...classes(hit), facts(hit), dates(hit)),
   );
 }
 
@@ -51,7 +52,7 @@ function step(hit, by, sign, title) {
 }
 
 /** The tile, clear where it holds no data, and over it what each place is worth for the question. */
-function image(hit) {
+function image(hit, maps) {
   const whole = make("img", { src: picture(hit.id, "image"), alt: `Tile ${hit.rank}: ${tileName(hit)}` });
   const box = make("div", { className: `tile checker${hit.size < 160 ? " sharp" : ""}` }, whole);
   const note = make("p", { className: "soft small", hidden: true });
@@ -60,24 +61,39 @@ function image(hit) {
     whole.src = picture(hit.id);
     say(hit, "image", note);
   };
-  let overlay = null;
-  const strength = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Strength of the heat map", hidden: true, oninput: () => { overlay.style.opacity = strength.value / 100; } });
+  const strength = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Strength of the heat map", hidden: true });
   const toggle = make("button", { type: "button", textContent: "Where in the tile", "aria-pressed": "false" });
-  toggle.onclick = () => {
+  maps.push(heatMap(hit.id, box));
+  strength.oninput = () => maps.forEach((one) => one.strength(strength.value / 100));
+  toggle.onclick = async () => {
     const on = toggle.getAttribute("aria-pressed") !== "true";
     toggle.setAttribute("aria-pressed", String(on));
     strength.hidden = !on;
-    if (!on) { overlay.hidden = true; return; }
-    if (!overlay) {
-      overlay = make("img", { src: picture(hit.id, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.5 } });
-      overlay.onload = () => toggle.removeAttribute("aria-busy");
-      overlay.onerror = () => { overlay.hidden = true; say(hit, `spot/${answer.key}`, note); };
-      toggle.setAttribute("aria-busy", "true");
-      box.append(overlay);
+    toggle.setAttribute("aria-busy", "true");
+    try {
+      await Promise.all(maps.map((one) => one.show(on)));
+    } catch {
+      say(hit, `spot/${answer.key}`, note);
     }
-    overlay.hidden = false;
+    toggle.removeAttribute("aria-busy");
   };
   return make("div", {}, box, make("div", { className: "under" }, toggle, strength), note);
+}
+
+/** What each place of a tile is worth for the question, over its picture; read when it is first shown. */
+function heatMap(tile, frame) {
+  let overlay = null;
+  return {
+    async show(on) {
+      if (on && !overlay) {
+        overlay = make("img", { src: picture(tile, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.5 } });
+        frame.append(overlay);
+        await overlay.decode().catch((error) => { overlay.remove(); overlay = null; throw error; });
+      }
+      if (overlay) overlay.hidden = !on;
+    },
+    strength: (share) => { if (overlay) overlay.style.opacity = share; },
+  };
 }
 
 /** Say why a picture cannot be shown. */
@@ -99,14 +115,22 @@ function choices(hit) {
 
 const pad = ([west, south, east, north]) => [west - (east - west), south - (north - south), east + (east - west), north + (north - south)];
 
-/** For a relation, both tiles with how they lie to each other. */
-function partners(hit) {
+/** For a relation, both tiles with how they lie to each other; for a change, both times, each with its heat map. */
+function partners(hit, maps) {
   return hit.partners.map((partner) => {
-    const how = partner.bearing === null ? "the same tile" : [`${metres(partner.distance_m)} apart`, `hit is ${wind(partner.bearing)}`].join(", ");
-    const figure = (tile, words) => make("figure", {}, make("img", { src: picture(tile), alt: "" }), make("figcaption", { textContent: words }));
-    return make("section", {}, make("h3", { textContent: partner.relation }),
-      make("div", { className: "pair" }, figure(hit.id, "the hit"), figure(partner.id, `partner, score ${score(partner.score)}`)),
-      make("p", { className: "soft small", textContent: how }));
+    const other = otherTime(partner);
+    const how = other ? other.differs && `the two pictures: ${other.differs}` : partner.bearing === null ? "the same tile" : [partner.distance_m ? `${metres(partner.distance_m)} apart` : "touching", `hit is ${wind(partner.bearing)}`].join(", ");
+    const figure = (tile, words) => {
+      const frame = make("div", { className: "tile checker" }, make("img", { src: picture(tile, other ? "image" : undefined), alt: "" }));
+      if (other) maps.push(heatMap(tile, frame));
+      return make("figure", {}, frame, make("figcaption", { textContent: words }));
+    };
+    const mine = other ? day(hit.datetime) : "the hit";
+    const its = other ? `${other.day}, ${likely(partner.score)}` : `partner, score ${score(partner.score)}`;
+    const pair = [figure(hit.id, mine), figure(partner.id, its)];
+    if (isEarlier(partner)) pair.reverse(); // the times from left to right
+    return make("section", {}, make("h3", { textContent: other ? "Both times" : partner.relation }), make("div", { className: "pair" }, ...pair),
+      how ? make("p", { className: "soft small", textContent: how }) : null);
   });
 }
 

@@ -20,9 +20,9 @@ export function makeFilters(store) {
     between(),
     field("Least score", "min_score", make("input", { type: "number", step: "0.01" })),
     field("Least probability, 0 to 1", "min_probability", make("input", { type: "number", step: "0.05", min: 0, max: 1 })),
-    field("Hits", "k", make("select", {}, ...[50, 100, 200, 500, 1000, 2000, 5000, 10000].map((k) => option(k === 100 ? "" : String(k), String(k))))),
-    field("Of one place keep", "keep", make("select", {}, option("", "the best hit"), option("newest", "the newest hit"), option("all", "all dates"))),
-    field("Keep away from", "minus", make("input", { placeholder: "words" })),
+    field("Number of hits", "k", make("select", {}, ...[50, 100, 200, 500, 1000, 2000, 5000, 10000].map((k) => option(k === 100 ? "" : String(k), String(k))))),
+    field("Where tiles overlap, keep", "keep", make("select", {}, option("", "the best hit"), option("newest", "the newest hit"), option("all", "all hits"))),
+    field("But not like", "minus", make("input", { placeholder: "words, as: a beach" })),
     literal(),
     make("div", { className: "wide buttons" },
       make("button", { type: "button", textContent: "Clear filters", onclick: clear }),
@@ -47,13 +47,13 @@ function field(title, name, input, disabled = false) {
 
 function literal() {
   const input = make("input", { type: "checkbox", id: "filter-literal", name: "literal", onchange: () => change({ literal: input.checked ? "1" : "", hit: "" }) });
-  return make("label", { className: "check wide" }, input, "Take the words as one description, with no relation");
+  return make("label", { className: "check wide" }, input, "Take the words as one description, without a relation");
 }
 
 /** Two times between which something came or went. */
 function between() {
   const time = (id, title) => make("input", { id, placeholder: title, "aria-label": title, onchange: write });
-  const kind = make("select", { id: "change-kind", "aria-label": "Change", onchange: write }, option("", "any time"), option("new", "new between"), option("gone", "gone between"));
+  const kind = make("select", { id: "change-kind", "aria-label": "Change", onchange: write }, option("", "no"), option("new", "what is new between"), option("gone", "what is gone between"));
   const before = time("change-before", "until, as 2001"), after = time("change-after", "from, as 2020");
   function write() {
     if (kind.value === "") change({ before: "", after: "", gone: "", hit: "" });

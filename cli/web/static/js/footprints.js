@@ -108,7 +108,6 @@ export const Footprints = L.Renderer.extend({
       if (east >= x0 && west <= x1 && south >= y0 && north <= y1) places[shape.shade].push(shape);
     }
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.lineWidth = 1.5;
     places.forEach((shapes, shade) => this._fill(pen, shapes, SHADES[shade], scale, x0, y0));
   },
 
@@ -131,7 +130,14 @@ export const Footprints = L.Renderer.extend({
     pen.fillStyle = pen.strokeStyle = colour;
     pen.globalAlpha = this.options.filled ? 0.1 : 0;
     pen.fill(areas);
+    pen.globalAlpha = 0.6; // a light edge, as the dark end of the colours is lost on dark ground
+    pen.strokeStyle = "#fff";
+    pen.lineWidth = 3.5;
+    pen.stroke(areas);
+    pen.stroke(dots);
     pen.globalAlpha = 1;
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.5;
     pen.stroke(areas);
     pen.fill(dots);
   },

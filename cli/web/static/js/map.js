@@ -5,6 +5,7 @@ import { step } from "./colours.js";
 import { make, debounce } from "./dom.js";
 import { Footprints } from "./footprints.js";
 import { change, state } from "./state.js";
+import { otherTime } from "./words.js";
 
 const L = globalThis.L;
 const MAX_MERCATOR_LATITUDE = 85;
@@ -57,7 +58,7 @@ export function fitView(hit = null) {
   const bounds = L.latLngBounds([south, west], [north, east]);
   if (map.getBounds().contains(bounds)) return;
   if (map.getBoundsZoom(bounds) < map.getZoom()) map.fitBounds(bounds, { animate: false });
-  else map.panTo(bounds.getCenter(), { animate: false });
+  else for (const corner of [bounds.getNorthWest(), bounds.getSouthEast()]) map.panInside(corner, { padding: [24, 24], animate: false });
 }
 
 /** Bring a box [west, south, east, north] into view. */
@@ -91,6 +92,7 @@ function drawPairs(hits) {
   const style = { color: colour("pair"), renderer: pairPen ??= L.canvas({ pane: "hits", padding: 0.3 }), pane: "hits", interactive: false, fill: false };
   for (const hit of hits) {
     for (const partner of hit.partners) {
+      if (otherTime(partner)) continue; // the same ground
       for (const line of partner.lines) L.polyline(line.map(flip), { ...style, weight: 1.5, opacity: 0.8, dashArray: "6 4" }).addTo(pairs);
       if (partners.has(partner.id)) continue;
       partners.add(partner.id);
@@ -105,7 +107,7 @@ const flip = ([lon, lat]) => [lat, lon];
 export function outline(hovered, chosen) {
   over.clearLayers();
   for (const hit of new Set([hovered, chosen])) {
-    for (const { rings, lines } of hit?.partners ?? []) {
+    for (const { rings, lines } of (hit?.partners ?? []).filter((partner) => !otherTime(partner))) {
       for (const line of lines) L.polyline(line.map(flip), { pane: "over", color: "#fff", weight: 6, opacity: 0.9, interactive: false }).addTo(over);
       for (const line of lines) L.polyline(line.map(flip), { pane: "over", color: colour("pair"), weight: 3, interactive: false }).addTo(over);
       for (const ring of rings) L.polygon(ring.map(flip), { pane: "over", color: colour("pair"), weight: 3, fill: false, interactive: false }).addTo(over);
@@ -160,11 +162,12 @@ async function coasts() {
   addEventListener("themechange", paint);
 }
 
+const LABEL_PX = [54, 16];
 const lines = L.layerGroup();
 let pen = null;
 
-/** Meridians and parallels, with their degrees along the edge. */
-function lattice() {
+/** Meridians and parallels, with their degrees along the edge, where no button covers them. */
+export function lattice() {
   pen ??= L.canvas({ pane: "grid", padding: 0.1 });
   lines.clearLayers().addTo(map);
   const view = map.getBounds();
@@ -172,9 +175,14 @@ function lattice() {
   const spacing = [60, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001].find((s) => span / s >= 4) ?? 0.001;
   const digits = Math.max(0, Math.ceil(-Math.log10(spacing)));
   const style = { pane: "grid", renderer: pen, interactive: false, color: colour("grid"), weight: 0.6, opacity: 0.6 };
-  const note = (at, text, anchor) =>
-    L.marker(at, { pane: "grid", interactive: false, keyboard: false, icon: L.divIcon({ className: "degree", html: make("span", { textContent: text }), iconSize: null, iconAnchor: anchor }) }).addTo(lines);
+  const note = (at, text, anchor) => {
+    const { x, y } = map.latLngToContainerPoint(at);
+    if (free(x - anchor[0], y - anchor[1])) L.marker(at, { pane: "grid", interactive: false, keyboard: false, icon: L.divIcon({ className: "degree", html: make("span", { textContent: text }), iconSize: null, iconAnchor: anchor }) }).addTo(lines);
+  };
   const south = Math.max(view.getSouth(), -90), north = Math.min(view.getNorth(), 90);
+  const frame = map.getContainer().getBoundingClientRect();
+  const taken = [...map.getContainer().querySelectorAll(".leaflet-control")].map((control) => control.getBoundingClientRect());
+  const free = (x, y) => !taken.some((box) => x + LABEL_PX[0] > box.left - frame.left && x < box.right - frame.left && y + LABEL_PX[1] > box.top - frame.top && y < box.bottom - frame.top);
   for (let x = Math.ceil(view.getWest() / spacing) * spacing; x <= view.getEast(); x += spacing) {
     L.polyline([[south, x], [north, x]], style).addTo(lines);
     const lon = ((((x + 180) % 360) + 360) % 360) - 180;
@@ -182,6 +190,6 @@ function lattice() {
   }
   for (let y = Math.ceil(south / spacing) * spacing; y <= north; y += spacing) {
     L.polyline([[y, view.getWest()], [y, view.getEast()]], style).addTo(lines);
-    note([y, view.getWest()], `${Math.abs(y).toFixed(digits)}°${Math.abs(y) < 1e-9 ? "" : y < 0 ? "S" : "N"}`, [-2, 16]);
+    if (map.latLngToContainerPoint([y, view.getWest()]).y > 3 * LABEL_PX[1]) note([y, view.getWest()], `${Math.abs(y).toFixed(digits)}°${Math.abs(y) < 1e-9 ? "" : y < 0 ? "S" : "N"}`, [-2, 16]);
   }
 }

@@ -5,7 +5,7 @@ import { picture } from "./api.js";
 import { SHADES, step } from "./colours.js";
 import { byId, make } from "./dom.js";
 import { change, state } from "./state.js";
-import { day, fileName, likely, metres, score, tileName } from "./words.js";
+import { day, fileName, isEarlier, likely, metres, otherTime, score, tileName } from "./words.js";
 
 const MIN_CARD_PX = 124;
 const WORDS_PX = 43;
@@ -63,12 +63,14 @@ function place(at) {
 }
 
 function card(hit, at) {
-  const near = hit.partners.map((partner) => `${partner.relation}, ${metres(partner.distance_m)}`);
-  const frames = [frame(hit.id, hit.picture, severalDates ? day(hit.datetime) : ""), ...hit.partners.slice(0, 2).map((partner) => frame(partner.id, true, partner.relation))];
+  const near = hit.partners.map((partner) => (otherTime(partner) ? `${day(hit.datetime)}, ${partner.relation}` : `${partner.relation}, ${metres(partner.distance_m)}`));
+  const short = hit.partners.map((partner) => otherTime(partner)?.differs ?? (otherTime(partner) ? "" : `${partner.distance_m ? metres(partner.distance_m) : "touching"} · ${partner.relation}`)).filter(Boolean);
+  const frames = [frame(hit.id, hit.picture, severalDates ? day(hit.datetime) : ""), ...hit.partners.slice(0, 2).map((partner) => frame(partner.id, true, otherTime(partner)?.day))];
+  if (hit.partners.some(isEarlier)) frames.reverse(); // the times from left to right
   const dot = make("i", { className: "dot", style: { background: SHADES[step(hit.score, answer.low, answer.high)] } });
   const words = make("span", { className: "words" },
     make("span", { className: "line first" }, make("span", { className: "score" }, dot, `${hit.rank}. ${score(hit.score)}`), hit.probability === null ? null : make("b", { className: "likely", textContent: likely(hit.probability), title: "Probability that the tile shows it" })),
-    make("span", { className: "line soft", textContent: near.join(" · ") || hit.category || fileName(hit.scene) }));
+    make("span", { className: "line soft", textContent: short.join(", ") || hit.category || fileName(hit.scene) }));
   const label = [`${hit.rank}. ${tileName(hit)}`, `score ${score(hit.score)}`, hit.probability === null ? "" : `probability ${likely(hit.probability)}`, ...near, day(hit.datetime)].filter(Boolean).join(", ");
   const button = make("button", { type: "button", className: "card", "aria-label": label, tabIndex: at === current ? 0 : -1, title: label },
     make("span", { className: "pictures" }, ...frames), words);
@@ -81,7 +83,7 @@ function card(hit, at) {
 
 function frame(tile, there, tag = "") {
   const image = there ? make("img", { src: picture(tile), alt: "", loading: "lazy", decoding: "async" }) : null;
-  return make("span", { className: "frame" }, image, tag ? make("span", { className: "tag", textContent: tag }) : null);
+  return make("span", { className: "frame checker" }, image, tag ? make("span", { className: "tag", textContent: tag }) : null);
 }
 
 function choose(at) {

@@ -5,7 +5,7 @@ import { RAMP } from "./colours.js";
 import { byId, draw, make } from "./dom.js";
 import { makeSave } from "./save.js";
 import { change, state } from "./state.js";
-import { count, day, likely, plural, score } from "./words.js";
+import { count, day, likely, otherTime, plural, score } from "./words.js";
 
 let store = null;
 
@@ -51,13 +51,20 @@ function show(found) {
   }
   say(found.count ? plural(found.count, "hit") : "No tile matches; widen the area or the filters");
   if (found.hidden) {
-    const all = make("button", { type: "button", className: "link", textContent: `${count(found.hidden)} hidden`, title: "Hits that show the same places are hidden: show all of them", onclick: () => change({ keep: "all" }) });
+    const all = make("button", { type: "button", className: "link", textContent: `${count(found.hidden)} overlapping`, title: "Tiles that show the place of a better hit are left out: show them too", onclick: () => change({ keep: "all" }) });
     byId("status").append(make("span", { className: "soft", textContent: " · " }), all);
   }
-  byId("notes").replaceChildren(...found.notes.map((note) => make("li", { textContent: note })));
+  byId("notes").replaceChildren(...found.notes.map(note));
   byId("notes").hidden = !found.notes.length;
   command(found.command, found.plan);
   legend();
+}
+
+/** A note of the library; where it names an option, the page has a button for it. */
+function note(text) {
+  const [said, option] = text.split(" (--literal takes ");
+  if (option === undefined) return make("li", { textContent: text });
+  return make("li", {}, `${said} · `, make("button", { type: "button", className: "link", textContent: "take it as one description", title: "Look for no relation in the words", onclick: () => change({ literal: "1", hit: "" }) }));
 }
 
 function command(line, plan) {
@@ -79,7 +86,7 @@ function legend() {
   }
   const bar = make("i", { style: { background: RAMP } });
   const parts = [make("div", { className: "scale" }, `score ${score(answer.low)}`, bar, score(answer.high))];
-  if (answer.relations) {
+  if (answer.relations && !otherTime(answer.hits.find((hit) => hit.partners.length).partners[0])) {
     const line = (dash) => draw("svg", { width: 30, height: 8, "aria-hidden": "true" }, draw("line", { x1: 0, y1: 4, x2: 30, y2: 4, stroke: "var(--pair)", "stroke-width": 2, "stroke-dasharray": dash }));
     parts.push(make("div", { className: "lines" }, make("span", {}, line("6 4"), "from a hit to its partner"), make("span", {}, line("2 3"), "the partner")));
   }
@@ -94,11 +101,12 @@ function least() {
   const set = state[name] === "" ? null : Number(state[name]);
   const low = name === "min_probability" ? 0 : set === null ? answer.low : Math.min(set, answer.relations ? 0 : -0.2);
   const high = name === "min_probability" ? 1 : Math.max(answer.high ?? -Infinity, set ?? -Infinity, low);
-  const output = make("output", { textContent: said(set ?? low) });
+  const word = (value) => (value <= low ? "any" : said(value));
+  const output = make("output", { textContent: word(set ?? low) });
   const slider = make("input", { type: "range", min: low, max: high, step: "any", value: set ?? low, "aria-label": title });
-  slider.oninput = () => { output.textContent = said(Number(slider.value)); };
+  slider.oninput = () => { output.textContent = word(Number(slider.value)); };
   slider.onchange = () => change({ [name]: Number(slider.value) <= low ? "" : Number(slider.value).toFixed(3), hit: "" });
-  return make("label", { className: "least" }, name === "min_score" ? "at least" : "likely at least", slider, output);
+  return make("label", { className: "least" }, name === "min_score" ? "score at least" : "probability at least", slider, output);
 }
 
 /** What the store holds, and questions that it can answer. */

@@ -2,7 +2,7 @@
 
 import { drawBox, drawPolygon, cancel } from "./draw.js";
 import { make } from "./dom.js";
-import { map, showBox } from "./map.js";
+import { lattice, map, showBox } from "./map.js";
 import { allScenes, showImagery, showOutlines } from "./scenes.js";
 import { change, onChange, state } from "./state.js";
 import { day } from "./words.js";
@@ -26,6 +26,7 @@ export function makeTools() {
   const corner = make("div", {}, make("div", { className: "toolbox", role: "group", "aria-label": "Map tools" }, box, polygon, all, toggle), layers);
   const Corner = L.Control.extend({ options: { position: "topleft" }, onAdd: () => corner });
   new Corner().addTo(map);
+  lattice();
   L.DomEvent.disableClickPropagation(corner);
   L.DomEvent.disableScrollPropagation(corner);
   onChange((changed) => { if (changed.has("bbox") || changed.has("region")) showArea(); });

@@ -9,6 +9,9 @@ export const metres = (m) => (m < 1000 ? `${Math.round(m)} m` : `${(m / 1000).to
 export const day = (datetime) => datetime?.slice(0, 10) ?? "";
 export const fileName = (uri) => (uri ? uri.split(/[\\/]/).pop() : "");
 export const tileName = (hit) => hit.category || `tile ${hit.row}, ${hit.col}`;
+/** Of a pair of two times: the day of the other picture, and what else differs; null for a relation between places. */
+export const otherTime = (partner) => partner.relation.match(/^(?:earlier|later), (?<day>[^,]+)(?:, (?<differs>.*))?$/)?.groups ?? null;
+export const isEarlier = (partner) => partner.relation.startsWith("earlier, ");
 export const score = (value) => (value === null || value === undefined ? "" : value.toFixed(3));
 
 export function position([lon, lat]) {
