@@ -107,16 +107,16 @@ class Detections:
 def _write(frame: GeoDataFrame, path: Path, suffix: str, stem: str) -> None:
     import shapely
 
+    from .formats.csv import escape_formula
+    from .formats.geopackage import layer_name
+
     if suffix == ".parquet":
         frame.to_parquet(path)
     elif suffix == ".csv":
-        table = frame.drop(columns="geometry").assign(
-            WKT=shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=7)
-        )
+        wkt = shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=7)
+        table = frame.drop(columns="geometry").assign(name=frame["name"].map(escape_formula), WKT=wkt)
         table.to_csv(path, index=False)
     else:
-        from .formats.geopackage import layer_name
-
         options = {"layer": layer_name(stem)} if suffix == ".gpkg" else {}
         mixed = "MultiPolygon" if suffix in (".gpkg", ".fgb") else "Unknown"
         frame.to_file(

@@ -73,8 +73,7 @@ class EmbeddingTable:
         self._name, self._file, self._width = name, file, width
         schema = file.schema_arrow
         self._vectors = _vector_columns(name, schema, vector_column)
-        geo = json.loads((schema.metadata or {}).get(b"geo", b"{}") or b"{}")
-        self._geometry, self._crs = _geometry_column(name, schema.names, geo)
+        self._geometry, self._crs = _geometry_column(name, schema)
         self._points: tuple[str, str] | None = None
         if self._geometry is None:
             lower = {column.lower(): column for column in schema.names}
@@ -235,12 +234,18 @@ def _vector_columns(name: str, schema: Any, chosen: str | None) -> list[str]:
     raise InputError(f"{name} has no column of vectors: a list of floating numbers, such as `embedding`")
 
 
-def _geometry_column(name: str, columns: list[str], geo: dict[str, Any]) -> tuple[str | None, CRS]:
+def _geometry_column(name: str, schema: Any) -> tuple[str | None, CRS]:
     """Find the primary geometry column and its CRS, as GeoParquet declares them; without a word it is in degrees."""
-    primary = geo.get("primary_column") or ("geometry" if "geometry" in columns else None)
+    try:
+        geo = json.loads((schema.metadata or {}).get(b"geo") or b"{}")
+        primary = geo.get("primary_column") or ("geometry" if "geometry" in schema.names else None)
+        facts = dict(geo.get("columns", {}).get(primary, {}))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{name} declares its geometries in a form that is no GeoParquet; write it anew") from error
     if primary is None:
         return None, CRS.from_user_input(WGS84)
-    facts = geo.get("columns", {}).get(primary, {})
+    if primary not in schema.names:
+        raise InputError(f"{name} declares geometries in its column {primary!r}, which is not there; write it anew")
     if facts.get("encoding", "WKB") != "WKB":
         raise InputError(f"{name} has geometries as {facts['encoding']}; write them as WKB, which all tools read")
     if "crs" in facts and facts["crs"] is None:

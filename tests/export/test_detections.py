@@ -74,6 +74,11 @@ def test_nothing_found_is_a_file_without_features(tiles: TileProbabilities, tmp_
     assert len(geopandas.read_file(tmp_path / "none.gpkg")) == 0
 
 
+def test_a_spreadsheet_runs_no_formula_of_a_title(tiles: TileProbabilities, tmp_path: Path) -> None:
+    Detections.of(tiles, "=HYPERLINK(1)", 0.5).save(tmp_path / "found.csv")
+    assert ",'=HYPERLINK(1)," in (tmp_path / "found.csv").read_text().splitlines()[1]
+
+
 def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
     tiles: TileProbabilities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,17 @@ def test_an_unknown_crs_is_no_guess(tmp_path: Path) -> None:
         import_embeddings(tmp_path / "a.parquet", Store.create(tmp_path / "store"), "x")
 
 
+@pytest.mark.parametrize(
+    "geo", ["{", "[]", '{"columns": []}', '{"primary_column": "gone"}', '{"columns": {"geometry": 3}}']
+)
+def test_metadata_that_is_no_geoparquet_is_one_line(tmp_path: Path, geo: str) -> None:
+    frame(2).to_parquet(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.replace_schema_metadata({"geo": geo}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="write it anew"):
+        import_embeddings(tmp_path / "a.parquet", Store.create(tmp_path / "store"), "x")
+
+
 def test_a_write_that_fails_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame().to_parquet(tmp_path / "a.parquet")
     store = Store.create(tmp_path / "store")
