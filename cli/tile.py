@@ -45,7 +45,12 @@ def tile(
         str | None, typer.Option("--datetime", help="When the scenes were taken, ISO 8601 [tags, STAC, file name].")
     ] = None,
     stretch: Annotated[
-        str, typer.Option("--stretch", help="Contrast: percentile, minmax, sigma, none, or LO,HI for all scenes alike.")
+        str,
+        typer.Option(
+            "--stretch",
+            help="Contrast: percentile, minmax, sigma or none of each scene; shared: one for the mosaic of all; or "
+            "LO,HI, of all bands or of each.",
+        ),
     ] = "percentile",
     landcover: Annotated[
         Path | None, typer.Option("--landcover", help="Land cover: a raster or a vector file.")
@@ -83,8 +88,9 @@ def tile(
 ) -> None:
     """Divide scenes into tiles, give each a scene category, embed and store it.
 
-    The contrast stretch is computed once per scene. The last row and column shift inward, so that no pixel is left
-    out. Run it again after an interrupt and it goes on; run it again when done and it does nothing.
+    The contrast stretch is computed once per scene, or once for all with --stretch shared. The last row and column
+    shift inward, so that no pixel is left out. Run it again after an interrupt and it goes on; run it again when done
+    and it does nothing.
 
     Scenes on servers are read in parts. Credentials are those of GDAL and AWS: AWS_ACCESS_KEY_ID, AWS_PROFILE,
     AWS_NO_SIGN_REQUEST=YES, AWS_ENDPOINT_URL, GDAL_HTTP_BEARER and so on.

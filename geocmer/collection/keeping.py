@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Keeping(Opening):
         """
         from ..ingest.pipeline import ingest
 
-        plan = self._plan(plan, settings)
+        plan = self._over(self._plan(plan, settings), [scene])
         if not self._writable:  # what fails leaves no store behind, and fails before a model is loaded
             plan.check(scene)
         existing = self._open_to_write() if self.is_there() else None
@@ -74,7 +75,7 @@ class Keeping(Opening):
         """
         from ..ingest.scenes import each_scene
 
-        plan = self._plan(plan, settings)
+        plan = self._over(self._plan(plan, settings), scenes, on_scene)
         for scene in scenes if fail_fast else ():
             plan.check(scene)
         if ray is not None:
@@ -207,6 +208,20 @@ class Keeping(Opening):
         if plan is not None and settings:
             raise InputError(f"a plan and {', '.join(settings)} were given; put everything into the plan")
         return plan or IngestPlan.of(**settings)
+
+    def _over(
+        self, plan: IngestPlan, scenes: Sequence[str | Path | SceneSource], on_scene: SceneProgress | None = None
+    ) -> IngestPlan:
+        """Settle a plan over all its scenes, and tell what was settled."""
+        if not plan.shares_stretch:
+            return plan
+        with on_scene("one stretch") if on_scene else nullcontext() as progress:
+            settled = plan.over(scenes, progress)
+        if settled is not plan:
+            self._notify(
+                f"note: one stretch for all scenes; to tile others like them: --stretch {settled.options.stretch.text}"
+            )
+        return settled
 
     def _open_to_write(self) -> Store:
         """Open the store once to write to it; one that is not there is made, one that was interrupted recovered."""

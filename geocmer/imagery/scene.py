@@ -238,18 +238,31 @@ class Scene(Closing):
         return colours if order == list(range(len(colours))) else colours[order], valid
 
     def stretch(self, rule: StretchRule | None = None) -> Stretch:
-        """Compute the scene's stretch from the valid pixels of a decimated read.
-
-        A palette holds colours already, and is stretched only where the rule is not the default.
-
-        Args:
-            rule: that of the options if None.
+        """Compute the scene's stretch by a rule, or by that of its options; a palette has none by default.
 
         Raises:
-            InputError: no pixel of the scene is valid.
+            InputError: no pixel is valid.
         """
         rule = rule or self.options.stretch
-        share = min(1.0, SAMPLE_SIDE_PIXELS / max(self.width, self.height))
+        values, scales, offsets = self.sample(min(1.0, SAMPLE_SIDE_PIXELS / max(self.width, self.height)))
+        if self._palette is not None and rule == PERCENTILE:
+            rule = StretchRule("none")
+        if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
+            rule = StretchRule("minmax")
+        return rule.stretch(values, values.dtype, scales, offsets)
+
+    def sample(self, share: float) -> tuple[NDArray[Any], tuple[float, ...], tuple[float, ...]]:
+        """Read the valid pixels of the whole scene, decimated, without what looks like fill that nothing declares.
+
+        Args:
+            share: of the columns, and of the rows, that is read; above 1 pixels are repeated.
+
+        Returns:
+            Values (3, n), as `read` gives them, and scale and offset of each band: the unit is value * scale + offset.
+
+        Raises:
+            InputError: none is valid.
+        """
         shape = (max(1, round(self.height * share)), max(1, round(self.width * share)))
         array, valid = self.read(Window(0, 0, self.width, self.height), shape, Resampling.nearest)
         if not valid.any():
@@ -263,12 +276,7 @@ class Scene(Closing):
         if self._choice.rendering == Rendering.LINEAR:
             scales = tuple(self._dataset.scales[band - 1] for band in self.bands)
             offsets = tuple(self._dataset.offsets[band - 1] for band in self.bands)
-        if self._palette is not None and rule == PERCENTILE:
-            rule = StretchRule("none")
-        if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
-            rule = StretchRule("minmax")
-        values = array.reshape(len(array), -1) if valid.all() else array[:, valid]
-        return rule.stretch(values, array.dtype, scales, offsets)
+        return array.reshape(len(array), -1) if valid.all() else array[:, valid], scales, offsets
 
     def _env(self) -> rasterio.Env:
         """The settings that it is read under. rasterio's own session would look for credentials at every read."""

@@ -79,15 +79,16 @@ class StretchRule:
     """How the stretch of a scene is found.
 
     Attributes:
-        kind: `percentile` (2nd to 98th of each band), `minmax`, `sigma` (the mean and two standard deviations to both
-            sides), `none` (the whole range of the type; 0 to 1 for floats) or `fixed`.
-        low: of a fixed stretch, in the unit of the data: after scale and offset.
+        kind: `percentile` (2nd to 98th of each band), `shared` (those of all scenes that are tiled together, see
+            `shared_stretch`), `minmax`, `sigma` (the mean and two standard deviations to both sides), `none` (the whole
+            range of the type; 0 to 1 for floats) or `fixed`.
+        low: of a fixed stretch, in the unit of the data: after scale and offset; one for all bands, or one for each.
         high: the same.
     """
 
     kind: str = "percentile"
-    low: float = 0.0
-    high: float = 0.0
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -96,22 +97,27 @@ class StretchRule:
         Raises:
             InputError: it is none of the kinds, nor two numbers.
         """
-        if text in ("percentile", "minmax", "sigma", "none"):
+        if text in ("percentile", "shared", "minmax", "sigma", "none"):
             return cls(text)
         try:
-            low, high = (float(part) for part in text.split(","))
-        except ValueError as error:
+            numbers = [float(part) for part in text.split(",")]
+        except ValueError:
+            numbers = []
+        low, high = tuple(numbers[::2]), tuple(numbers[1::2])
+        if len(numbers) not in (2, 6):
             raise InputError(
-                f"stretch {text!r} is unknown; write percentile, minmax, sigma, none or two numbers, for instance 0,0.3"
-            ) from error
-        if not (math.isfinite(low) and math.isfinite(high) and low != high):
+                f"stretch {text!r} is unknown; write percentile, shared, minmax, sigma, none or two numbers, for "
+                "instance 0,0.3, for all bands or for each"
+            )
+        if not all(math.isfinite(n) for n in numbers) or any(a == b for a, b in zip(low, high, strict=True)):
             raise InputError(f"stretch {text!r} has no span; give two numbers that differ, for instance 0,0.3")
         return cls("fixed", low, high)
 
     @property
     def text(self) -> str:
         """What `parse` reads."""
-        return f"{self.low:g},{self.high:g}" if self.kind == "fixed" else self.kind
+        pairs = zip(self.low, self.high, strict=True)
+        return ",".join(f"{number:g}" for pair in pairs for number in pair) if self.kind == "fixed" else self.kind
 
     def stretch(
         self, values: NDArray[Any], dtype: np.dtype[Any], scales: tuple[float, ...], offsets: tuple[float, ...]
@@ -124,12 +130,12 @@ class StretchRule:
             scales: of each band: the unit of the data is value * scale + offset.
             offsets: the same.
         """
-        if self.kind == "percentile" and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+        if self.kind in ("percentile", "shared") and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
             low, high = _percentiles(values).T
             found = np.empty((len(values), 0))
         else:
             found = values.astype(np.float64)
-        if self.kind == "percentile":
+        if self.kind in ("percentile", "shared"):
             if found.size:
                 low, high = np.percentile(found, STRETCH_PERCENTILES, axis=1)
         elif self.kind == "minmax":
@@ -141,7 +147,7 @@ class StretchRule:
             ends = (0.0, 1.0) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
             low, high = (np.full(len(found), float(end)) for end in ends)
         else:
-            low, high = ((np.full(len(found), end) - offsets) / scales for end in (self.low, self.high))
+            low, high = ((np.array(end) - offsets) / scales for end in (self.low, self.high))
         if self.kind != "fixed":  # a negative scale makes small values bright
             down = np.array(scales) < 0
             low, high = np.where(down, high, low), np.where(down, low, high)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from .._types import Progress
 from ..errors import InputError
 from ..imagery.scene_source import SceneSource
+from ..imagery.shared_stretch import shared_stretch
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
-from .pipeline import TileOptions, check_inputs
+from .pipeline import TileOptions, check_inputs, scene_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,27 @@ class IngestPlan:
         if self.made_of is not None:
             return _plan_of, (dict(self.made_of),)
         return IngestPlan, (self.options, self.land_cover, self.rules)
+
+    @property
+    def shares_stretch(self) -> bool:
+        """Whether its stretch is that of all scenes together, and not settled yet."""
+        return self.options.stretch.kind == "shared"
+
+    def over(self, scenes: Sequence[str | Path | SceneSource], progress: Progress | None = None) -> IngestPlan:
+        """Settle what follows from all scenes together, which is a shared stretch.
+
+        Args:
+            scenes: that are added with it.
+            progress: see `shared_stretch`.
+        """
+        if not self.shares_stretch:
+            return self
+        sources = [scene_source(scene) for scene in scenes]
+        rule = shared_stretch([(source.address, self.options.of_scene(source)) for source in sources], progress)
+        if rule is None:  # none can be used; tiling them says why
+            return self
+        made_of = None if self.made_of is None else {**self.made_of, "stretch": rule}
+        return replace(self, options=replace(self.options, stretch=rule), made_of=made_of)
 
     def check(self, scene: str | Path | SceneSource) -> None:
         """Refuse what ingesting a scene would refuse, before a store is created or a model loaded.

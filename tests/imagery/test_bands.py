@@ -182,7 +182,7 @@ def test_a_fixed_stretch_is_in_the_unit_of_the_data(tmp_path: Path) -> None:
     assert (pixels == 128).all()
 
 
-@pytest.mark.parametrize("text", ["", "linear", "1", "1,1", "1,2,3", "nan,1", "0,inf"])
+@pytest.mark.parametrize("text", ["", "linear", "1", "1,1", "1,2,3", "nan,1", "0,inf", "1,2,3,4", "1,2,3,4,5,5"])
 def test_what_is_no_stretch_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="stretch"):
         StretchRule.parse(text)
