@@ -53,7 +53,7 @@ def tile(
         ),
     ] = "percentile",
     landcover: Annotated[
-        Path | None, typer.Option("--landcover", help="Land cover: a raster or a vector file.")
+        Path | None, typer.Option("--landcover", help="Land cover: a raster, a folder of rasters, or a vector file.")
     ] = None,
     legend: Annotated[
         str | None,

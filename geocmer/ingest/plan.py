@@ -38,7 +38,7 @@ class IngestPlan:
         """Make a plan of values as people write them.
 
         Args:
-            landcover: a raster or a vector file that tells the scene categories, or a layer that is open.
+            landcover: a raster, a folder of rasters or a vector file that tells the scene categories, or an open layer.
             legend: name or file of its legend.
             class_column: of a vector file: the column that holds the class.
             layer: of a vector file with several.

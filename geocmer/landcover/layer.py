@@ -1,7 +1,8 @@
-"""Land cover under a tile: class fractions from a raster or from polygons."""
+"""Land cover under a tile: class fractions from rasters or from polygons."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LandCoverError
+from ..errors import InputError, LandCoverError
 from ..geometry.footprint import to_wgs84
 from ..imagery.grid import Grid
+from ..imagery.scene_list import find_scenes
 from ..imagery.tiling import Tile
 from .legend import Legend
+from .mosaic import CoverMosaic, shared_legend
 from .polygons import CoverPolygons
 from .raster import CoverRaster
 from .vector_layer import VectorLayer
@@ -46,7 +49,7 @@ class LandCover:
     path: Path
     legend: Legend
     hash: str
-    _source: CoverRaster | CoverPolygons
+    _source: CoverRaster | CoverMosaic | CoverPolygons
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -54,10 +57,10 @@ class LandCover:
         cls, path: str | Path, legend: str | Path | None = None, *, class_column: str | None = None, band: int = 1,
         layer: str | None = None,
     ) -> Self:  # fmt: skip
-        """Open a raster, or a vector file where `class_column` is given.
+        """Open a raster, a folder of rasters, or a vector file where `class_column` is given.
 
         Args:
-            path: the layer, in any CRS.
+            path: the layer, in any CRS; of a folder or a glob (`folder/*_Map.tif`) all rasters are one layer.
             legend: a legend's name or file; by default the raster's own table, or the texts of the class column.
             class_column: the column of a vector file that holds the class.
             band: of the raster.
@@ -68,6 +71,8 @@ class LandCover:
             CRSError: it has no CRS.
         """
         path = Path(path)
+        if path.is_dir() or (glob.has_magic(str(path)) and not path.exists()):
+            return cls._of_many(path, legend, class_column, band)
         if not path.is_file():
             raise LandCoverError(f"land cover {path} does not exist; give a raster or a vector file")
         if class_column is not None:
@@ -77,9 +82,19 @@ class LandCover:
             return cls(path, polygons.legend, key, polygons, polygons.notes)
         raster = CoverRaster(path, band)
         named = Legend.load(legend) if legend else Legend.from_raster(path, band)
-        why = "its colour table has no names, so classes go by their codes; name them with --legend"
-        notes = [] if legend or named.has_names else [f"land cover {path.name}: {why}"]
-        return cls(path, named, _layer_hash(raster.hash, named, band), raster, notes)
+        return cls(path, named, _layer_hash(raster.hash, named, band), raster, _legend_notes(path, legend, named))
+
+    @classmethod
+    def _of_many(cls, path: Path, legend: str | Path | None, class_column: str | None, band: int) -> Self:
+        if class_column is not None:
+            raise LandCoverError(f"land cover {path} is no vector file; several rasters need no --class-column")
+        try:
+            paths = [source.address.path for source in find_scenes([path])]
+        except InputError as error:
+            raise LandCoverError(f"land cover {path} holds no raster; give a folder of GeoTIFFs") from error
+        named = Legend.load(legend) if legend else shared_legend(paths, [Legend.from_raster(p, band) for p in paths])
+        rasters = CoverMosaic(paths, band, named.nodata)
+        return cls(path, named, _layer_hash(rasters.hash, named, band), rasters, _legend_notes(path, legend, named))
 
     def fit(self, grid: Grid) -> None:
         """Prepare the layer for the tiles of a grid.
@@ -120,6 +135,11 @@ class LandCover:
             shares[label] = shares.get(label, 0.0) + int(count) / total
         ordered = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
         return ClassFractions(ordered, total / max(1, int(tile.valid.sum()) * factor**2))
+
+
+def _legend_notes(path: Path, legend: str | Path | None, found: Legend) -> list[str]:
+    why = "its colour table has no names, so classes go by their codes; name them with --legend"
+    return [] if legend or found.has_names else [f"land cover {path.name}: {why}"]
 
 
 def _counted(codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

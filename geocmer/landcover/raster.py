@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.session import DummySession
 from rasterio.windows import Window
 
+from .._files import Closing
 from ..errors import CRSError, LandCoverError
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
@@ -32,8 +33,14 @@ MAX_SUBDIVISIONS = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
 
 
-class CoverRaster:
-    """Codes of a raster on the tile grid."""
+class CoverRaster(Closing):
+    """Codes of a raster on the tile grid.
+
+    Attributes:
+        crs: of the raster.
+        transform: from its pixels to that.
+        factor: parts of a grid pixel that are read, per axis; set by `fit`, and may be raised after it.
+    """
 
     def __init__(self, path: Path, band: int) -> None:
         try:
@@ -45,15 +52,20 @@ class CoverRaster:
         dataset, self._path, self._band = self._dataset, path, band
         if dataset.crs is None:
             raise CRSError(f"land cover {path} has no CRS; assign one with: rio edit-info --crs EPSG:CODE {path.name}")
-        self._crs = earth_crs(dataset.crs, f"land cover {path}")
+        self.crs = earth_crs(dataset.crs, f"land cover {path}")
         if dataset.transform.is_identity:
             raise CRSError(f"land cover {path} has no geotransform, so its place is unknown; warp it with gdalwarp")
         if not 1 <= band <= dataset.count:
             raise LandCoverError(f"land cover {path} has no band {band}, only 1 to {dataset.count}")
+        self.transform, self.width, self.height = dataset.transform, dataset.width, dataset.height
         alpha = [i + 1 for i, c in enumerate(dataset.colorinterp) if c == ColorInterp.alpha and i + 1 != band]
         self._validity = Validity(dataset, [band], alpha, None)
         self._projection: LayerProjection | None = None
-        self._factor = 1
+        self.factor = 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
 
     @property
     def hash(self) -> str:
@@ -62,23 +74,22 @@ class CoverRaster:
 
     def fit(self, grid: Grid) -> bool:
         """Prepare for the tiles of a grid, and say whether the layer lies under any of it."""
-        projection = self._projection = LayerProjection(grid, self._crs, self._dataset.transform)
-        self._factor = self._subdivisions(grid, projection)
+        projection = self._projection = LayerProjection(grid, self.crs, self.transform)
+        self.factor = self._subdivisions(grid, projection)
         columns, rows = projection.positions(0, 0, grid.height, grid.width, 65, 65)
         columns = columns - self._turns(columns) * projection.turn
         finite = np.isfinite(columns) & np.isfinite(rows)
         if not finite.any():
             return False
-        width, height = self._dataset.width, self._dataset.height
         # A layer much smaller than the scene may lie between the points: their boxes are compared.
         return bool(
-            columns[finite].max() >= 0 and columns[finite].min() <= width
-            and rows[finite].max() >= 0 and rows[finite].min() <= height
+            columns[finite].max() >= 0 and columns[finite].min() <= self.width
+            and rows[finite].max() >= 0 and rows[finite].min() <= self.height
         )  # fmt: skip
 
     def codes(self, tile: Tile) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the codes (side, side) under a tile, and where they are known; side is a multiple of the tile's size."""
-        projection, side = self._projection, tile.size * self._factor
+        projection, side = self._projection, tile.size * self.factor
         assert projection is not None, "fit() comes first"
         columns, rows = projection.positions(tile.row, tile.col, tile.size, tile.size, side, side)
         codes, known = np.zeros((side, side), self._dataset.dtypes[self._band - 1]), np.zeros((side, side), bool)
@@ -87,8 +98,8 @@ class CoverRaster:
             shifted = columns - turn * projection.turn if turn else columns
             with np.errstate(invalid="ignore"):
                 inside = (
-                    (turns == turn) & (shifted >= 0) & (shifted < self._dataset.width)
-                    & (rows >= 0) & (rows < self._dataset.height)
+                    (turns == turn) & (shifted >= 0) & (shifted < self.width)
+                    & (rows >= 0) & (rows < self.height)
                 )  # fmt: skip
             if inside.any():
                 at = rows[inside].astype(np.int64), shifted[inside].astype(np.int64)

@@ -395,7 +395,7 @@ def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, le
     unclassed = polygons(tmp_path / "b.gpkg", [shapely.box(0, 0, 1, 1)], [None])
     cases: list[tuple[Path, dict[str, Any], str]] = [
         (tmp_path / "missing.tif", {"legend": legend}, "does not exist"),
-        (tmp_path, {"legend": legend}, "does not exist"),
+        (tmp_path, {"legend": legend}, "no CRS"),
         (text, {"legend": legend}, "not a raster"),
         (vector, {"legend": legend}, "--class-column"),
         (text, {"class_column": "a"}, "cannot be read .* give a vector file"),
