@@ -5,12 +5,16 @@ Areas are taken in longitude and the sine of latitude, where equal areas are equ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 IOU_THRESHOLD = 0.3
 """From this intersection over union on, two footprints show one place."""
+FEW = 128
+"""Extents of which comparing all with all is quicker than a tree."""
 STRIP_ROWS = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
 
@@ -38,8 +42,27 @@ def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], N
     across = np.flatnonzero(extents[:, 2] > 180)
     owner = np.concatenate([np.arange(len(extents)), across])
     boxes = np.concatenate([extents, extents[across] - [360, 0, 360, 0]])
-    order = np.argsort(boxes[:, 1], kind="stable")
     first, second, areas = [np.empty(0, np.intp)], [np.empty(0, np.intp)], [np.empty(0)]
+    for a, b in _box_pairs(boxes):
+        sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
+        keep = (owner[a] != owner[b]) & (sides > 0).all(axis=1)
+        first.append(np.minimum(owner[a], owner[b])[keep])
+        second.append(np.maximum(owner[a], owner[b])[keep])
+        areas.append(sides[keep].prod(axis=1))
+    codes = np.concatenate(first) * len(extents) + np.concatenate(second)
+    pairs, at = np.unique(codes, return_inverse=True)
+    return pairs // len(extents), pairs % len(extents), np.bincount(at, np.concatenate(areas), len(pairs)).astype(float)
+
+
+def _box_pairs(boxes: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield pairs of boxes (n, 4), each once, with all that overlap among them."""
+    if len(boxes) <= FEW:
+        west, south, east, north = boxes.T
+        meet = (west[:, None] < east) & (south[:, None] < north)
+        a, b = np.nonzero(np.triu(meet & meet.T, 1))
+        yield a, b
+        return
+    order = np.argsort(boxes[:, 1], kind="stable")
     for start in range(0, len(boxes), STRIP_ROWS):  # from south to north; a box meets its strip and some beyond
         strip_rows = order[start : start + STRIP_ROWS]
         end = int(np.searchsorted(boxes[order, 1], boxes[strip_rows, 3].max()))
@@ -48,15 +71,7 @@ def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], N
             other_rows = order[other_start : min(other_start + STRIP_ROWS, end)]
             b, a = tree.query(shapely.box(*boxes[other_rows].T))
             later = other_start + b > start + a  # each pair once
-            a, b = strip_rows[a[later]], other_rows[b[later]]
-            sides = np.minimum(boxes[a, 2:], boxes[b, 2:]) - np.maximum(boxes[a, :2], boxes[b, :2])
-            keep = (owner[a] != owner[b]) & (sides > 0).all(axis=1)
-            first.append(np.minimum(owner[a], owner[b])[keep])
-            second.append(np.maximum(owner[a], owner[b])[keep])
-            areas.append(sides[keep].prod(axis=1))
-    codes = np.concatenate(first) * len(extents) + np.concatenate(second)
-    pairs, at = np.unique(codes, return_inverse=True)
-    return pairs // len(extents), pairs % len(extents), np.bincount(at, np.concatenate(areas), len(pairs)).astype(float)
+            yield strip_rows[a[later]], other_rows[b[later]]
 
 
 def equal_area_extents(extents: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The text side of the bundled model in numpy: what a search by words needs, without the seconds of importing torch.
 
-It is the arithmetic of `bundled.MiniLM` and of the text branches of `adapter.Adapter`, for a few short texts.
+It is the arithmetic of `bundled.MiniLM` and of the text branches of `adapter.Adapter`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from .trust import require_known
 from .weights import TowerFiles
 
 Floats = NDArray[np.float32]
+TEXTS_TOGETHER = 64
+"""Texts encoded at once: some thousand tokens at most."""
 _BERT_EPSILON = 1e-12
 """Added to the variance in BERT's layer norms; torch's own add 1e-5."""
 
@@ -97,19 +99,22 @@ class NumpyTextEncoder:
         """
         check_texts(texts)
         try:
-            found = np.concatenate([np.empty((0, self.dim), np.float32), *(self._encode(text) for text in texts)])
+            parts = [
+                self._encode(texts[start : start + TEXTS_TOGETHER]) for start in range(0, len(texts), TEXTS_TOGETHER)
+            ]
+            found = np.concatenate([np.empty((0, self.dim), np.float32), *parts])
             if not np.isfinite(found).all():
                 raise ValueError("its weights make vectors that are no numbers")
             return found
         except (KeyError, ValueError, IndexError) as error:  # weights that do not fit what config.json says
             raise damaged_adapter(self.folder, error) from error
 
-    def _encode(self, text: str) -> Floats:
-        tokens = np.array(self._tokenizer.encode(text).ids)
-        last = _bert(self._tower, tokens[tokens != 0])
-        pooled = last.mean(0)
-        vectors = l2_normalize(_adapt(self._adapter, self._cfg, pooled, last)[None])
-        return self._captions.blend(vectors, pooled[None], [tokens], [text]) if self._captions else vectors
+    def _encode(self, texts: Sequence[str]) -> Floats:
+        tokens = [np.array(self._tokenizer.encode(text).ids) for text in texts]
+        last = _bert(self._tower, [one[one != 0] for one in tokens])
+        pooled = np.array([one.mean(0) for one in last])
+        vectors = l2_normalize(_adapt(self._adapter, self._cfg, pooled, last))
+        return self._captions.blend(vectors, pooled, tokens, texts) if self._captions else vectors
 
 
 def damaged_adapter(folder: Path | None, error: Exception) -> ModelError:
@@ -117,50 +122,61 @@ def damaged_adapter(folder: Path | None, error: Exception) -> ModelError:
     return ModelError(f"adapter {folder} is damaged ({str(error)[:100]}); put it back, or train it again")
 
 
-def _bert(w: Mapping[str, Floats], tokens: NDArray[np.int64], heads: int = 12) -> Floats:
-    """Compute the last layer (tokens, width) of a BERT (Devlin et al. 2019) for one text without padding."""
-    at = "embeddings"
-    x = w[f"{at}.word_embeddings.weight"][tokens] + w[f"{at}.position_embeddings.weight"][: len(tokens)]
+def _bert(w: Mapping[str, Floats], texts: Sequence[NDArray[np.int64]], heads: int = 12) -> list[Floats]:
+    """Compute the last layer (tokens, width) of a BERT (Devlin et al. 2019) for the tokens of each text, unpadded.
+
+    Tokens see only those of their own text; all else is done for the tokens of all texts at once.
+    """
+    lengths = np.array([len(text) for text in texts])
+    starts = np.cumsum(lengths) - lengths
+    alike = [starts[lengths == n][:, None] + np.arange(n) for n in np.unique(lengths)]  # rows of texts of one length
+    at, place = "embeddings", np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    x = w[f"{at}.word_embeddings.weight"][np.concatenate(texts)] + w[f"{at}.position_embeddings.weight"][place]
     x = _norm(x + w[f"{at}.token_type_embeddings.weight"][0], w, f"{at}.LayerNorm", _BERT_EPSILON)
     layers = 1 + max(int(name.split(".")[2]) for name in w if name.startswith("encoder.layer."))
     for at in (f"encoder.layer.{n}" for n in range(layers)):
-        query, key, value = (
-            _linear(x, w, f"{at}.attention.self.{part}").reshape(len(x), heads, -1).swapaxes(0, 1)
-            for part in ("query", "key", "value")
-        )
-        scores = query @ key.swapaxes(1, 2) / math.sqrt(query.shape[-1])
-        scores = np.exp(scores - scores.max(-1, keepdims=True))
-        attended = (scores / scores.sum(-1, keepdims=True) @ value).swapaxes(0, 1).reshape(x.shape)
+        parts = [_linear(x, w, f"{at}.attention.self.{part}") for part in ("query", "key", "value")]
+        attended = np.empty_like(x)
+        for rows in alike:
+            query, key, value = (part[rows].reshape(*rows.shape, heads, -1).swapaxes(1, 2) for part in parts)
+            scores = query @ key.swapaxes(2, 3) / math.sqrt(query.shape[-1])
+            scores = np.exp(scores - scores.max(-1, keepdims=True))
+            attended[rows] = (scores / scores.sum(-1, keepdims=True) @ value).swapaxes(1, 2).reshape(*rows.shape, -1)
         attended = _linear(attended, w, f"{at}.attention.output.dense")
         x = _norm(x + attended, w, f"{at}.attention.output.LayerNorm", _BERT_EPSILON)
         inner = _gelu(_linear(x, w, f"{at}.intermediate.dense"))
         x = _norm(x + _linear(inner, w, f"{at}.output.dense"), w, f"{at}.output.LayerNorm", _BERT_EPSILON)
-    return x
+    return np.split(x, starts[1:])
 
 
-def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: Floats) -> Floats:
-    """Compute the joint vector (dim,) of a text from its pooled vector (channels,) and tokens (tokens, channels)."""
+def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: Sequence[Floats]) -> Floats:
+    """Compute the joint vectors (n, dim) of texts from their pooled vectors (n, channels) and tokens of each."""
     member_vectors = []
+    values = [_norm(of_text) for of_text in tokens]
     for at in (f"text_branches.{member}" for member in range(cfg.members)):
         state = _gelu(_linear(_norm(pooled, w, f"{at}.start.0"), w, f"{at}.start.1"))
         for tap in range(len(cfg.text_tap_channels)):
-            values = _norm(tokens)
-            query = _linear(state, w, f"{at}.focus.{tap}.query").reshape(cfg.heads, -1)
-            weights = np.maximum(query @ values.T / math.sqrt(values.shape[-1]), 0)
-            weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-6)
-            focused = np.einsum("hc,hcw->hw", weights @ values, w[f"{at}.focus.{tap}.down"]).reshape(-1)
+            queries = _linear(state, w, f"{at}.focus.{tap}.query").reshape(len(pooled), cfg.heads, -1)
+            seen = np.array([_look(query, of_text) for query, of_text in zip(queries, values, strict=True)])
+            focused = (seen.swapaxes(0, 1) @ w[f"{at}.focus.{tap}.down"]).swapaxes(0, 1).reshape(len(pooled), -1)
             gate = 1 / (1 + np.exp(-w[f"{at}.gates"][tap] / GATE_TEMPERATURE))
             state = gate * state + (1 - gate) * focused
             state = state + _gelu(_linear(_norm(state, w, f"{at}.mix.{tap}.0"), w, f"{at}.mix.{tap}.1"))
-        vector = w[f"{at}.project.weight"] @ pooled + _linear(state, w, f"{at}.up")
-        member_vectors.append(l2_normalize(vector[None])[0])
-    joint = np.concatenate(member_vectors)
+        member_vectors.append(l2_normalize(pooled @ w[f"{at}.project.weight"].T + _linear(state, w, f"{at}.up")))
+    joint = np.concatenate(member_vectors, axis=1)
     if "basis" in w:
         joint = joint @ w["basis"]
     if cfg.bias_texts:
-        joint = math.sqrt(1 - TEXT_CONSTANT**2) * l2_normalize(joint[None])[0]
-        joint = np.append(joint, np.float32(TEXT_CONSTANT))
+        joint = math.sqrt(1 - TEXT_CONSTANT**2) * l2_normalize(joint)
+        joint = np.column_stack([joint, np.full(len(joint), TEXT_CONSTANT, np.float32)])
     return joint
+
+
+def _look(query: Floats, values: Floats) -> Floats:
+    """Average the tokens (tokens, channels) of a text as the heads (heads, channels) ask for them."""
+    weights = np.maximum(query @ values.T / math.sqrt(values.shape[-1]), 0)
+    weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-6)
+    return weights @ values
 
 
 def _linear(x: Floats, w: Mapping[str, Floats], at: str) -> Floats:
@@ -173,8 +189,14 @@ def _norm(x: Floats, w: Mapping[str, Floats] | None = None, at: str = "", epsilo
     return x if w is None else x * w[f"{at}.weight"] + w[f"{at}.bias"]
 
 
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
 def _gelu(x: Floats) -> Floats:
-    return x * (1 + _erf(x / math.sqrt(2)).astype(np.float32)) / 2
+    return x * (1 + _erf(x / np.float32(math.sqrt(2)))) / 2
+
+
+def _erf(x: Floats) -> Floats:
+    """Compute the error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26); numpy has none."""
+    t = 1 / (1 + np.float32(0.3275911) * np.abs(x))
+    series = np.float32(1.061405429) * t
+    for term in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series = (series + np.float32(term)) * t
+    return np.copysign(1 - series * np.exp(-x * x), x)

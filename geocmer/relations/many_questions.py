@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..search.batch_search import nearest_tiles_of_each
+from ..search.concepts import concepts_of
 from ..search.probability import calibration_of
 from ..search.results import Answer
 from ..store.store import Store
@@ -14,6 +19,9 @@ from .question import Notify, Question, SearchOptions, answer_question, question
 
 if TYPE_CHECKING:
     from ..models.text_encoder import TextEncoder
+    from ..search.probability import Likelihood
+
+Value = TypeVar("Value")
 
 
 def answer_questions(
@@ -22,6 +30,7 @@ def answer_questions(
 ) -> Iterator[Answer]:  # fmt: skip
     """Answer each question as `answer_question` does, in their order.
 
+    Words are encoded together, which may move the last digits of their vectors.
     Relations, `keep="newest"`, k=None, a least probability, a category prior and an index rank in ways of their own, so
     such questions are asked one after another.
 
@@ -33,15 +42,15 @@ def answer_questions(
     store.require_encoder(encoder.fingerprint)
     apart = options.k is None or options.keep == "newest" or options.min_probability is not None
     apart |= bool(options.category_prior) or options.approximate
-    calibration, vectors = calibration_of(encoder), {}
-    for number, question in enumerate(questions):
-        say = _numbered(notify, number, question)
-        try:
-            query = question.read()
-            if not query.clauses and not apart:
-                vectors[number] = question_vector(store, encoder, question, query, calibration, say)
-        except InputError as error:
-            raise InputError(f"question {number + 1}, {question.title!r}: {error}") from error
+    calibration, concepts = calibration_of(encoder), concepts_of(store).hold()
+    queries = [_naming(number, question, question.read) for number, question in enumerate(questions)]
+    asked = [number for number, query in enumerate(queries) if not (query.clauses or apart)]
+    words = _Encoded(encoder, [queries[number].concept for number in asked])
+    vectors: dict[int, tuple[NDArray[np.float64], Likelihood | None]] = {}
+    for number in asked:
+        question, say = questions[number], _numbered(notify, number, questions[number])
+        ask = partial(question_vector, store, words, question, queries[number], calibration, concepts, say)
+        vectors[number] = _naming(number, question, ask)
     together: Iterator[Answer] = iter(())
     if vectors:
         together = nearest_tiles_of_each(
@@ -52,8 +61,31 @@ def answer_questions(
         if number in vectors:
             yield next(together)
         else:
-            yield answer_question(store, encoder, question, options, _numbered(notify, number, question))
+            yield answer_question(store, encoder, question, options, _numbered(notify, number, question), concepts)
 
 
 def _numbered(notify: Notify, number: int, question: Question) -> Notify:
     return lambda line: notify(f"question {number + 1}, {question.title!r}: {line}")
+
+
+def _naming(number: int, question: Question, read: Callable[[], Value]) -> Value:
+    """Say which question cannot be read."""
+    try:
+        return read()
+    except InputError as error:
+        raise InputError(f"question {number + 1}, {question.title!r}: {error}") from error
+
+
+class _Encoded:
+    """An encoder that has encoded some texts together, which takes a quarter of the time of one after another."""
+
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        different = list(dict.fromkeys(filter(str.strip, texts)))
+        self._encoder, self.fingerprint, self.dim, self.scale = encoder, encoder.fingerprint, encoder.dim, encoder.scale
+        self._vectors = dict(zip(different, encoder.encode_texts(different), strict=True)) if different else {}
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Look texts up, or have them encoded."""
+        if not all(text in self._vectors for text in texts):
+            return self._encoder.encode_texts(texts)
+        return np.array([self._vectors[text] for text in texts])

@@ -14,6 +14,7 @@ from .._files import is_file
 from ..errors import InputError
 from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
+from ..search.concepts import concepts_of
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
 from ..search.probability import Calibration, Likelihood, background, calibration_of
 from ..search.query_vector import build_query
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from ..models.text_encoder import TextEncoder
     from ..search.concept import Concept
+    from ..store.records import Records
 
 Words: TypeAlias = str | Path | Sequence[str | Path]
 """One text, file or id, or several."""
@@ -144,8 +146,9 @@ class SearchOptions:
 
 
 def answer_question(
-    store: Store, encoder: TextEncoder, question: Question, options: SearchOptions, notify: Notify
-) -> Answer:
+    store: Store, encoder: TextEncoder, question: Question, options: SearchOptions, notify: Notify,
+    concepts: Records[Concept] | None = None,
+) -> Answer:  # fmt: skip
     """Find the tiles that answer a question best.
 
     Args:
@@ -154,6 +157,7 @@ def answer_question(
         question: what is looked for.
         options: which tiles may be hits, and how many of them are wanted.
         notify: gets lines for the user.
+        concepts: of the store, if they are read already.
 
     Raises:
         InputError: nothing is asked for, a value cannot be used, or does not go with relations.
@@ -164,10 +168,10 @@ def answer_question(
     calibration = None if question.has_examples else calibration_of(encoder)
     if options.min_probability is not None:
         check_min_probability(options.min_probability, question.has_examples, calibration)
-    query = question.read()
+    query, concepts = question.read(), concepts or concepts_of(store)
     if query.clauses:
-        return _answer_relations(store, encoder, question, query, options, calibration, notify)
-    vector, likelihood = question_vector(store, encoder, question, query, calibration, notify)
+        return _answer_relations(store, encoder, question, query, options, calibration, concepts, notify)
+    vector, likelihood = question_vector(store, encoder, question, query, calibration, concepts, notify)
     least = options.least
     answer = nearest_tiles(
         store, vector, filter=options.filter, k=options.k, keep=options.keep,
@@ -183,9 +187,9 @@ def answer_question(
 
 def _answer_relations(
     store: Store, encoder: TextEncoder, question: Question, query: Query, options: SearchOptions,
-    calibration: Calibration | None, notify: Notify,
+    calibration: Calibration | None, concepts: Records[Concept], notify: Notify,
 ) -> Answer:  # fmt: skip
-    taught = _read_words(store, question, query, notify)
+    taught = _read_words(store, question, query, concepts, notify)
     for name, given in (("category prior", options.category_prior), ("approximate search", options.approximate)):
         if given:
             raise InputError(
@@ -208,7 +212,7 @@ def _answer_relations(
 
 def question_vector(
     store: Store, encoder: TextEncoder, question: Question, query: Query,
-    calibration: Calibration | None, notify: Notify,
+    calibration: Calibration | None, concepts: Records[Concept], notify: Notify,
 ) -> tuple[NDArray[np.float64], Likelihood | None]:  # fmt: skip
     """Encode a question without relations as one unit vector (dim,), and say how its words were read.
 
@@ -218,6 +222,7 @@ def question_vector(
         question: what is looked for.
         query: the same, read.
         calibration: of the encoder, if it has one.
+        concepts: of the store.
         notify: gets lines about how the words were read.
 
     Returns:
@@ -226,7 +231,7 @@ def question_vector(
     Raises:
         InputError: nothing is asked for, or a value cannot be used.
     """
-    taught = _read_words(store, question, query, notify)
+    taught = _read_words(store, question, query, concepts, notify)
     if query.note:
         notify(f"read as one description: {query.note}")
     if query.concept in taught:
@@ -243,9 +248,11 @@ def question_vector(
     return build_query(store, encoder, shown, minus=absent, **parts), likelihood
 
 
-def _read_words(store: Store, question: Question, query: Query, notify: Notify) -> dict[str, Concept]:
+def _read_words(
+    store: Store, question: Question, query: Query, concepts: Records[Concept], notify: Notify
+) -> dict[str, Concept]:
     """Find the concepts that the words name, and say what is read in another way than a person may think."""
-    taught, about = taught_concepts(store, question, query)
+    taught, about = taught_concepts(store, question, query, concepts)
     if not question.literal:
         for note in notes(question.texts, others=question.has_examples or bool(question.minus)):
             notify(note)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..search.concept import Concept
-from ..search.concepts import concepts_of
+from ..store.records import Records
 from ..store.store import Store
 from .query import Query
 
@@ -17,7 +17,9 @@ Taught: TypeAlias = Mapping[str, Concept]
 """Concepts by the words of the question that name them."""
 
 
-def taught_concepts(store: Store, question: Question, query: Query) -> tuple[dict[str, Concept], list[str]]:
+def taught_concepts(
+    store: Store, question: Question, query: Query, concepts: Records[Concept]
+) -> tuple[dict[str, Concept], list[str]]:
     """Find the concepts that a question's words name, and what to say of them.
 
     Beside examples and other texts they are taken as words, and so they are if the question is to be taken literally.
@@ -28,7 +30,7 @@ def taught_concepts(store: Store, question: Question, query: Query) -> tuple[dic
     """
     if question.literal:
         return {}, []
-    found = concepts_of(store).find(query.concepts if question.alone else question.texts)
+    found = concepts.find(query.concepts if question.alone else question.texts)
     if not question.alone:
         return {}, [_as_words(name) for name in found]
     for concept in found.values():

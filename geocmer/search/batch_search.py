@@ -1,8 +1,8 @@
 """Many query vectors -> the nearest tiles of each, in one pass over the vectors, with the answers of one search each.
 
-A block of vectors is widened once and multiplied with all queries as matrices. The products are float32, as good as
-those of a single search, and only find who may be among the best; `TopK` decides by the same sums in float64, so that
-the scores are equal to the last bit.
+A block of vectors is multiplied with all queries as matrices, in float32, or, where processors do that quicker and it
+pays, in 8-bit numbers first (`int8_candidates`). The products only find who may be among the best; `TopK` decides by
+the sums in float64 of a single search, so that the scores are equal to the last bit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.tile_source import TileBatch, TileSource, choose_source
 from .dot import cross_dots
+from .int8_candidates import Int8Queries, pays
 from .nms import first_limit
 from .probability import Likelihood
 from .results import Answer, Plan
@@ -30,6 +31,8 @@ BLOCK_ROWS = 4096
 """Vectors multiplied at once with all queries of a group: 6 MB at 384 numbers."""
 GROUP_QUERIES = 1024
 """Queries multiplied at once: their products with a block are 16 MB."""
+SPREAD = 4.0
+"""More than products differ: numbers of queries, so far apart, and products make one key to sort by."""
 
 
 def nearest_tiles_of_each(
@@ -84,60 +87,86 @@ def _rank_all(source: TileSource, snapshot: Snapshot, filter: Filter, topks: Seq
 
 
 def _push_batch(batch: TileBatch, queries: Float64s, topks: Sequence[TopK]) -> None:
-    """Find the candidates of all rankings block by block, and settle them ever more rarely as thresholds rise."""
-    queries_f32 = queries.astype(np.float32)
-    floors = np.array([topk.candidate_floor for topk in topks])
-    waiting: list[tuple[Rows, Rows]] = []
-    seen, due = 0, BLOCK_ROWS
+    """Find the candidates of all rankings block by block, and let `TopK` decide between them at the end."""
+    found = _Candidates(queries, topks, quickly=pays(len(batch.positions) * len(topks)))
     for piece in batch.pieces():
         for start in range(piece.start, piece.stop, BLOCK_ROWS):
-            rows = np.arange(start, min(start + BLOCK_ROWS, piece.stop))
-            vectors = batch.vectors(rows)
-            for first in range(0, len(topks), GROUP_QUERIES):
-                group = slice(first, first + GROUP_QUERIES)
-                products = cross_dots(vectors, queries_f32[group])
-                _raise_open_floors(products, floors[group], topks[group])
-                # In float32, rounded down: beside float64 all products would be widened.
-                least = np.nextafter(floors[group].astype(np.float32), np.float32(-np.inf))
-                who, which = np.divmod(np.flatnonzero(products >= least[:, None]), products.shape[1])
-                waiting.append((who + first, which + start))
-            seen += len(rows)
-            if seen >= due:
-                _settle(batch, queries, topks, waiting, floors)
-                due = 2 * seen
-    _settle(batch, queries, topks, waiting, floors)
-
-
-def _raise_open_floors(products: NDArray[np.float32], floors: Float64s, topks: Sequence[TopK]) -> None:
-    """Where a ranking is not full yet, the block itself tells what its k-th best is at least."""
-    k = topks[0].k if topks else None
-    if k is None or products.shape[1] <= k:
-        return
-    for query, topk in enumerate(topks):
-        if len(topk.rowids) < k:
-            kth = float(np.partition(products[query], -k)[-k])
-            floors[query] = max(floors[query], kth - 2 * topk.max_error)
-
-
-def _settle(
-    batch: TileBatch, queries: Float64s, topks: Sequence[TopK], waiting: list[tuple[Rows, Rows]], floors: Float64s
-) -> None:
-    """Score candidates as a single search does, and let the rankings keep the best of them."""
-    if not any(len(some) for some, _ in waiting):
-        waiting.clear()
-        return
-    who, rows = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-    waiting.clear()
-    order = np.argsort(who, kind="stable")
-    who, rows = who[order], rows[order]
+            found.add(_vectors(batch, start, min(start + BLOCK_ROWS, piece.stop)), start)
+    who, rows = found.settled()
     unique, at = np.unique(rows, return_inverse=True)
     rowids, ids = batch.rowids(unique), batch.ids(unique)
     scores = np.empty(len(rows))
     for start in range(0, len(rows), BLOCK_ROWS):
         some = slice(start, start + BLOCK_ROWS)
         scores[some] = (batch.vectors(rows[some]).astype(np.float64) * queries[who[some]]).sum(axis=1)
-    asked, first = np.unique(who, return_index=True)
-    for query, begin, end in zip(asked.tolist(), first.tolist(), [*first[1:].tolist(), len(who)], strict=True):
-        topk, found = topks[query], at[begin:end]
-        topk.push_exact(scores[begin:end], rowids[found], ids[found])
-        floors[query] = max(floors[query], topk.candidate_floor)
+    edges = np.searchsorted(who, np.arange(len(topks) + 1)).tolist()
+    for topk, begin, end in zip(topks, edges[:-1], edges[1:], strict=True):
+        if begin < end:
+            topk.push_exact(scores[begin:end], rowids[at[begin:end]], ids[at[begin:end]])
+
+
+def _vectors(batch: TileBatch, start: int, stop: int) -> NDArray[np.float16]:
+    """Return the vectors of these rows of a batch, without copying those that lie together."""
+    vectors, rows = batch.locate(slice(start, stop))
+    if rows is None:
+        return vectors
+    together = rows[-1] - rows[0] == stop - start - 1
+    return vectors[rows[0] : rows[-1] + 1] if together else vectors[rows]
+
+
+class _Candidates:
+    """The vectors that may be among the best of each query, with their products in float32."""
+
+    def __init__(self, queries: Float64s, topks: Sequence[TopK], *, quickly: bool) -> None:
+        """Start with none: what may be better than the rankings so far is wanted."""
+        self._k = topks[0].k
+        self._floors = np.array([topk.candidate_floor for topk in topks])
+        self._errors = np.array([topk.max_error for topk in topks])
+        self._queries = queries.astype(np.float32)
+        self._groups = [slice(first, first + GROUP_QUERIES) for first in range(0, len(topks), GROUP_QUERIES)]
+        self._int8 = [Int8Queries(queries[group]) if quickly else None for group in self._groups]
+        self._found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
+        self._seen, self._due = 0, BLOCK_ROWS
+
+    def add(self, vectors: NDArray[np.float16], start: int) -> None:
+        """Look for them among vectors (n, dim), the first of which has this number."""
+        for group, int8 in zip(self._groups, self._int8, strict=True):
+            floors = self._floors[group]
+            if int8 is not None and np.isfinite(floors).all():
+                who, rows, products = int8.candidates(vectors, floors)
+            else:
+                who, rows, products = self._in_float32(vectors, group)
+            self._found.append((who + group.start, rows + start, products))
+        self._seen += len(vectors)
+        if self._seen >= self._due:  # ever more rarely, as the floors rise ever more slowly
+            self._raise_floors()
+            self._due = 2 * self._seen
+
+    def settled(self) -> tuple[Rows, Rows]:
+        """Return queries and rows, by their numbers, in the order of the queries."""
+        self._raise_floors()
+        who, rows, _ = self._found[0]
+        return who, rows
+
+    def _in_float32(self, vectors: NDArray[np.float16], group: slice) -> tuple[Rows, Rows, NDArray[np.float32]]:
+        products, floors = cross_dots(vectors, self._queries[group]), self._floors[group]
+        if self._k is not None and len(vectors) > self._k:  # the block itself tells what the k-th best is at least
+            for query in np.flatnonzero(np.isneginf(floors)):
+                floors[query] = np.partition(products[query], -self._k)[-self._k] - 2 * self._errors[group][query]
+        # In float32, rounded down: beside float64 all products would be widened.
+        least = np.nextafter(floors.astype(np.float32), np.float32(-np.inf))
+        who, rows = np.divmod(np.flatnonzero(products >= least[:, None]), products.shape[1])
+        return who, rows, products[who, rows]
+
+    def _raise_floors(self) -> None:
+        """Forget what is certainly not among the k best: a product, and that of the k-th, may each be an error off."""
+        who, rows, products = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
+        order = np.argsort(who * SPREAD - products)
+        who, rows, products = who[order], rows[order], products[order]
+        if self._k is not None:
+            asked, first, count = np.unique(who, return_index=True, return_counts=True)
+            full = count >= self._k
+            kth = products[first[full] + self._k - 1] - 2 * self._errors[asked[full]]
+            self._floors[asked[full]] = np.maximum(self._floors[asked[full]], kth)
+        kept = products >= self._floors[who]
+        self._found = [(who[kept], rows[kept], products[kept])]

@@ -81,6 +81,8 @@ def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
         return kept
     extents, times = _extents_and_times(snapshot, rowids)
     first, second, shared_bound = overlapping_pairs(equal_area_extents(extents))
+    if not len(first):
+        return kept
     in_pairs = np.unique(np.concatenate([first, second]))
     areas = np.zeros(len(rowids))
     for start in range(0, len(in_pairs), BATCH_FOOTPRINTS):

@@ -7,8 +7,8 @@ killed writer leaves the old one; who reads a record checks what it says.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -116,6 +116,7 @@ class Records(Generic[Value]):
         read: makes a value of the text of a record.
         key: name as people write it -> the one that the record is kept under.
         remedy: of a damaged record, with `{name}` in it.
+        held: texts of the records by name, once they are read for many questions (`hold`); else None.
     """
 
     path: str
@@ -123,6 +124,15 @@ class Records(Generic[Value]):
     read: Callable[[str], Value]
     key: Callable[[str], str]
     remedy: str
+    held: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def hold(self) -> Records[Value]:
+        """Read the records now, for all that is asked of them later.
+
+        Raises:
+            StoreError: the table cannot be read.
+        """
+        return replace(self, held=read_records(self.path, self.kind))
 
     def all(self) -> list[Value]:
         """Read every record, by name in order.
@@ -138,7 +148,7 @@ class Records(Generic[Value]):
         Raises:
             StoreError: one is damaged.
         """
-        kept = read_records(self.path, self.kind)
+        kept = read_records(self.path, self.kind) if self.held is None else self.held
         return {name: self._read(name, kept[self.key(name)]) for name in names if self.key(name) in kept}
 
     def get(self, name: str) -> Value:

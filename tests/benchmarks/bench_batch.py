@@ -20,13 +20,20 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from bench_search import DIM, SCENE, make, vectors_of
 
+from geocmer.geometry.bbox import BBox
 from geocmer.search.batch_search import nearest_tiles_of_each
 from geocmer.search.vector_search import nearest_tiles
+from geocmer.store.filter import EVERY_TILE, Filter
 from geocmer.store.store import Store
 
 K = 10
 Keep: TypeAlias = Literal["best"] | None
-KEEPS: tuple[tuple[Keep, str], ...] = (("best", "one for each place"), (None, "all hits"))
+CASES: tuple[tuple[str, Keep, Filter], ...] = (
+    ("all hits", None, EVERY_TILE),
+    ("one for each place", "best", EVERY_TILE),
+    ("one for each place, a quarter by category", "best", Filter(category="forest")),
+    ("one for each place, a box of a degree", "best", Filter(region=BBox(-7.5, 39.5, -6.5, 40.5))),
+)
 
 
 def main() -> None:
@@ -44,15 +51,12 @@ def main() -> None:
     queries += 0.3 * rng.standard_normal(queries.shape) / DIM**0.5
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     ways: dict[str, tuple[Callable[[], object], int]] = {}
-    for keep, name in KEEPS:
-        ways[f"geocmer, one after another, {name}"] = (
-            partial(one_after_another, store, queries[: args.single], keep),
+    for name, keep, filter in CASES:
+        ways[f"one after another, {name}"] = (
+            partial(one_after_another, store, queries[: args.single], keep, filter),
             args.single,
         )
-        ways[f"geocmer, one pass, {name}"] = (
-            partial(one_pass, store, queries, keep),
-            args.queries,
-        )
+        ways[f"one pass, {name}"] = partial(one_pass, store, queries, keep, filter), args.queries
     ways |= faiss_ways(args.folder / "vectors.npy", queries.astype(np.float32), args.single)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     nearest_tiles(store, queries[0])  # makes the memory-mapped cache
@@ -69,12 +73,12 @@ def main() -> None:
         print(f"| {name} | {wall:.2f} | {cpu:.2f} |", flush=True)
 
 
-def one_after_another(store: Store, queries: np.ndarray, keep: Keep) -> object:
-    return [nearest_tiles(store, query, k=K, keep=keep) for query in queries]
+def one_after_another(store: Store, queries: np.ndarray, keep: Keep, filter: Filter) -> object:
+    return [nearest_tiles(store, query, k=K, keep=keep, filter=filter) for query in queries]
 
 
-def one_pass(store: Store, queries: np.ndarray, keep: Keep) -> object:
-    return list(nearest_tiles_of_each(store, list(queries), k=K, keep=keep))
+def one_pass(store: Store, queries: np.ndarray, keep: Keep, filter: Filter) -> object:
+    return list(nearest_tiles_of_each(store, list(queries), k=K, keep=keep, filter=filter))
 
 
 def faiss_one_after_another(index: Any, queries: np.ndarray) -> object:

@@ -13,6 +13,8 @@ from synthetic import noise, raster
 
 import geocmer
 from geocmer.errors import InputError
+from geocmer.models.text_encoder import NumpyTextEncoder
+from geocmer.store import records
 
 TEXTS = ["airport", "a lake beside a forest", "river near road", "lake or river near road", "town"]
 
@@ -40,7 +42,8 @@ def test_many_texts_find_what_each_finds(place: Path) -> None:
     together = list(tiles.search_many(TEXTS, k=4, where="gsd > 0.1"))
     for text, hits in zip(TEXTS, together, strict=True):
         alone = tiles.search(text, k=4, where="gsd > 0.1")
-        assert [(hit.id, hit.score) for hit in hits] == [(hit.id, hit.score) for hit in alone]
+        assert [hit.id for hit in hits] == [hit.id for hit in alone]
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in alone], abs=1e-6)  # encoded together
         assert (hits.title, hits.plan) == (alone.title, alone.plan)
     for options in ({"keep": "all"}, {"k": None}, {"keep": "newest"}, {"min_score": 0.1}, {"literal": True}):
         (hits,) = tiles.search_many(TEXTS[3:4], **options)
@@ -48,6 +51,17 @@ def test_many_texts_find_what_each_finds(place: Path) -> None:
     with pytest.raises(InputError, match=r"question 2, .*chains"):
         list(tiles.search_many(["lake", "lake near road near river"]))
     assert list(tiles.search_many([])) == []
+
+
+def test_what_all_questions_need_is_made_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    encode, read = NumpyTextEncoder.encode_texts, records.read_records
+    monkeypatch.setattr(
+        NumpyTextEncoder, "encode_texts", lambda self, texts: made.append(list(texts)) or encode(self, texts)
+    )
+    monkeypatch.setattr(records, "read_records", lambda *given: made.append("records") or read(*given))
+    assert len(list(geocmer.open(place).search_many([*TEXTS[:3], TEXTS[0], TEXTS[4]]))) == 5
+    assert made == ["records", [TEXTS[0], TEXTS[4]], ["lake", "forest"], ["river", "road"]]
 
 
 def test_a_file_of_questions_makes_a_file_of_hits_each(

@@ -49,11 +49,12 @@ def told(answers: Iterator[Answer] | list[Answer]) -> list[tuple[Any, ...]]:
     category=st.sampled_from([None, "forest"]),
     block=st.sampled_from([7, 64, 4096]),
     group=st.sampled_from([2, 1024]),
+    in_8_bits=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_the_answers_are_those_of_one_search_each(
     store: Store, count: int, k: int, keep: Any, min_score: float | None, category: str | None, block: int, group: int,
-    seed: int,
+    in_8_bits: bool, seed: int,
 ) -> None:  # fmt: skip
     vectors = list(unit(count + 1, DIM, seed=seed)) + list(unit(60, DIM, seed=2)[:count])  # also those of tiles
     filter = Filter(category=category)
@@ -63,6 +64,7 @@ def test_the_answers_are_those_of_one_search_each(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_search, "BLOCK_ROWS", block)
         patch.setattr(batch_search, "GROUP_QUERIES", group)
+        patch.setattr(batch_search, "pays", lambda _: in_8_bits)
         together = list(nearest_tiles_of_each(store, vectors, filter=filter, k=k, keep=keep, min_score=min_score))
     assert told(together) == told(one_by_one)
     assert together[0].hits == one_by_one[0].hits

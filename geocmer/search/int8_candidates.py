@@ -1,0 +1,106 @@
+"""Which of many vectors may be among the best of many queries, told by products of 8-bit numbers and a bound.
+
+With x = s·c + e, where c are whole numbers of -127 to 127, s the largest number of x over 127, and e what rounding
+lost, and a query q = t·d + f likewise,
+
+    x·q = s·t·(c·d) + s·c·f + e·q  <=  s·t·(c·d) + |s·c|·|f| + |e|        (Cauchy and Schwarz; |q| = 1)
+
+c·d is exact in 32-bit integers, and processors with the VNNI instructions multiply them at three times the speed of
+float32. What the bound lets through, a tile in some thousands, is multiplied in float32 while it lies in the cache.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._types import Float64s, Rows
+
+LEVELS = 127
+"""The largest of the whole numbers."""
+LENGTH = 1.02
+"""No vector is longer: those of unit length are a little off it in float16."""
+SLACK = 1e-5
+"""What the rounding of the bound itself, in float32, may amount to at most, and more."""
+MIN_PRODUCTS = 20_000_000
+"""With fewer products in all, float32 is as quick."""
+MIN_PRODUCTS_FOR_TORCH = 300_000_000
+"""With fewer, importing torch takes longer than it saves."""
+
+
+def pays(products: int) -> bool:
+    """Tell whether so many products are made faster in this way, on this processor."""
+    needed = MIN_PRODUCTS if "torch" in sys.modules else MIN_PRODUCTS_FOR_TORCH
+    return products >= needed and _is_quick_and_exact()
+
+
+@cache
+def _is_quick_and_exact() -> bool:
+    """Tell whether torch multiplies 8-bit numbers quickly here, and without saturating at 16 bits."""
+    import torch
+
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():
+        return False
+    signs = np.random.default_rng(0).choice(np.array([-LEVELS, LEVELS], np.int8), (2, 256, 512))
+    signs[:, :8] = LEVELS
+    exact = signs[0].astype(np.float64) @ signs[1].astype(np.float64).T
+    return bool((_products(torch.from_numpy(signs[0]), signs[1]) == exact).all())
+
+
+def _products(queries: Any, codes: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Multiply (c, dim) with (n, dim): (c, n)."""
+    import torch
+
+    # Of all that ships with torch this alone multiplies int8 into int32 on a CPU; torchao is built on it too.
+    products: NDArray[np.int32] = torch._int_mm(queries, torch.from_numpy(codes).T).numpy()
+    return products
+
+
+class Int8Queries:
+    """Queries that are asked together."""
+
+    def __init__(self, queries: Float64s) -> None:
+        """Round queries (c, dim) of unit length."""
+        import torch
+
+        self._scales = np.abs(queries).max(axis=1) / LEVELS
+        codes = np.rint(queries / self._scales[:, None]).astype(np.int8)
+        self._errors = np.linalg.norm(queries - codes * self._scales[:, None], axis=1)
+        self._codes = torch.from_numpy(codes)
+        self._queries = queries.astype(np.float32)
+
+    def candidates(self, vectors: NDArray[np.float16], floors: Float64s) -> tuple[Rows, Rows, NDArray[np.float32]]:
+        """Find the products, in float32, that reach the floors of their queries.
+
+        Args:
+            vectors: (n, dim), all finite.
+            floors: (c,) the least product of each query.
+
+        Returns:
+            Queries and vectors, by their numbers, in the order of the queries, and their products.
+        """
+        from .dot_numba import find_greater, pair_dots, round_rows
+
+        bits = vectors.view(np.int16)
+        largest = (bits & 0x7FFF).max(axis=1).view(np.float16)  # without the sign the bits are ordered as the numbers
+        scales = largest.astype(np.float32) / np.float32(LEVELS)
+        codes, errors = round_rows(vectors, scales)
+        error = float(errors.max())
+        margins = error + (LENGTH + error) * self._errors + SLACK
+        rough, least = _products(self._codes, codes), _rounded_down((floors - margins) / self._scales)
+        counts = find_greater(rough, scales, least)
+        who = np.repeat(np.arange(len(counts)), counts)
+        columns = np.arange(int(counts.max(initial=0)))
+        rows = rough[:, : len(columns)][columns < counts[:, None]]
+        products = pair_dots(vectors, rows, self._queries, who)
+        kept = products >= _rounded_down(floors)[who]
+        return who[kept], rows[kept].astype(np.intp), products[kept]
+
+
+def _rounded_down(values: Float64s) -> NDArray[np.float32]:
+    rounded: NDArray[np.float32] = np.nextafter(values.astype(np.float32), np.float32(-np.inf))
+    return rounded
