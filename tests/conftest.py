@@ -14,8 +14,8 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-# Which models were named here before, and the hashes of their files, are a user's own; tests start without any.
-os.environ["XDG_STATE_HOME"] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
+# Which models were named here before is a user's own; tests start without any.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
+import pyogrio
 import shapely
 from synthetic import NASTY, footprint, tile
 
+from geocmer.export import known_formats
 from geocmer.search.results import Hit, Partner
 
 MOMENT = datetime(2020, 5, 1, 12, 30, tzinfo=UTC)
@@ -55,3 +59,20 @@ def score_of(hit: Hit) -> float:
     """The score of a hit that has one."""
     assert hit.score is not None
     return hit.score
+
+
+TABLES = [suffix for suffix in known_formats() if suffix not in (".html", ".stac.parquet")]
+"""What other programs read as a table; the map page and STAC have tests of their own."""
+
+
+def reopen(path: Path) -> gpd.GeoDataFrame:
+    """What a user's tool sees, in order of rank."""
+    if path.suffix == ".parquet":
+        frame = gpd.read_parquet(path)
+    else:
+        layer = {"layer": path.stem} if path.suffix == ".gpkg" else {}  # else it warns of the table of styles
+        frame = pyogrio.read_dataframe(path, **layer)
+        frame = frame.drop(columns="id") if path.suffix == ".kml" else frame  # GDAL's, of KML's own ids
+        frame = frame.rename(columns={"validshare": "valid_share", "probab": "probability", "tile": "id"})
+    frame = frame[frame.geom_type != "LineString"]  # GeoJSON draws a line to a partner as a feature of its own
+    return frame.astype({"rank": int}).sort_values("rank", ignore_index=True) if len(frame) else frame

@@ -12,8 +12,10 @@ import shapely
 from affine import Affine
 from shapely import MultiPolygon, Polygon, affinity
 
+from geocmer.imagery.grid import Grid
+from geocmer.imagery.scene import Scene
 from geocmer.imagery.stretch import Stretch
-from geocmer.imagery.tiling import TilingReport
+from geocmer.imagery.tiling import Tile, TileReader, TilingReport
 from geocmer.store.scene_row import GridRecord, TilingSettings
 from geocmer.store.store import EncoderInfo, SceneRow, Store, TileRow
 
@@ -127,3 +129,16 @@ def noise(*shape: int, dtype: str = "uint8", seed: int = 0) -> np.ndarray:
     """Random values over most of a type's range, never its ends."""
     low, high = {"uint8": (1, 255), "uint16": (1, 60_000), "int16": (-2_000, 12_000)}.get(dtype, (-1000, 5000))
     return np.random.default_rng(seed).integers(low, high, shape).astype(dtype)
+
+
+def cut(path: Path, size: int, stride: int | None = None, **more: Any) -> tuple[list[Tile], TileReader]:
+    """All tiles of a scene, and the reader that made them."""
+    reading = {name: more.pop(name) for name in ("min_valid", "skip", "on_window") if name in more}
+    with Scene.open(path, more.pop("bands", None)) as scene:
+        reader = TileReader(scene, Grid.over(scene, size, stride, **more), scene.stretch(), **reading)
+        return list(reader), reader
+
+
+def interrupt(*_: object) -> None:
+    """Do what a person does who presses Ctrl-C."""
+    raise KeyboardInterrupt

@@ -7,44 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Run
 from synthetic import ENCODER, contents, noise, raster, unit
 
 from geocmer import __version__
 from geocmer.errors import GeocmerError
 from geocmer.store import mmap_cache
 from geocmer.store.store import Store
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process: exit code, stdout, stderr."""
-    (point,) = entry_points(group="console_scripts", name="geocmer")
-    main = point.load()
-
-    def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["geocmer", *map(str, args)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Path:
-    return raster(tmp_path / "scene, 'quoted'; Ü.tif", noise(3, 64, 96))
 
 
 def bytes_of(folder: Path) -> dict[Path, bytes]:
@@ -259,43 +233,6 @@ def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path, scene: Path)
     assert len(json.loads(file.read_text())["features"]) == 6
 
 
-def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two scenes of one place, six tiles of 320 m each."""
-    monkeypatch.chdir(tmp_path)  # --explain draws into a folder beside
-    store, file = tmp_path / "store", tmp_path / "hits.geojson"
-    scenes = [raster(tmp_path / f"{seed}.tif", noise(3, 64, 96, seed=seed)) for seed in (1, 2)]
-    assert run("tile", *scenes, "--size", 32, "--store", store, "--device", "cpu")[0] == 0
-    asked = ("--store", store, "--device", "cpu")
-
-    code, out, err = run("search", "airport near river", "--json", *asked)
-    assert code == 0
-    assert "read as: airport near river" in err
-    hits = [json.loads(line) for line in out.splitlines()]
-    assert 1 <= len(hits) <= 6
-    assert f"{12 - len(hits)} hits that show the same places are hidden; see them with --all-dates" in err
-    assert [hit["rank"] for hit in hits] == [*range(1, len(hits) + 1)]
-    assert all(0 < hit["score"] < 1 and hit["partners"][0]["relation"] == "near river" for hit in hits)
-    code, out, err = run("search", "airport near river", "--json", "--all", "--all-dates", "--explain", *asked)
-    assert len(out.splitlines()) == 12
-    assert "hidden" not in err
-    assert "LanceDB scan, then a join by upper bounds, exact" in err
-
-    code, out, err = run("search", "airport within 5 km north of river", "--all-dates", "-o", file, *asked)
-    assert (code, out) == (0, "")
-    assert "6 hits written" in err, "the northern row of both scenes"
-    features = json.loads(file.read_text())["features"]
-    tiles = {one["id"]: one["geometry"] for one in features if one["geometry"]["type"] == "Polygon"}
-    lines = [one for one in features if one["geometry"]["type"] == "LineString"]
-    assert len(tiles) == len(lines) == 6
-    for line in lines:
-        (_, north), *_, (_, south) = line["geometry"]["coordinates"]
-        assert north > south
-        assert line["properties"]["hit"] in tiles
-        assert line["properties"]["distance_m"] == 0, "the tiles touch"
-
-
 def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Store, "open", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -336,35 +273,3 @@ def test_a_run_that_was_ended_is_completed_by_the_same_command(run: Run, tmp_pat
     assert contents(killed) == contents(whole)
     assert whole.count() == 625
     assert len(killed.scenes()) == 1
-
-
-def test_search_explains_itself_in_words_and_pictures(
-    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    store = tmp_path / "store"
-    assert run("tile", scene, "--size", 32, "--store", store)[0] == 0
-    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain", "--approximate")
-    assert code == 0
-    hits = [json.loads(line) for line in out.splitlines()]
-    assert "exact: the answer of brute force" in err
-    assert "the answer is exact" in err  # so few tiles need no index
-    names = sorted(path.name for path in (tmp_path / "geocmer-explain").iterdir())
-    assert names == [f"{hit['rank']:03d}-{hit['id'][:8]}.png" for hit in hits]
-    assert run("search", "a lake", "--store", store, "--explain", "-o", tmp_path / "h.geojson")[0] == 0
-    assert len(list((tmp_path / "h-explain").iterdir())) == 6
-    scene.unlink()
-    code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain")
-    assert (code, len(out.splitlines())) == (0, 2)
-    assert "no heat maps: " in err
-
-
-def test_a_finished_scene_is_tiled_again_without_building_a_tower(
-    run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run("tile", scene, "--size", 32, "--store", tmp_path / "store")[0] == 0
-    monkeypatch.setattr("geocmer.models.bundled._efficientnet", lambda *_: 1 / 0)
-    monkeypatch.setattr("geocmer.models.bundled.MiniLM.load", lambda *_: 1 / 0)
-    code, _, err = run("tile", scene, "--size", 32, "--store", tmp_path / "store")
-    assert code == 0
-    assert "nothing to do" in err

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import boto3
 import numpy as np
 import pytest
+from commands import lines
 from servers import s3_server
 from synthetic import ENCODER, contents, noise, raster, unit
 
@@ -26,8 +24,6 @@ from geocmer.store.fragments import FragmentStore, commit_written
 from geocmer.store.store import TileKey
 
 ADDRESS = "s3://bucket/a store"
-(POINT,) = entry_points(group="console_scripts", name="geocmer")
-COMMAND = [sys.executable, "-c", f"from {POINT.module} import {POINT.attr} as main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +45,7 @@ def test_a_store_on_a_server_is_as_one_in_a_folder(tmp_path: Path, options: dict
     first, second = (raster(tmp_path / f"{n}.tif", noise(3, 64, 64, seed=n)) for n in range(2))
     named = [word for key, value in options.items() for word in ("--storage-option", f"{key}={value}")]
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, *words, *named], capture_output=True, text=True, check=False)
-
-    done = run("tile", str(first), "--size", "32", "--no-embed", "--store", ADDRESS)
-    assert done.returncode == 0, done.stderr
+    lines("tile", first, "--size", "32", "--no-embed", "--store", ADDRESS, *named)
     assert not list(Path.cwd().glob("s3:*")), "it is no folder"
 
     local = Store.create(tmp_path / "local")
@@ -75,11 +67,12 @@ def test_a_store_on_a_server_is_as_one_in_a_folder(tmp_path: Path, options: dict
     kinds = {finding.kind for finding in examine(store, fix=True).findings}
     assert kinds <= {"encoder"}
 
-    done = run("export", "--store", ADDRESS, "-o", str(tmp_path / "all.geojson"))
-    assert done.returncode == 0, done.stderr
+    set_storage_options({})  # as in another process: the command is told all that it needs
+    lines("export", "--store", ADDRESS, "-o", tmp_path / "all.geojson", *named)
     assert len(json.loads((tmp_path / "all.geojson").read_text())["features"]) == 8
-    done = run("info", "--store", ADDRESS, "--json")
-    assert json.loads(done.stdout)["tiles"] == 8, done.stderr
+    set_storage_options({})
+    (facts,) = lines("info", "--store", ADDRESS, "--json", *named)
+    assert facts["tiles"] == 8
 
 
 def test_an_option_without_a_value_is_named_and_its_value_is_never_said() -> None:

@@ -6,6 +6,7 @@ python3 qgis_session.py PLUGIN_FOLDER < runs.json
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def main() -> None:
     Processing.initialize()
     plugin = classFactory(None)
     plugin.initProcessing()
-    for line in sys.stdin:
+    for line in iter(sys.stdin.readline, ""):
         print(json.dumps(run(json.loads(line))), flush=True)
     plugin.unload()
     left = QgsApplication.processingRegistry().providerById("geocmer")
@@ -48,13 +49,14 @@ def main() -> None:
     application.exitQgis()
 
 
-def run(wanted: dict[str, Any]) -> dict[str, Any]:
+def run(asked: dict[str, Any]) -> dict[str, Any]:
     """Run one algorithm as the toolbox does; return its outputs, log, and the layers it would load."""
     import processing
 
+    os.environ["GEOCMER_COMMAND"] = asked["command"]
     project = QgsProject.instance()
     project.clear()
-    for name, (path, kind) in wanted.get("layers", {}).items():
+    for name, (path, kind) in asked.get("layers", {}).items():
         layer = QgsRasterLayer(path, name) if kind == "raster" else QgsVectorLayer(path, name, "ogr")
         assert layer.isValid(), path
         if kind == "selected":
@@ -62,9 +64,9 @@ def run(wanted: dict[str, Any]) -> dict[str, Any]:
         project.addMapLayer(layer)
     context = QgsProcessingContext()
     context.setProject(project)
-    feedback = Cancelled() if wanted.get("cancel") else QgsProcessingFeedback()
+    feedback = Cancelled() if asked.get("cancel") else QgsProcessingFeedback()
     try:
-        outputs = processing.run(wanted["algorithm"], wanted["parameters"], context=context, feedback=feedback)
+        outputs = processing.run(asked["algorithm"], asked["parameters"], context=context, feedback=feedback)
     except QgsProcessingException as error:
         return {"error": str(error)}
     layers = []

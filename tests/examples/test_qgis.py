@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from commands import lines
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Path(__file__).with_name("qgis_session.py")
@@ -60,62 +63,86 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def in_qgis(command: str | Path, *runs: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run algorithms in one QGIS; return what each gave."""
-    reason = "QGIS is not installed: apt-get install qgis python3-qgis"
-    if shutil.which("qgis_process") is None:
-        pytest.skip(reason)
-    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
-    environment |= {"QT_QPA_PLATFORM": "offscreen", "GEOCMER_COMMAND": str(command)}
-    done = subprocess.run(
-        [QGIS_PYTHON, SESSION, ROOT / "examples" / "qgis"],
-        input="".join(json.dumps(run) + "\n" for run in runs), env=environment, capture_output=True, text=True,
-        timeout=600, check=False,
-    )  # fmt: skip
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == len(runs) + 1, done.stdout + done.stderr
-    assert lines[-1] == {"unloaded": True}
-    return lines[:-1]
+class Session:
+    """One QGIS for all tests: it takes seconds to start. Each run starts from an empty project."""
+
+    def __init__(self, log: Path) -> None:
+        if shutil.which("qgis_process") is None:
+            pytest.skip("QGIS is not installed: apt-get install qgis python3-qgis")
+        environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+        self._log = log
+        self._process = subprocess.Popen(
+            [QGIS_PYTHON, SESSION, ROOT / "examples" / "qgis"],
+            env=environment | {"QT_QPA_PLATFORM": "offscreen"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True,
+        )  # fmt: skip
+        self._watchdog = threading.Timer(1200, self._process.kill)
+        self._watchdog.start()
+
+    def run(self, command: str | Path, *runs: dict[str, Any]) -> list[dict[str, Any]]:
+        """Run algorithms with a geocmer command; return what each gave."""
+        return [self._ask({**run, "command": str(command)}) for run in runs]
+
+    def close(self) -> None:
+        """Let QGIS go, which has to unload the plugin."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        unloaded = self._answer()
+        self._watchdog.cancel()
+        self._process.wait()
+        assert unloaded == {"unloaded": True}
+
+    def _ask(self, run: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(run) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout
+        answer = next((line for line in self._process.stdout if line.startswith("{")), None)
+        assert answer is not None, self._log.read_text()
+        result: dict[str, Any] = json.loads(answer)
+        return result
 
 
-def geocmer(command: Path, *arguments: str | Path) -> list[dict[str, Any]]:
-    """Run the command as a shell does; return the JSON lines that it prints."""
-    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+@pytest.fixture(scope="module")
+def qgis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    session = Session(tmp_path_factory.mktemp("qgis") / "log")
+    yield session
+    session.close()
 
 
-def geocmer_file(command: Path, *arguments: str | Path) -> Any:
-    """Run the command with a GeoPackage as its output, and read that with geopandas."""
-    import tempfile
-
+def geocmer_file(folder: Path, *arguments: str | Path) -> Any:
+    """Run the command with a file as its output, and read that with geopandas."""
     import geopandas
 
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([command, *arguments, "-o", f"{folder}/out.gpkg"], capture_output=True, check=True)
-        return geopandas.read_file(f"{folder}/out.gpkg", layer=0)
+    lines(*arguments, "-o", folder / "out.gpkg")
+    return geopandas.read_file(folder / "out.gpkg", layer=0)
 
 
-def tiles_in(command: Path, store: Path, *shapes: shapely.Geometry) -> set[str]:
-    """The tiles that touch shapes of EPSG:32633, by shapely on footprints that pyproj put there."""
+def tiles_of(folder: Path, store: Path) -> dict[str, shapely.Geometry]:
+    """The footprints of all tiles in EPSG:32633, where pyproj put them, by id."""
     import pyproj
 
     to_utm = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True)
-    found = set()
-    done = subprocess.run(
-        [command, "export", "-o", "-", "--store", store], capture_output=True, text=True, check=True
-    ).stdout
-    for feature in json.loads(done)["features"]:
-        footprint = shapely.transform(
+    lines("export", "-o", folder / "all.geojson", "--store", store)
+    return {
+        feature["properties"]["id"]: shapely.transform(
             shapely.geometry.shape(feature["geometry"]),
             lambda xy: np.column_stack(to_utm.transform(xy[:, 0], xy[:, 1])),
         )
-        if any(footprint.intersects(shape) for shape in shapes):
-            found.add(feature["properties"]["id"])
-    return found
+        for feature in json.loads((folder / "all.geojson").read_text())["features"]
+    }
+
+
+def tiles_in(tiles: dict[str, shapely.Geometry], *shapes: shapely.Geometry) -> set[str]:
+    """The tiles that touch shapes, by shapely."""
+    return {name for name, footprint in tiles.items() if any(footprint.intersects(shape) for shape in shapes)}
 
 
 def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
-    command: Path, scene: Path, region: Path, tmp_path: Path
+    qgis: Session, command: Path, scene: Path, region: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     layers = {"scene": [str(scene), "raster"], "region": [str(region), "all"], "one": [str(region), "selected"]}
@@ -126,7 +153,7 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
     wheres: list[dict[str, Any]] = [
         {}, {"EXTENT": box}, {"REGION": "region"}, {"REGION": "region", "EXTENT": box}, {"COUNT": 3},
     ]  # fmt: skip
-    tiled, *searched = in_qgis(
+    tiled, *searched = qgis.run(
         command,
         {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile},
         *({"algorithm": "geocmer:search", "layers": layers, "parameters": search | where} for where in wheres),
@@ -139,13 +166,13 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
         shapely.box(400_200, 4_499_200, 400_300, 4_499_300),
         shapely.box(401_300, 4_498_500, 401_500, 4_498_700),
     ]
-    everything = tiles_in(command, store, shapely.box(0, 0, 1e7, 1e7))
-    assert len(everything) == 25
+    tiles = tiles_of(tmp_path, store)
+    assert len(tiles) == 25
     expected = [
-        everything,
-        tiles_in(command, store, shapely.box(*BOX)),
-        tiles_in(command, store, *polygons),
-        tiles_in(command, store, polygons[0]),
+        set(tiles),
+        tiles_in(tiles, shapely.box(*BOX)),
+        tiles_in(tiles, *polygons),
+        tiles_in(tiles, polygons[0]),
     ]
     for found, ids in zip(searched, expected, strict=False):
         assert "error" not in found, found
@@ -155,22 +182,24 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
         assert layer["crs"] == "EPSG:4326"
         assert layer["name"] == "a red roof"
     (best,) = searched[4]["layers"]
-    assert best["ids"] == [hit["id"] for hit in geocmer(command, "search", "a red roof", "--store", store, "-k", "3")]
+    assert best["ids"] == [hit["id"] for hit in lines("search", "a red roof", "--store", store, "-k", "3")]
     hits, partners = related["layers"]
     words = "a red roof within 500 m of a green field"
-    told = geocmer(command, "search", words, "--store", store, "-k", "100")
+    told = lines("search", words, "--store", store, "-k", "100")
     assert hits["ids"] == [hit["id"] for hit in told]
     assert partners["name"] == f"{words} (partners)"
     assert "no_such_class" in refused["error"]
 
 
-def test_what_is_new_between_two_times_is_what_the_command_finds(command: Path, scene: Path, tmp_path: Path) -> None:
+def test_what_is_new_between_two_times_is_what_the_command_finds(
+    qgis: Session, command: Path, scene: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "store"
     later = tmp_path / "later.tif"
     with rasterio.open(scene) as old, rasterio.open(later, "w", **old.profile, photometric="RGB") as new:
         new.write(np.roll(old.read(), SIDE, axis=2))
     for year, path in ((2010, scene), (2020, later)):
-        geocmer(command, "tile", path, "--datetime", f"{year}-06-01", "--size", str(SIDE), "--store", store)
+        lines("tile", path, "--datetime", f"{year}-06-01", "--size", str(SIDE), "--store", store)
     asked = {"QUERY": "a red roof", "BEFORE": "2012", "AFTER": "2018", "STORE": str(store), "COUNT": 5}
     polygons, raster = tmp_path / "found.gpkg", tmp_path / "score.tif"
     everywhere = {
@@ -180,13 +209,13 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(command: Path, 
         "OUTPUT": str(polygons),
         "RASTER": str(raster),
     }
-    detected, new_hits, gone = in_qgis(
+    detected, new_hits, gone = qgis.run(
         command,
         {"algorithm": "geocmer:detect", "parameters": everywhere},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT"}},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT", "GONE": True}},
     )
-    told = geocmer_file(command, "detect", "a red roof", "--min-probability", "0", "--store", store)
+    told = geocmer_file(tmp_path, "detect", "a red roof", "--min-probability", "0", "--store", store)
     (layer,) = detected["layers"]
     assert [shapely.from_wkt(wkt).area for wkt in layer["wkt"]] == pytest.approx(list(told.geometry.area))
     with rasterio.open(detected["outputs"]["RASTER"]) as file:
@@ -195,20 +224,20 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(command: Path, 
     assert 0 <= probability.min() <= probability.max() <= 1
     times = ["--from", "2012", "--to", "2018", "--store", str(store), "-k", "5"]
     for found, more in ((new_hits, []), (gone, ["--gone"])):
-        told = geocmer(command, "change", "a red roof", *times, *more)
+        told = lines("change", "a red roof", *times, *more)
         assert told
         assert found["layers"][0]["ids"] == [hit["id"] for hit in told]
 
 
 def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(
-    command: Path, scene: Path, tmp_path: Path
+    qgis: Session, command: Path, scene: Path, tmp_path: Path
 ) -> None:
     search = {"QUERY": "lake", "STORE": str(tmp_path / "none"), "COUNT": 5, "OUTPUT": str(tmp_path / "hits.gpkg")}
     tile = {"SCENES": ["scene"], "STORE": str(tmp_path / "store"), "SIZE": SIDE}
-    (absent,) = in_qgis("/no/such/geocmer", {"algorithm": "geocmer:search", "parameters": search})
+    (absent,) = qgis.run("/no/such/geocmer", {"algorithm": "geocmer:search", "parameters": search})
     assert "'/no/such/geocmer'" in absent["error"]
     layers = {"scene": [str(scene), "raster"]}
-    no_store, other_format, cancelled = in_qgis(
+    no_store, other_format, cancelled = qgis.run(
         command,
         {"algorithm": "geocmer:search", "parameters": search},
         {"algorithm": "geocmer:search", "parameters": search | {"OUTPUT": str(tmp_path / "hits.csv")}},
@@ -218,8 +247,8 @@ def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(
     assert ".gpkg" in other_format["error"]
     assert not (tmp_path / "hits.gpkg").exists()
     assert "Cancelled" in cancelled["error"]
-    geocmer(command, "tile", scene, "--size", str(SIDE), "--store", tmp_path / "store")  # goes on
-    assert len(tiles_in(command, tmp_path / "store", shapely.box(0, 0, 1e7, 1e7))) == 25
+    lines("tile", scene, "--size", str(SIDE), "--store", tmp_path / "store")  # goes on
+    assert len(tiles_of(tmp_path, tmp_path / "store")) == 25
 
 
 def test_every_relation_of_the_plugin_is_one_that_geocmer_reads() -> None:

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import base64
 import csv
-import errno
 import json
-import sqlite3
 import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import geopandas as gpd
 import pyarrow.parquet as pq
@@ -18,38 +15,22 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from hits import HITS, MOMENT, RIVER, hit
+from hits import HITS, MOMENT, RIVER, TABLES, hit, reopen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import ENCODER, NASTY, footprint
 
-from geocmer.errors import InputError, StoreError
-from geocmer.export import COLUMNS, known_formats, write
+from geocmer.export import COLUMNS, write
 from geocmer.export.stream import BATCH_HITS
 from geocmer.geometry.footprint import footprint as ground
 from geocmer.search.results import Hit
 from geocmer.store.snapshot import Snapshot
 
-TABLES = [suffix for suffix in known_formats() if suffix not in (".html", ".stac.parquet")]
-"""What other programs read as a table; the map page and STAC have tests of their own."""
 KNOWN = [
     {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 1234.57, "bearing": 0.0},
     {"relation": 'near "river"', "id": None, "score": 0.75, "distance_m": 0.0, "bearing": None},
 ]
 """What a file says of the partners above."""
-
-
-def reopen(path: Path) -> gpd.GeoDataFrame:
-    """What a user's tool sees, in order of rank."""
-    if path.suffix == ".parquet":
-        frame = gpd.read_parquet(path)
-    else:
-        layer = {"layer": path.stem} if path.suffix == ".gpkg" else {}  # else it warns of the table of styles
-        frame = pyogrio.read_dataframe(path, **layer)
-        frame = frame.drop(columns="id") if path.suffix == ".kml" else frame  # GDAL's, of KML's own ids
-        frame = frame.rename(columns={"validshare": "valid_share", "probab": "probability", "tile": "id"})
-    frame = frame[frame.geom_type != "LineString"]  # GeoJSON draws a line to a partner as a feature of its own
-    return frame.astype({"rank": int}).sort_values("rank", ignore_index=True) if len(frame) else frame
 
 
 def _is_missing(value: object) -> bool:
@@ -224,64 +205,6 @@ def test_a_geopackage_without_relations_has_no_layer_of_lines(tmp_path: Path) ->
     assert pyogrio.list_layers(tmp_path / "hits.gpkg")[:, 0].tolist() == ["hits", "layer_styles"]
 
 
-# -- QGIS -------------------------------------------------------------------------------------------------------------
-
-
-def _child(element: ElementTree.Element, path: str) -> ElementTree.Element:
-    found = element.find(path)
-    assert found is not None
-    return found
-
-
-def classes(qml: str) -> list[tuple[float, float, str]]:
-    """Lower, upper and colour of each class of a graduated renderer."""
-    root = ElementTree.fromstring(qml.split("\n", 1)[1])
-    renderer = _child(root, "renderer-v2")
-    assert renderer.get("attr") == '"score"'
-    symbols = {symbol.get("name"): symbol for symbol in renderer.iterfind("symbols/symbol")}
-    return [
-        (
-            float(one.get("lower", "nan")),
-            float(one.get("upper", "nan")),
-            _child(symbols[one.get("symbol")], ".//Option[@name='color']").get("value", ""),
-        )
-        for one in renderer.iterfind("ranges/range")
-    ]
-
-
-@pytest.mark.parametrize("scores", [[0.5], [0.25, 0.25], [-0.1, 0.3333333, 0.9999999], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
-def test_the_style_has_a_class_for_every_score(tmp_path: Path, scores: list[float]) -> None:
-    write([hit(n, score=score) for n, score in enumerate(scores)], tmp_path / "hits.geojson", style=True)
-    found = classes((tmp_path / "hits.qml").read_text())
-    written = [round(score, 6) for score in scores]
-    for score in written:
-        assert any(lower <= score <= upper for lower, upper, _ in found)
-    colours = [next(colour for lower, upper, colour in found if lower <= score <= upper) for score in written]
-    if len(scores) == 6:
-        assert len(set(colours)) == 5
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["hits.geojson", "hits.qml"]
-
-
-def test_the_style_of_unscored_tiles_is_plain(tmp_path: Path) -> None:
-    write([HITS[-1]], tmp_path / "tiles.fgb", style=True)
-    root = ElementTree.fromstring((tmp_path / "tiles.qml").read_text().split("\n", 1)[1])
-    assert _child(root, "renderer-v2").get("type") == "singleSymbol"
-
-
-def test_a_geopackage_carries_its_style(tmp_path: Path) -> None:
-    write(HITS, tmp_path / "my hits.gpkg")
-    database = sqlite3.connect(tmp_path / "my hits.gpkg")
-    styles = database.execute("SELECT f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles")
-    (table, column, qml, default), line = styles.fetchall()
-    layers = database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall()
-    assert layers == [(table, column), line[:2]]
-    assert default == line[3] == 1
-    assert len(classes(qml)) == 5
-    assert _child(ElementTree.fromstring(line[2].split("\n", 1)[1]), ".//symbol").get("type") == "line"
-    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert pyogrio.read_info(tmp_path / "my hits.gpkg")["layer_name"] == "my hits", "the hits come first"
-
-
 # -- RFC 7946 ---------------------------------------------------------------------------------------------------------
 
 
@@ -349,58 +272,3 @@ def test_csv_is_plain(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [*COLUMNS, "WKT"]
     assert [row["category"] for row in rows] == [true.category or "" for true in HITS]
-
-
-# -- whole or not at all ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("suffix", [*TABLES, ".html"])
-@pytest.mark.parametrize("there", [False, True])
-def test_a_failure_leaves_what_was_there(tmp_path: Path, suffix: str, there: bool) -> None:
-    path = tmp_path / f"hits{suffix}"
-    if there:
-        path.write_text("precious")
-
-    def failing() -> Iterator[Hit]:
-        yield from HITS[:3]
-        raise StoreError("the disk with the store was pulled out")
-
-    with pytest.raises(StoreError, match="pulled out"):
-        write(failing(), path)
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == ({path.name: "precious"} if there else {})
-
-
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
-    def full() -> Iterator[Hit]:
-        yield HITS[0]
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(InputError, match=r"cannot write .*hits.geojson: No space left on device; ") as refusal:
-        write(full(), tmp_path / "hits.geojson")
-    assert "\n" not in str(refusal.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        (
-            "hits.doc",
-            f"suffix '.doc'; use one of {', '.join(sorted(known_formats()))}",
-        ),
-        ("hits", "suffix ''; use one of"),
-        ("absent/hits.csv", "does not exist; make it"),
-        ("folder.csv", "is a folder"),
-    ],
-)
-def test_where_it_cannot_be_written(tmp_path: Path, name: str, says: str) -> None:
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError) as refusal:
-        write(HITS, tmp_path / name)
-    assert says in str(refusal.value)
-
-
-def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
-    for hits in (HITS, HITS[:2], [replace(HITS[0], rank=9)]):
-        write(hits, tmp_path / "hits.gpkg")
-        assert reopen(tmp_path / "hits.gpkg")["rank"].tolist() == [true.rank for true in hits]

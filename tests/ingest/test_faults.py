@@ -31,9 +31,12 @@ STEPS = [
 
 @pytest.fixture(scope="module")
 def processes() -> Any:
-    """Processes that start with the modules there: forked from one that has no thread."""
+    """Processes that start with the modules there: forked from one that has no thread.
+
+    lancedb starts one when it is imported; what takes it longest to import is `lance_namespace`.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["geocmer.ingest.pipeline", "geocmer.store.store"])
+    context.set_forkserver_preload(["faults", "geocmer.ingest.pipeline", "geocmer.store.store", "lance_namespace"])
     return context
 
 

@@ -10,18 +10,16 @@ from typing import Any
 
 import lance
 import lancedb
-import numpy as np
 import pytest
-from synthetic import ENCODER, OTHER, contents, filled, noise, raster, scene, tile, unit
+from synthetic import ENCODER, OTHER, contents, filled, interrupt, noise, raster, scene, tile, unit
 
 from geocmer.doctor import examine
-from geocmer.errors import FingerprintError, InputError, StoreError
+from geocmer.errors import FingerprintError, StoreError
 from geocmer.export import write
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, reader, versions
 from geocmer.store.durability import torn_files, torn_fragments
-from geocmer.store.store import TileKey
 from geocmer.store.vectors import ENCODER_KEY
 
 # -- vectors travel with the encoder that made them --------------------------------------------------------------------
@@ -88,17 +86,13 @@ def test_a_record_of_an_encoder_that_is_none_is_refused_in_one_line(tmp_path: Pa
 def test_dead_vectors_are_dropped_by_a_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
     with monkeypatch.context() as patch:
-        patch.setattr(lancedb.table.LanceTable, "drop_columns", _interrupt)
+        patch.setattr(lancedb.table.LanceTable, "drop_columns", interrupt)
         with pytest.raises(KeyboardInterrupt):
             store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
     assert store.encoder == OTHER
     assert "dead vectors" in [finding.kind for finding in examine(store).findings]
     store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
     assert store.dead_vectors() == set()
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 # -- a store is made, and written to, whole or not at all --------------------------------------------------------------
@@ -243,55 +237,6 @@ def test_the_files_of_a_scene_are_synced_before_it_is_recorded(tmp_path: Path, m
     assert data
     for file in data:
         assert synced[synced.index(file) + 1] == "not recorded yet"
-
-
-# -- one scene does not stop the others --------------------------------------------------------------------------------
-
-
-def test_what_can_be_embedded_is_and_the_rest_is_named(tmp_path: Path) -> None:
-    store = Store.create(tmp_path / "store")
-    store.add_tiles([tile(n, scene_id=f"{n % 2:032x}") for n in range(6)])
-
-    def encode(keys: list[TileKey]) -> np.ndarray:
-        assert len({key.scene_id for key in keys}) == 1
-        if keys[0].scene_id == f"{1:032x}":
-            raise InputError("one.tif is gone")
-        return unit(len(keys))
-
-    with pytest.raises(InputError, match=r"^3 tiles have no vector: one\.tif is gone$"):
-        store.reembed(ENCODER, encode)
-    assert store.encoder == ENCODER
-    assert [record[ENCODER.column] is not None for record in contents(store)] == [True, False] * 3
-
-
-def test_a_removed_scene_leaves_nothing_and_the_others_alone(tmp_path: Path) -> None:
-    store = Store.create(tmp_path / "store")
-    for number in range(2):
-        ingest(raster(tmp_path / f"{number}.tif", noise(3, 64, 64, seed=number)), store, None, TileOptions(size=32))
-    first, second = store.scenes()
-    kept = [record for record in contents(store) if record["scene_id"] == second.id]
-    for name in (str(tmp_path / "0.tif"), first.id[:6]):
-        assert store.find_scenes(name) == [first.id]
-    with pytest.raises(StoreError, match=r"has no scene none.tif; .*0.tif"):
-        store.find_scenes("none.tif")
-    assert store.remove_scene(first.id) == 4
-    assert contents(store) == kept
-    assert store.scenes() == [second]
-    assert store.remove_scene(first.id) == 0
-
-
-def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: Path) -> None:
-    store = Store.create(tmp_path / "store")
-    path = raster(tmp_path / "big.tif", noise(3, 64, 64))
-    with pytest.raises(KeyboardInterrupt):
-        ingest(path, store, None, TileOptions(size=4), on_window=lambda done, _: _interrupt() if done > 200 else None)
-    (finding,) = [f for f in examine(store).findings if f.kind == "unfinished"]
-    assert str(path) in finding.remedy
-    (name,) = store.find_scenes(str(path))
-    assert store.remove_scene(name) == 128
-    assert store.unfinished_uris() == {}
-    ingest(path, store, None, TileOptions(size=4))
-    assert store.unfinished_uris() == {}
 
 
 # -- readers -----------------------------------------------------------------------------------------------------------

@@ -1,16 +1,9 @@
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,95 +17,6 @@ from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import maintenance, schema
 from geocmer.store.store import Store
 from geocmer.store.vectors import to_numpy, vector_array
-
-# -- opening ----------------------------------------------------------------------------------------------------------
-
-
-def _missing(path: Path) -> None:
-    pass
-
-
-def _file(path: Path) -> None:
-    path.write_text("not a store")
-
-
-def _empty_folder(path: Path) -> None:
-    path.mkdir()
-
-
-def _other_things(path: Path) -> None:
-    path.mkdir()
-    (path / "holiday.jpg").write_bytes(b"x")
-
-
-def _foreign_lancedb(path: Path) -> None:
-    for name in ("tiles", "scenes"):
-        lancedb.connect(path).create_table(name, data=[{"a": 1}])
-
-
-def _half_made(path: Path) -> None:
-    Store.create(path)
-    shutil.rmtree(path / "scenes.lance")
-
-
-def _other_schema(path: Path) -> None:
-    Store.create(path)._dataset("tiles").update_schema_metadata({schema.SCHEMA_KEY: "999"})
-
-
-def _damaged(path: Path) -> None:
-    Store.create(path)
-    for manifest in (path / "tiles.lance" / "_versions").iterdir():
-        manifest.write_bytes(b"junk")
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (_missing, "geocmer tile"),
-        (_file, "name the folder of a store"),
-        (_empty_folder, "is not a geocmer store"),
-        (_other_things, "is not a geocmer store"),
-        (_foreign_lancedb, "not a geocmer store"),
-        (_half_made, "incomplete; complete it with `geocmer tile"),
-        (_other_schema, "has schema version 999, this geocmer reads 1"),
-        (_damaged, "cannot read"),
-    ],
-)
-def test_what_is_not_a_store_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
-    path = tmp_path / 'it\'s a "store"; Überraschung'
-    make(path)
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(StoreError) as refusal:
-        Store.open(path)
-    message = str(refusal.value)
-    assert str(path) in message
-    assert says in message
-    assert "\n" not in message
-    assert sorted(tmp_path.rglob("*")) == before, "refusing must not touch anything"
-
-
-@pytest.mark.parametrize("make", [_file, _other_things, _foreign_lancedb, _other_schema])
-def test_a_store_is_not_made_over_something_else(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    make(tmp_path / "place")
-    with pytest.raises(StoreError, match=r"place.*;"):
-        Store.open_or_create(tmp_path / "place")
-    with pytest.raises(StoreError):
-        Store.create(tmp_path / "place")
-
-
-@pytest.mark.parametrize("make", [_missing, _empty_folder, _half_made])
-def test_a_store_is_made_or_completed(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    make(tmp_path / "store")
-    store = Store.open_or_create(tmp_path / "store")
-    assert store.add_tiles([tile(1)]) == 1
-    assert Store.open(tmp_path / "store").count() == 1
-
-
-def test_a_store_may_lie_at_any_path(tmp_path: Path) -> None:
-    path = tmp_path / 'o\'brien; "DROP" 水 %20' / "a b"
-    filled(path, [tile(1)], unit(1))
-    assert len(nearest_tiles(Store.open(path), unit(1)[0])) == 1
-
 
 # -- rows -------------------------------------------------------------------------------------------------------------
 
@@ -297,109 +201,6 @@ def test_tiles_added_during_a_reembedding_are_included(tmp_path: Path) -> None:
     store.add_tiles([tile(n) for n in range(6, 9)], unit(3))
     _reembed(store)
     assert nearest_tiles(store, unit(1, OTHER.dim)[0]).plan.matched == 9
-
-
-# -- interrupts and neighbours ----------------------------------------------------------------------------------------
-
-BATCHES = [[tile(n, west=n / 10) for n in range(start, start + 5)] for start in range(0, 20, 5)]
-
-
-def _ingest(path: Path) -> Store:
-    """What `geocmer tile` does to a store, in the same order."""
-    store = Store.open_or_create(path)
-    store.add_encoder(ENCODER)
-    for rows in BATCHES:
-        known = store.existing_ids([row.id for row in rows])
-        new = [row for row in rows if row.id not in known]
-        store.add_tiles(new, unit(100)[[row.row for row in new]])
-    store.add_scene(scene())
-    store.upkeep()
-    return store
-
-
-class Interrupter:
-    """Raises at the n-th write of a kind that LanceDB commits, just before it takes effect or just after."""
-
-    def __init__(self, stop: int, after: bool) -> None:
-        self.stop, self.after, self.count = stop, after, 0
-
-    def around(self, write: Callable[..., object]) -> Callable[..., object]:
-        def interrupted(*args: object, **kwargs: object) -> object:
-            self.count += 1
-            if self.count != self.stop:
-                return write(*args, **kwargs)
-            if self.after:
-                write(*args, **kwargs)
-            raise KeyboardInterrupt
-
-        return interrupted
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
-def test_an_interrupted_run_is_mended_by_running_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
-    import lance
-
-    expected = contents(_ingest(tmp_path / "whole"))
-    commits = [
-        (lancedb.db.LanceDBConnection, "create_table"),
-        (lancedb.table.LanceTable, "add_columns"),
-        (lance.LanceDataset, "update_schema_metadata"),
-        (lancedb.merge.LanceMergeInsertBuilder, "execute"),
-    ]
-    for stop in range(1, 10):  # two tables, a column, a pointer, four batches, a scene
-        interrupter = Interrupter(stop, after)
-        with monkeypatch.context() as patch:
-            for owner, name in commits:
-                patch.setattr(owner, name, interrupter.around(getattr(owner, name)))
-            with pytest.raises(KeyboardInterrupt):
-                _ingest(tmp_path / f"stop {stop}")
-        store = _ingest(tmp_path / f"stop {stop}")
-        assert contents(store) == expected, f"stopped at write {stop}"
-        assert store.scenes() == [scene()]
-
-
-def _run(code: str, *args: object) -> subprocess.Popen[bytes]:
-    lines = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n{code}"
-    return subprocess.Popen([sys.executable, "-c", lines, *map(str, args)], stdout=subprocess.PIPE)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_killed_process_loses_nothing_and_tears_nothing(tmp_path: Path) -> None:
-    code = "from test_store import _ingest; print('go', flush=True); _ingest(sys.argv[1])"
-    expected = contents(_ingest(tmp_path / "whole"))
-    for tenths in (0, 1, 3):
-        process = _run(code, tmp_path / "killed")
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"go\n"  # imports are done
-        time.sleep(tenths / 20)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    store = _ingest(tmp_path / "killed")
-    assert contents(store) == expected
-    assert store.scenes() == [scene()]
-
-
-def test_two_writers_never_double_a_row(tmp_path: Path) -> None:
-    Store.create(tmp_path / "store").add_encoder(ENCODER)
-    code = """
-from test_store import *
-store = Store.open(sys.argv[1])
-print("ready", flush=True)
-for start in range(0, 400, 20):
-    store.add_tiles([tile(n) for n in range(start, start + 30)], unit(430)[start : start + 30])
-"""
-    writers = [_run(code, tmp_path / "store") for _ in range(2)]
-    assert [writer.wait(120) for writer in writers] == [0, 0]
-    rows = [tile(n) for n in range(410)]
-    assert contents(Store.open(tmp_path / "store")) == contents(filled(tmp_path / "alone", rows, unit(430)[:410]))
-
-
-def test_two_processes_may_make_the_same_store(tmp_path: Path) -> None:
-    code = "from test_store import _ingest; _ingest(sys.argv[1])"
-    assert [process.wait(120) for process in [_run(code, tmp_path / "both") for _ in range(2)]] == [0, 0]
-    assert contents(Store.open(tmp_path / "both")) == contents(_ingest(tmp_path / "one"))
 
 
 # -- upkeep -----------------------------------------------------------------------------------------------------------

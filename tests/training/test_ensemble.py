@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,97 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
+from colours import CFG, COLOURS, Dim, TinyBackbone
 from PIL import Image
 
 from geocmer.datasets.annotations import load_pairs
 from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.evaluation.recall import recall
-from geocmer.models.backbone import Features
 from geocmer.models.known_captions import MIN_TOKEN_CAPTIONS, KnownCaptions
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
-from geocmer.training.feature_cache import UncachedImages, image_features, text_features
+from geocmer.training.feature_cache import image_features, text_features
 from geocmer.training.loop import Epoch
 from geocmer.training.validation import measure
-from geocmer.training.views import view
-
-COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (230, 230, 230)}
-
-
-class TinyBackbone:
-    """Frozen towers that can be computed in the head: mean colours, and bags of letters."""
-
-    spec, fingerprint, size, aligned = "tiny", "0123456789abcdef" * 2, 16, False
-    device = torch.device("cpu")
-
-    def __init__(self) -> None:
-        self.pictures = 0
-        self.released = -1
-
-    def release(self) -> None:
-        self.released = self.pictures
-
-    def image(self, pixels: np.ndarray) -> Features:
-        self.pictures += len(pixels)
-        x = torch.from_numpy(np.array(pixels)).float() / 255
-        x = torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), (16, 16)).permute(0, 2, 3, 1)
-        quarters = x.unfold(1, 8, 8).unfold(2, 8, 8).mean((-1, -2)).flatten(1, 2)
-        return Features(x.mean((1, 2)), (quarters,))
-
-    def tokenize(self, texts: Any) -> torch.Tensor:
-        """The letters of each text, padded with spaces."""
-        letters = [[("abcdefghijklmnopqrstuvwxyz".find(c) + 27) % 27 for c in t] for t in texts]
-        return torch.tensor([(row + [26] * 64)[:64] for row in letters])
-
-    def text(self, texts: Any) -> Features:
-        """A bag of letters, and as words the letters themselves."""
-        letters = torch.eye(27)
-        words = [[("abcdefghijklmnopqrstuvwxyz".find(c) + 27) % 27 for c in t] for t in texts]
-        mask = torch.tensor([[i < len(w) for i in range(max(map(len, words)))] for w in words])
-        tokens = torch.stack([letters[w + [26] * (mask.shape[1] - len(w))] for w in words])
-        return Features((tokens * mask[..., None]).sum(1)[:, :26], (tokens,), mask)
-
-
-class Dim(TinyBackbone):
-    """Says the same as the float16 of a cache would keep, but for the last bits: colours far from gray."""
-
-    def image(self, pixels: np.ndarray) -> Features:
-        seen = super().image(pixels)
-        bright = torch.tensor([3.0, 2.0, 1.0])
-        return Features(seen.pooled + bright, tuple(tap + bright for tap in seen.taps))
-
-
-@pytest.fixture
-def pairs(tmp_path: Path) -> PairSet:
-    rng = np.random.default_rng(0)
-    entries = []
-    for i in range(48):
-        name, colour = list(COLOURS.items())[i % 4]
-        noisy = np.clip(np.array(colour) + rng.integers(-25, 25, (16, 16, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(tmp_path / f"{i}.png")
-        split = "train" if i < 40 else "val"
-        captions = [f"{name} field", f"a {name} area"]
-        entries.append({"filename": f"{i}.png", "split": split, "captions": captions, "scene": name})
-    (tmp_path / "set.json").write_text(json.dumps({"images": entries}))
-    return load_pairs(tmp_path / "set.json")
-
-
-CFG = TrainConfig(
-    epochs=6,
-    batch=8,
-    members=2,
-    branch_dim=6,
-    dim=8,
-    width=16,
-    heads=2,
-    views=2,
-    learning_rate=1e-2,
-    average=0.5,
-    bias_texts=0,
-    dropout=0.0,
-)
 
 
 def test_it_learns_and_reports_each_epoch(pairs: PairSet, tmp_path: Path) -> None:
@@ -169,116 +90,6 @@ def test_a_run_with_other_settings_is_not_resumed(pairs: PairSet, tmp_path: Path
         train(pairs, TinyBackbone(), tmp_path / "out", CFG, cache=tmp_path, on_epoch=stop)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="other settings"):
         train(pairs, TinyBackbone(), tmp_path / "out", TrainConfig(epochs=2), cache=tmp_path)  # type: ignore[arg-type]
-
-
-def test_the_cache_is_computed_once_and_holds_what_the_tower_says(pairs: PairSet, tmp_path: Path) -> None:
-    backbone = TinyBackbone()
-    first = image_features(backbone, pairs, tmp_path, 3)  # type: ignore[arg-type]
-    count = backbone.pictures
-    again = image_features(backbone, pairs, tmp_path, 3)  # type: ignore[arg-type]
-    assert backbone.pictures == count + 1  # the probe of the shapes alone
-    rows, views = np.array([5, 2, 40]), np.array([2, 0, 1])
-    pixels = [np.asarray(Image.open(tmp_path / f"{r}.png"))[None] for r in rows]
-    for kept in (first, again):
-        got = kept.batch(views, rows)
-        for i in range(3):
-            digest = pairs.pairs[rows[i]].image.digest()
-            truth = backbone.image(view(pixels[i][0], int(views[i]), digest)[None])
-            torch.testing.assert_close(got.pooled[i], truth.pooled[0], rtol=1e-3, atol=1e-3)
-            torch.testing.assert_close(got.taps[0][i], truth.taps[0][0], rtol=1e-3, atol=1e-3)
-
-
-def test_an_interrupted_cache_goes_on_and_ends_the_same(pairs: PairSet, tmp_path: Path) -> None:
-    class Dies(TinyBackbone):
-        def image(self, pixels: np.ndarray) -> Features:
-            if self.pictures > 60:
-                raise KeyboardInterrupt
-            return super().image(pixels)
-
-    with pytest.raises(KeyboardInterrupt):
-        image_features(Dies(), pairs, tmp_path / "cut", 4)  # type: ignore[arg-type]
-    cut = image_features(TinyBackbone(), pairs, tmp_path / "cut", 4)  # type: ignore[arg-type]
-    whole = image_features(TinyBackbone(), pairs, tmp_path / "whole", 4)  # type: ignore[arg-type]
-    every = np.arange(len(pairs))
-    for v in range(4):
-        torch.testing.assert_close(
-            cut.batch(every * 0 + v, every).pooled, whole.batch(every * 0 + v, every).pooled, rtol=0, atol=0
-        )
-
-
-def test_two_runs_never_fill_one_cache_at_once(pairs: PairSet, tmp_path: Path) -> None:
-    asked = 0
-
-    class Watched(TinyBackbone):
-        """While it computes, another run comes by."""
-
-        def image(self, pixels: np.ndarray) -> Features:
-            if len(pixels) > 1:
-                self._refused(lambda: image_features(TinyBackbone(), pairs, tmp_path, 2))  # type: ignore[arg-type]
-            return super().image(pixels)
-
-        def text(self, texts: Any) -> Features:
-            self._refused(lambda: text_features(TinyBackbone(), ["a", "b"], tmp_path))  # type: ignore[arg-type]
-            return super().text(texts)
-
-        def _refused(self, call: Callable[[], object]) -> None:
-            nonlocal asked
-            asked += 1
-            with pytest.raises(InputError, match=r"another run is computing the same features.*--cache-dir"):
-                call()
-
-    image_features(Watched(), pairs, tmp_path, 2)  # type: ignore[arg-type]
-    text_features(Watched(), ["a", "b"], tmp_path)  # type: ignore[arg-type]
-    assert asked > 2
-    locks = [FileLock(found.parent / "filling.lock") for found in tmp_path.rglob("*.npy")]
-    for lock in locks:  # what is whole is read without asking
-        lock.acquire(timeout=0)
-        image_features(TinyBackbone(), pairs, tmp_path, 2)  # type: ignore[arg-type]
-        text_features(TinyBackbone(), ["a", "b"], tmp_path)  # type: ignore[arg-type]
-        lock.release()
-
-
-def test_uncached_views_are_what_the_cache_holds(pairs: PairSet, tmp_path: Path) -> None:
-    backbone = TinyBackbone()
-    rows, views = np.array([3, 0, 5, 2, 1]), np.array([0, 3, 1, 2, 1])
-    live = UncachedImages(backbone, pairs).batch(views, rows)  # type: ignore[arg-type]
-    kept = image_features(backbone, pairs, tmp_path, 4).batch(views, rows)  # type: ignore[arg-type]
-    torch.testing.assert_close(live.pooled, kept.pooled, rtol=1e-3, atol=1e-3)
-    for tap, again in zip(live.taps, kept.taps, strict=True):
-        torch.testing.assert_close(tap, again, rtol=1e-3, atol=1e-3)
-
-
-def test_equal_texts_are_one_row_and_words_come_back_as_they_were(tmp_path: Path) -> None:
-    texts, backbone = ["b", "a lake", "b", "long text"], TinyBackbone()
-    for _ in range(2):  # computed, then read
-        kept = text_features(backbone, texts, tmp_path)  # type: ignore[arg-type]
-        rows = kept.rows(texts)
-        assert rows[0] == rows[2]
-        got, truth = kept.batch(rows), backbone.text(texts)
-        torch.testing.assert_close(got.pooled, truth.pooled)
-        assert got.mask is not None
-        assert truth.mask is not None
-        assert torch.equal(got.mask, truth.mask)
-        torch.testing.assert_close(got.taps[0], truth.taps[0] * truth.mask[..., None])
-
-
-def test_interrupted_text_features_go_on_and_end_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Dies(TinyBackbone):
-        calls = 0
-
-        def text(self, texts: Any) -> Features:
-            self.calls += 1
-            if self.calls == 3:
-                raise KeyboardInterrupt
-            return super().text(texts)
-
-    monkeypatch.setattr("geocmer.training.feature_cache._BLOCK_TEXTS", 2)
-    texts = ["one", "two", "three", "four", "five", "six", "seven"]
-    with pytest.raises(KeyboardInterrupt):
-        text_features(Dies(), texts, tmp_path / "cut")  # type: ignore[arg-type]
-    cut, whole = (text_features(TinyBackbone(), texts, tmp_path / name) for name in ("cut", "whole"))  # type: ignore[arg-type]
-    assert (cut.tokens == whole.tokens).all()
-    assert (cut.pooled == whole.pooled).all()
 
 
 @pytest.mark.parametrize("part", [{"queue": 16, "queue_start": 0.0}, {"captions": 2}, {"label_share": 0.5}])

@@ -1,0 +1,61 @@
+"""A scene that cannot be read, or was not finished, does not stop the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import ENCODER, contents, interrupt, noise, raster, tile, unit
+
+from geocmer.doctor import examine
+from geocmer.errors import InputError, StoreError
+from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.store import Store
+from geocmer.store.store import TileKey
+
+
+def test_what_can_be_embedded_is_and_the_rest_is_named(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    store.add_tiles([tile(n, scene_id=f"{n % 2:032x}") for n in range(6)])
+
+    def encode(keys: list[TileKey]) -> np.ndarray:
+        assert len({key.scene_id for key in keys}) == 1
+        if keys[0].scene_id == f"{1:032x}":
+            raise InputError("one.tif is gone")
+        return unit(len(keys))
+
+    with pytest.raises(InputError, match=r"^3 tiles have no vector: one\.tif is gone$"):
+        store.reembed(ENCODER, encode)
+    assert store.encoder == ENCODER
+    assert [record[ENCODER.column] is not None for record in contents(store)] == [True, False] * 3
+
+
+def test_a_removed_scene_leaves_nothing_and_the_others_alone(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    for number in range(2):
+        ingest(raster(tmp_path / f"{number}.tif", noise(3, 64, 64, seed=number)), store, None, TileOptions(size=32))
+    first, second = store.scenes()
+    kept = [record for record in contents(store) if record["scene_id"] == second.id]
+    for name in (str(tmp_path / "0.tif"), first.id[:6]):
+        assert store.find_scenes(name) == [first.id]
+    with pytest.raises(StoreError, match=r"has no scene none.tif; .*0.tif"):
+        store.find_scenes("none.tif")
+    assert store.remove_scene(first.id) == 4
+    assert contents(store) == kept
+    assert store.scenes() == [second]
+    assert store.remove_scene(first.id) == 0
+
+
+def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    path = raster(tmp_path / "big.tif", noise(3, 64, 64))
+    with pytest.raises(KeyboardInterrupt):
+        ingest(path, store, None, TileOptions(size=4), on_window=lambda done, _: interrupt() if done > 200 else None)
+    (finding,) = [f for f in examine(store).findings if f.kind == "unfinished"]
+    assert str(path) in finding.remedy
+    (name,) = store.find_scenes(str(path))
+    assert store.remove_scene(name) == 128
+    assert store.unfinished_uris() == {}
+    ingest(path, store, None, TileOptions(size=4))
+    assert store.unfinished_uris() == {}
