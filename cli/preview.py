@@ -28,7 +28,7 @@ _CELL_PIXELS = 8
 
 
 def print_previews(
-    hits: Iterable[Hit], console: Console | None = None, picture: Any = None, *, as_json: bool = False
+    hits: Iterable[Hit], console: Console | None = None, image: Any = None, *, as_json: bool = False
 ) -> None:
     """Print the thumbnails of the first hits in rows, each with its rank and score below it.
 
@@ -44,15 +44,15 @@ def print_previews(
     if as_json or not console.is_terminal:
         say("no previews: stdout is no terminal, or --json goes to it; write -o hits.html to look at the hits")
         return
-    if picture is None:
+    if image is None:
         if not all(shutil.get_terminal_size((0, 0))):
             say("no previews: this terminal does not say how large it is; write -o hits.html to look at the hits")
             return
         logging.getLogger("textual_image").setLevel(logging.CRITICAL)  # a terminal that does not answer gets blocks
         from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can show
 
-        picture = Image
-        if picture is HalfcellImage and (console.no_color or console.is_dumb_terminal):
+        image = Image
+        if image is HalfcellImage and (console.no_color or console.is_dumb_terminal):
             say("no previews: this terminal shows no pictures, and blocks need colours; write -o hits.html instead")
             return
     shown = list(islice(hits, MAX_PREVIEWED_HITS + 1))
@@ -60,7 +60,7 @@ def print_previews(
     first = shown[:MAX_PREVIEWED_HITS]
     for start in range(0, len(first), per_row):
         row = first[start : start + per_row]
-        console.print(picture(_strip(row), width=len(row) * (CELLS + GAP) - GAP, height="auto"))
+        console.print(image(_strip(row), width=len(row) * (CELLS + GAP) - GAP, height="auto"))
         console.print(
             "".join(_caption(hit).ljust(CELLS + GAP) for hit in row).rstrip(),
             markup=False,

@@ -28,14 +28,14 @@ class GivenPictures:
         Raises:
             InputError: it is no picture that can be read.
         """
-        from geocmer.imagery.image_reader import PICTURE_DRIVERS, read_rgb
+        from geocmer.imagery.image_reader import IMAGE_DRIVERS, read_rgb
 
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="geocmer-pictures-")
         key = PREFIX + hashlib.blake2b(content, digest_size=12).hexdigest()
         path = Path(self._folder.name) / key
         path.write_bytes(content)
         try:
-            read_rgb(path, PICTURE_DRIVERS)
+            read_rgb(path, IMAGE_DRIVERS)
         except InputError as error:
             path.unlink()
             raise InputError(

@@ -92,26 +92,26 @@ class Opening:
             self._notify(f"model {self._encoder.backbone.spec} on {self._encoder.backbone.device}")
         return self._encoder
 
-    def _query_encoder(self, *, pictures: bool) -> TextEncoder:
+    def _query_encoder(self, *, images: bool) -> TextEncoder:
         """Load what a question needs: for words alone the text side, if it can be had without torch."""
         from ..models.choose import choose_text_encoder
         from ..models.imported import ImportedEncoder, is_imported
 
         built = self.store.encoder
-        if built and is_imported(built.model) and not pictures and not (self._model or self._adapter or self._encoder):
+        if built and is_imported(built.model) and not images and not (self._model or self._adapter or self._encoder):
             return ImportedEncoder(built.model, built.fingerprint, built.dim)
-        if self._text_encoder is None and self._encoder is None and not pictures:
+        if self._text_encoder is None and self._encoder is None and not images:
             named = self._model, self._adapter, self._device
             self._text_encoder = choose_text_encoder(self._built_with(), *named)
             if self._text_encoder:
                 self._notify(f"model {self._text_encoder.spec}")
-        return (None if pictures else self._text_encoder) or self.encoder
+        return (None if images else self._text_encoder) or self.encoder
 
     def _calibrated_encoder(self) -> tuple[TextEncoder, Calibration | None]:
         """Load what encodes words, and its calibration if it has one; refuse one that did not make the vectors."""
         from ..search.probability import calibration_of
 
-        encoder = self._query_encoder(pictures=False)
+        encoder = self._query_encoder(images=False)
         self.store.require_encoder(encoder.fingerprint)
         return encoder, calibration_of(encoder)
 

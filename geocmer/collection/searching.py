@@ -76,7 +76,7 @@ class Searching(Opening):
             category_prior, approximate,
         )  # fmt: skip
         question = Question.of(texts, like, minus, more, less, literal=literal)
-        encoder = self._query_encoder(pictures=any(map(is_file, question.like)))
+        encoder = self._query_encoder(images=any(map(is_file, question.like)))
         answer = answer_question(self.store, encoder, question, options, self._notify)
         hits = Hits.of(answer, question.title)
         return self.locate(hits) if locate else hits
@@ -122,7 +122,7 @@ class Searching(Opening):
             self._filter(filter, conditions), k, None if keep == "all" else keep, min_score, min_probability,
             category_prior,
         )  # fmt: skip
-        answers = answer_questions(self.store, self._query_encoder(pictures=False), questions, options, self._notify)
+        answers = answer_questions(self.store, self._query_encoder(images=False), questions, options, self._notify)
         for question, answer in zip(questions, answers, strict=True):
             yield Hits.of(answer, question.title)
 

@@ -68,7 +68,7 @@ class Watching(Searching):
         arguments["like"] = [str(Path(one).resolve()) if is_file(one) else one for one in like]
         kept = kept_arguments(arguments)
         free = not any(kept.get(one) for one in ("min_score", "min_probability", "like", "more", "less"))
-        if free and calibration_of(self._query_encoder(pictures=False)) is not None:
+        if free and calibration_of(self._query_encoder(images=False)) is not None:
             kept["min_probability"] = LIKELY
             self._notify(f"saved with --min-probability {LIKELY}, as neither it nor --min-score was given")
         saved = SavedSearch(check_name(name), texts, kept, scenes, "").asked_of(scenes)

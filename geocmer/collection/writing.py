@@ -44,5 +44,5 @@ class Writing(Opening):
         """
         from ..export.report.store_report import store_report
 
-        encoder = self._query_encoder(pictures=False) if self.store.encoder else None
+        encoder = self._query_encoder(images=False) if self.store.encoder else None
         store_report(self.store, encoder, Path(self.path).name, self._notify).write(Path(path))

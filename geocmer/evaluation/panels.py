@@ -127,8 +127,8 @@ def draw_panels(panels: Sequence[Panel]) -> bytes:
         for column, answer in enumerate(panel.answers):
             left = column * (cell + _GAP_PX) + _GAP_PX * (1 + (answer.rank > BEST))
             page.paste(_RIGHT if answer.right else _WRONG, (left, top + _LINE_PX, left + cell, top + _LINE_PX + cell))
-            picture = Image.fromarray(resize_to_square(answer.pixels, _SIDE_PX))
-            page.paste(picture, (left + _FRAME_PX, top + _LINE_PX + _FRAME_PX))
+            image = Image.fromarray(resize_to_square(answer.pixels, _SIDE_PX))
+            page.paste(image, (left + _FRAME_PX, top + _LINE_PX + _FRAME_PX))
     buffer = io.BytesIO()
     page.save(buffer, "JPEG", quality=88, subsampling=0)  # a tenth of a PNG's size
     return buffer.getvalue()

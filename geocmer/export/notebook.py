@@ -48,8 +48,8 @@ class MapFrame:
 
 
 def _figure(hit: Hit) -> str:
-    picture = data_url(hit.thumbnail)
-    image = f'<img src="{html.escape(picture)}" style="width:96px;height:96px" alt="">' if picture else ""
+    source = data_url(hit.thumbnail)
+    image = f'<img src="{html.escape(source)}" style="width:96px;height:96px" alt="">' if source else ""
     score = "" if hit.score is None else f" {hit.score:.3f}"
     if hit.probability is not None:
         score += f"<br>{percent(hit.probability).replace(' ', '&nbsp;')}"

@@ -75,12 +75,12 @@ def feature(hit: Hit, shape: Polygon | MultiPolygon | None = None, *, thumbnail:
     """
     if shape is None:
         shape = round_geometries(np.array([hit.geometry], dtype=object))[0]
-    picture = {"thumbnail": data_url(hit.thumbnail)} if thumbnail else {}
+    image = {"thumbnail": data_url(hit.thumbnail)} if thumbnail else {}
     return {
         "type": "Feature",
         "id": hit.id,
         "geometry": shapely.geometry.mapping(shape),
-        "properties": {**attributes(hit), **picture},
+        "properties": {**attributes(hit), **image},
     }
 
 
@@ -118,18 +118,18 @@ def round_geometries(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     return oriented
 
 
-def media_type(picture: bytes) -> str:
+def media_type(image: bytes) -> str:
     """Tell the media type of an encoded picture by its first bytes."""
-    if picture.startswith(b"\x89PNG"):
+    if image.startswith(b"\x89PNG"):
         return "image/png"
-    return "image/webp" if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP" else "image/jpeg"
+    return "image/webp" if image[:4] == b"RIFF" and image[8:12] == b"WEBP" else "image/jpeg"
 
 
-def data_url(picture: bytes | None) -> str | None:
+def data_url(image: bytes | None) -> str | None:
     """Put a picture into a `data:` URL (RFC 2397), as a page or a STAC asset can show it."""
-    if not picture:
+    if not image:
         return None
-    return f"data:{media_type(picture)};base64,{base64.b64encode(picture).decode()}"
+    return f"data:{media_type(image)};base64,{base64.b64encode(image).decode()}"
 
 
 def _round_float32(value: float) -> float:

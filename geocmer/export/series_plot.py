@@ -19,8 +19,8 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
     """Draw a PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(14)
+    chart = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    pen, font = ImageDraw.Draw(chart), ImageFont.load_default(14)
     times = [moment.datetime.timestamp() for moment in moments]
     first, last = min(times, default=0.0), max(times, default=1.0)
     if last == first:
@@ -45,7 +45,7 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
     for x, y in points:
         pen.ellipse([x - 4, y - 4, x + 4, y + 4], LINE)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    chart.save(buffer, "PNG")
     return buffer.getvalue()
 
 

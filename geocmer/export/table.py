@@ -27,8 +27,8 @@ def arrow_schema(options: ExportOptions) -> pa.Schema:
     types |= dict.fromkeys(("score", "probability", "gsd", "valid_share"), pa.float64())
     types["datetime"] = pa.timestamp("us", tz="UTC")
     columns = [pa.field(name, types.get(name, pa.string())) for name in COLUMNS]
-    picture = [pa.field("thumbnail", pa.binary())] if options.thumbnails else []
-    return pa.schema([*columns, *picture, pa.field("geometry", pa.binary())])
+    image = [pa.field("thumbnail", pa.binary())] if options.thumbnails else []
+    return pa.schema([*columns, *image, pa.field("geometry", pa.binary())])
 
 
 def arrow_batches(

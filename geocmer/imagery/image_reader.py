@@ -31,7 +31,7 @@ _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """What Pillow raises on damaged files, by format."""
 
 
-PICTURE_DRIVERS = ("GTiff", "JPEG", "JP2OpenJPEG", "PNG", "WEBP", "GIF", "BMP")
+IMAGE_DRIVERS = ("GTiff", "JPEG", "JP2OpenJPEG", "PNG", "WEBP", "GIF", "BMP")
 """GDAL's drivers of files that are pictures by themselves and name no other file, as a VRT does."""
 
 

@@ -116,13 +116,13 @@ class EmbeddingTable:
             shapes = self._footprints(batch, bad)
             kept = [i for i in range(batch.num_rows) if i not in bad]
             times = batch.column(self._time).to_pylist() if self._time else [None] * batch.num_rows
-            pictures = batch.column(self._thumbnail).to_pylist() if self._thumbnail else [None] * batch.num_rows
+            images = batch.column(self._thumbnail).to_pylist() if self._thumbnail else [None] * batch.num_rows
             yield EmbeddingRows(
                 np.array(kept, np.int64) + start,
                 vectors[kept],
                 [shapes[i] for i in kept],
                 [time_of(times[i]) for i in kept],
-                [pictures[i] if isinstance(pictures[i], bytes) else None for i in kept],
+                [images[i] if isinstance(images[i], bytes) else None for i in kept],
                 {start + i: why for i, why in bad.items()},
             )
             start += batch.num_rows

@@ -106,11 +106,11 @@ def write_heatmaps(hits: Iterable[Hit], folder: Path) -> Iterator[Path]:
 
 
 def _legend(page: Image, left: int, top: int, mean: float, peak: float) -> None:
-    from PIL import Image as Pictures
+    from PIL import Image as PilImage
     from PIL import ImageDraw
 
     ramp = np.repeat(_tinted(np.full(_TILE_PX, 110.0), np.linspace(0, 1, _TILE_PX))[None], _RAMP_PX, axis=0)
-    page.paste(Pictures.fromarray(ramp), (left, top))
+    page.paste(PilImage.fromarray(ramp), (left, top))
     draw = ImageDraw.Draw(page)
     below = top + _RAMP_PX + 6
     draw.text((left, below), f"{mean:.3f}: the mean of the tile", _TEXT_COLOUR, _font(14))
@@ -135,8 +135,8 @@ def _resize(grid: NDArray[np.float64], side: int) -> NDArray[np.float64]:
 
     if grid.shape == (side, side):
         return grid
-    picture = Image.fromarray(grid.astype(np.float32))
-    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR), np.float64)
+    grey = Image.fromarray(grid.astype(np.float32))
+    return np.asarray(grey.resize((side, side), Image.Resampling.BILINEAR), np.float64)
 
 
 def _font(size: int) -> Any:

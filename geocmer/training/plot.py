@@ -45,13 +45,13 @@ def draw(metrics: Path, figure: Path) -> None:
     if not epochs:
         raise InputError(f"{metrics} has no epoch yet; train first")
     kept = max((n for n, e in zip(number, epochs, strict=True) if e["best"]), default=None)
-    picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
-    pen = ImageDraw.Draw(picture)
+    chart = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
+    pen = ImageDraw.Draw(chart)
     half = _WIDTH // 2
     _panel(pen, 0, half, "training loss", number, loss, None)
     _panel(pen, half, _WIDTH, "validation, %", number, figures, kept)
     with atomic_path(figure) as draft:
-        picture.save(draft, "PNG")
+        chart.save(draft, "PNG")
 
 
 def _validation_figures(epoch: dict[str, Any]) -> dict[str, float]:

@@ -45,7 +45,7 @@ def view(pixels: NDArray[np.uint8], index: int, digest: bytes) -> NDArray[np.uin
 def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a variation of a square picture (side, side, 3), of the same shape."""
     side = len(pixels)
-    picture, box = Image.fromarray(pixels), None
+    image, box = Image.fromarray(pixels), None
     nearer, coarser, stretched, greyer = rng.random(4)
     if nearer < NEARER:
         part = side * rng.uniform(*PART)
@@ -53,8 +53,8 @@ def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
         box = (left, top, left + part, top + part)
     if coarser < COARSER:
         few = round(side * rng.uniform(*COARSE))
-        picture, box = picture.resize((few, few), Image.Resampling.BOX, box), None
-    resized = picture.resize((side, side), Image.Resampling.BICUBIC, box)
+        image, box = image.resize((few, few), Image.Resampling.BOX, box), None
+    resized = image.resize((side, side), Image.Resampling.BICUBIC, box)
     x: NDArray[np.floating[Any]] = np.asarray(resized, np.float32) / 255
     if stretched < STRETCHED:
         x = _stretch(x, rng)

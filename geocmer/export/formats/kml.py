@@ -67,13 +67,13 @@ def _description(hit: Hit, values: Mapping[str, Any]) -> str:
     shown = {name: values[name] for name in ("score", "probability", "category", "datetime", "gsd", "scene", "id")}
     shown |= {name: f"{share:.0%}" for name, share in sorted(hit.fractions.items(), key=lambda item: -item[1])}
     shown |= {partner.relation: f"{partner.distance_m:.0f} m" for partner in hit.partners}
-    picture = f'<img src="{values["thumbnail"]}"/>' if values.get("thumbnail") else ""
+    image = f'<img src="{values["thumbnail"]}"/>' if values.get("thumbnail") else ""
     rows = (
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
         for name, value in shown.items()
         if value is not None
     )
-    return f"{picture}<table>{''.join(rows)}</table>"
+    return f"{image}<table>{''.join(rows)}</table>"
 
 
 class _Xml(XMLGenerator):

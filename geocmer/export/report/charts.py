@@ -51,15 +51,15 @@ def draw_map(boxes: NDArray[np.float64], colours: Sequence[str]) -> bytes:
     shrink = max(np.cos(np.radians((south + north) / 2)), 0.01)
     scale = (MAP_PX - 2 * _MARGIN_PX) / max((east - west) * shrink, north - south, 1e-9)
     size = [int(np.ceil(side * scale)) + 2 * _MARGIN_PX for side in ((east - west) * shrink, north - south)]
-    picture = Image.new("RGB", (size[0], size[1]), "#eef2f5")
-    pen = ImageDraw.Draw(picture)
+    chart = Image.new("RGB", (size[0], size[1]), "#eef2f5")
+    pen = ImageDraw.Draw(chart)
     left, right = ((boxes[:, n] - west) * shrink * scale + _MARGIN_PX for n in (0, 2))
     top, bottom = ((north - boxes[:, n]) * scale + _MARGIN_PX for n in (3, 1))
     edged = float(np.median(right - left)) > 6  # smaller ones would be nothing but edge
     for x0, y0, x1, y1, colour in zip(left, top, right, bottom, colours, strict=True):
         pen.rectangle((x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)), colour, "#ffffff" if edged else None)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    chart.save(buffer, "PNG")
     return buffer.getvalue()
 
 

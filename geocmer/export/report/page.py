@@ -74,9 +74,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | float | int | Non
     )
 
 
-def figure(picture: str, caption: str) -> str:
+def figure(content: str, caption: str) -> str:
     """Put a caption of plain text under a picture, which is HTML."""
-    return f"<figure>{picture}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    return f"<figure>{content}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def image(content: bytes, kind: str, about: str) -> str:

@@ -166,14 +166,12 @@ def _answers(store: Store, encoder: TextEncoder, text: str, category: str | None
     hits = nearest_tiles(store, vector, k=SHOWN, keep="best", fingerprint=encoder.fingerprint).hits
     right = sum(hit.category == category for hit in hits)
     note = f", {right} of {len(hits)} right" if category else ""
-    return (
-        f'<h3>{html.escape(text + note)}</h3><div class="row">{"".join(_picture(hit, category) for hit in hits)}</div>'
-    )
+    return f'<h3>{html.escape(text + note)}</h3><div class="row">{"".join(_cell(hit, category) for hit in hits)}</div>'
 
 
-def _picture(hit: Hit, category: str | None) -> str:
+def _cell(hit: Hit, category: str | None) -> str:
     kind = "" if category is None else "right" if hit.category == category else "wrong"
     source = data_url(hit.thumbnail)
-    picture = f'<img src="{html.escape(source)}" alt="">' if source else ""
+    image = f'<img src="{html.escape(source)}" alt="">' if source else ""
     score = "" if hit.score is None else f" {hit.score:.3f}"
-    return f'<div class="{kind}">{picture}{hit.rank}{score}<br>{html.escape(hit.category or NO_CATEGORY)}</div>'
+    return f'<div class="{kind}">{image}{hit.rank}{score}<br>{html.escape(hit.category or NO_CATEGORY)}</div>'
