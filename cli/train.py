@@ -15,8 +15,8 @@ from .console import progress, say
 from .options import Device, open_collection
 
 if TYPE_CHECKING:
-    from geocmer.training.calibrate import Reliability
     from geocmer.training.loop import Epoch
+    from geocmer.training.reliability import Reliability
     from geocmer.training.scores import Score
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PureWindowsPath
 
 from ..errors import InputError
 from ..imagery.images import ImageFile
+from .ground import ground_resolution, ground_sides
 from .image_files import find_image
 from .label_captions import label_captions
 from .layouts import SPLITS, Entry, read_layout
@@ -25,30 +26,34 @@ def load_pairs(path: str | Path, images: str | Path | None = None) -> PairSet:
 
     An entry without a split has the one that its file or the folder of its image is named after. Files whose names
     differ from the given one in the split alone (`rsitmd_train.json`, `rsitmd_val.json`) are then read with it. Images
-    that have a label and no captions get captions that are made of it.
+    that have a label and no captions get captions that are made of it. A JSON file may give its ground resolution,
+    metres a pixel, beside its images: `"gsd_m": 10`, or `"gsd_m": [0.2, 30]` where it varies.
 
     Args:
         path: annotation file in a layout of `layouts`, or a folder with `metadata.csv` or `metadata.jsonl`.
         images: folder of the images; by default the file's own folder and its `images` folder.
 
     Raises:
-        InputError: the file is missing or has none of the layouts, images that it names are missing, or an image is in
-            two splits.
+        InputError: the file is missing or has none of the layouts, images that it names are missing, an image is in
+            two splits, or the ground resolution is none.
     """
     path = Path(path)
-    found = {file: _read_entries(file) for file in annotation_files(path)}
-    if not path.is_dir() and not any(entry.split for entry in found[path]):
-        found |= {file: _read_entries(file) for file in _files_of_other_splits(path)}
-    if not any(found.values()):
+    read = {file: _read_entries(file) for file in annotation_files(path)}
+    if not path.is_dir() and not any(entry.split for entry in read[path][0]):
+        read |= {file: _read_entries(file) for file in _files_of_other_splits(path)}
+    if not any(entries for entries, _ in read.values()):
         raise InputError(f"{path} lists no images; give the annotation file of a captioned set")
-    pairs = _merge(path, found, images)
-    return PairSet((path if path.is_dir() else path.parent).name or path.stem, pairs)
+    pairs = _merge(path, {file: entries for file, (entries, _) in read.items()}, images)
+    resolutions = [resolution for entries, resolution in read.values() if entries]
+    ground = ground_sides([pair.image for pair in pairs if pair.split in ("train", "")], resolutions)
+    return PairSet((path if path.is_dir() else path.parent).name or path.stem, pairs, ground)
 
 
-def _read_entries(file: Path) -> list[Entry]:
+def _read_entries(file: Path) -> tuple[list[Entry], tuple[float, ...]]:
+    """Read the entries of a file, and its ground resolution."""
     content = read_records(file)
     try:
-        return list(read_layout(content))
+        return list(read_layout(content)), ground_resolution(content)
     except InputError as error:
         raise InputError(f"{file} cannot be used as a captioned set: {error}") from error
 

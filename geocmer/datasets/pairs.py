@@ -37,6 +37,8 @@ class PairSet:
 
     name: str
     pairs: tuple[Pair, ...]
+    ground_m: tuple[float, ...] = ()
+    """Least and greatest side of the ground in a training image, metres; empty where that is not known."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -72,12 +74,14 @@ class PairSet:
         start = word.lower()
         found = [p for p in self.pairs if any(w.startswith(start) for c in p.captions for w in c.lower().split())]
         pairs = tuple(replace(p, captions=label_captions([word], seed), labels=(word,)) for seed, p in enumerate(found))
-        return PairSet(f"{self.name} {word}", pairs)
+        return PairSet(f"{self.name} {word}", pairs, self.ground_m)
 
     @classmethod
     def joined(cls, sets: Sequence[PairSet]) -> PairSet:
-        """Put several sets one after the other."""
-        return cls(" + ".join(s.name for s in sets), tuple(p for s in sets for p in s.pairs))
+        """Put several sets one after the other; how much ground is in an image is known if it is of all of them."""
+        sides = [side for s in sets for side in s.ground_m]
+        ground = (min(sides), max(sides)) if sides and all(s.ground_m for s in sets) else ()
+        return cls(" + ".join(s.name for s in sets), tuple(p for s in sets for p in s.pairs), ground)
 
     def captions(self) -> tuple[list[str], NDArray[np.int64]]:
         """List all captions, and the index of each caption's image, (captions,)."""

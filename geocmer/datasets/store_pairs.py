@@ -18,7 +18,7 @@ MIN_TRAINING_TILES = 500
 """Fewer training tiles give a warning: an adapter mostly memorises them (RSICD, for comparison, has 8734)."""
 MIN_CLASS_TILES = 20
 """Fewer training tiles of a class give a warning."""
-_COLUMNS = ("id", "scene_id", "row", "col", "geometry", "category", "captions")
+_COLUMNS = ("id", "scene_id", "row", "col", "size", "gsd", "geometry", "category", "captions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ def tile_pairs(store: Store, share: float = 0.2, seed: int = 0) -> TilePairs:
         f"{counts[TRAIN]} training and {counts[VAL]} validation tiles; left out: {counts[BUFFER]} between the two, "
         f"{len(rows) - len(captioned)} without a category"
     )
-    return TilePairs(PairSet(Path(store.path).name, pairs), summary, tuple(_warnings(pairs)))
+    sides = [row["size"] * row["gsd"] for i, row in enumerate(captioned) if part[i] == TRAIN]
+    named = PairSet(Path(store.path).name, pairs, (min(sides), max(sides)))
+    return TilePairs(named, summary, tuple(_warnings(pairs)))
 
 
 def _warnings(pairs: tuple[Pair, ...]) -> list[str]:

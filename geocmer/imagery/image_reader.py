@@ -58,6 +58,30 @@ def read_rgb(path: Path, drivers: Sequence[str] | None = None) -> NDArray[np.uin
     return _read_with_gdal(path, drivers) if pixels is None else pixels
 
 
+def read_sides(path: Path) -> tuple[int, int]:
+    """Read the two sides of an image file, pixels, from its header alone.
+
+    Raises:
+        InputError: it is missing, damaged or no image.
+    """
+    import rasterio
+    from PIL import Image
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _READ_ERRORS:
+        pass  # GDAL reads more
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                return dataset.width, dataset.height
+    except RasterioError as error:
+        raise InputError(f"{path} is not a readable image ({error}); give a JPEG, PNG or GeoTIFF") from error
+
+
 def _read_with_pillow(path: Path) -> NDArray[np.uint8] | None:
     """Read an image of 8 bits, turned as its EXIF says; None for what GDAL should read."""
     from PIL import Image, ImageOps, UnidentifiedImageError

@@ -2,13 +2,15 @@
 
 The cosine of a tile with "river" and its cosine with "refinery" are not on one scale, and some tiles are like every
 text. So a concept is measured against background concepts, a list of what else an overhead picture may show
-(`data/background.txt`): with t the concept's unit vector, b the mean of the background's, and x a tile's,
+(`data/background.txt`): with t the concept's unit vector, b the mean of the background's, x a tile's, and h the last
+number of x, the tile's bias against hubs (`models.hub_bias`),
 
-    p = 1 / (1 + exp(-(slope * x . (t - b) + offset)))
+    p = 1 / (1 + exp(-(slope * (x . (t - b) / |t - b| + lift * h) + offset)))
 
-b, slope and offset are made once for an adapter, from pictures of which it is known what they show
-(`training.calibrate`), and lie beside it. So p knows nothing of the store: one of lakes only has many lakes, and one
-without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the concept.
+The difference t - b does not see h, which tells a tile that is like all texts alike, as many are of a sensor that the
+adapter knows less. b, slope, lift and offset are made once for an adapter, from pictures of which it is known what
+they show (`training.calibrate`), and lie beside it. So p knows nothing of the store: one of lakes only has many lakes,
+and one without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the concept.
 
 Texts that are averaged count as one. What must not be shown, as of `--minus`, takes a factor 1 - p.
 """
@@ -36,6 +38,8 @@ PREVALENCE = 0.01
 were looked at. At one in a hundred, a store of 300 tiles is as often wrong about what it has as about what it lacks."""
 LIKELY = 0.5
 """Probability from which on a tile is said to show what was asked for."""
+POSSIBLE = 0.2
+"""Probability that no tile reaches if it is said that none is likely: being wrong about that costs trust."""
 STEEPNESS, MIDPOINT_Z = 2.2, 3.1
 """Of a calibration without pictures, `Calibration.of_sample`; fitted on RSICD's validation images."""
 
@@ -55,11 +59,13 @@ class Calibration:
         background: (dim,) mean vector of the background concepts.
         slope: of the log odds, per unit of a product with a `direction`.
         offset: log odds at 0.
+        lift: share of a tile's bias against hubs in the product; 0 for an encoder without one.
     """
 
     background: Float64s
     slope: float
     offset: float
+    lift: float = 0.0
 
     @classmethod
     def of_sample(cls, concepts: NDArray[np.floating], tiles: NDArray[np.floating]) -> Self:
@@ -73,13 +79,16 @@ class Calibration:
             tiles: (n, dim) of a sample of tiles.
         """
         mean = concepts.astype(np.float64).mean(axis=0)
-        scores = tiles.astype(np.float64) @ (concepts - mean).T
+        scores = tiles.astype(np.float64) @ cls(mean, 1.0, 0.0).directions(concepts).T
         spread = float(max(scores.std(), 1e-6)) if scores.size else 1.0
         return cls(mean, STEEPNESS / spread, -STEEPNESS * MIDPOINT_Z)
 
     def directions(self, concepts: NDArray[np.floating]) -> Float64s:
         """Compute the vectors (c, dim) whose products with a tile tell how probably it shows concepts (c, dim)."""
-        return quantize_queries(concepts.astype(np.float64) - self.background)
+        apart = concepts.astype(np.float64) - self.background
+        apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
+        apart[:, -1] += self.lift
+        return quantize_queries(apart)
 
     def probability(self, products: NDArray[np.floating[Any]]) -> Float64s:
         """Compute probabilities from products with `directions`; they rise with them."""
@@ -95,7 +104,7 @@ class Calibration:
         """
         from safetensors.numpy import save
 
-        values = {"background": self.background, "logit": np.array([self.slope, self.offset])}
+        values = {"background": self.background, "logit": np.array([self.slope, self.offset, self.lift])}
         write_atomically(folder / CALIBRATION_FILE, save(values, {"fingerprint": fingerprint}))
 
     @classmethod
@@ -113,8 +122,8 @@ class Calibration:
         try:
             with safe_open(file, "numpy") as values:
                 made_for = (values.metadata() or {}).get("fingerprint")
-                slope, offset = values.get_tensor("logit").tolist()
-                calibration = cls(values.get_tensor("background"), slope, offset)
+                slope, offset, lift = values.get_tensor("logit").tolist()
+                calibration = cls(values.get_tensor("background"), slope, offset, lift)
         except (OSError, SafetensorError, ValueError) as error:
             raise ModelError(f"{file} cannot be read ({error}); make it again with `geocmer calibrate`") from error
         if made_for != fingerprint:
@@ -183,5 +192,7 @@ def percent(p: float) -> str:
 
 
 def unlikely_note(title: str, best: float) -> str:
-    """Say that nothing is likely to be what was asked for."""
+    """Say that nothing is likely, or certain, to be what was asked for."""
+    if best >= POSSIBLE:
+        return f"no tile is certain to show {title!r}; the best has {percent(best)}, look at it"
     return f"no tile is likely to show {title!r}; the best has {percent(best)}"

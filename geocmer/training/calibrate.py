@@ -1,94 +1,41 @@
 """From pictures of which it is known what they show to the calibration of an adapter (`search.probability`).
 
-Logistic regression with one feature (Platt 1999), the product of a picture with a concept's direction. Every concept
-counts the same, its pictures together as `PREVALENCE`, the others as the rest. What the result is worth is measured on
-concepts that were left out of the fit.
+Logistic regression (Platt 1999) with two features, the product of a picture with a concept's direction and the
+picture's bias against hubs. Every concept counts the same, its pictures together as `PREVALENCE`, the others as the
+rest. Mosaics of the pictures are looked at as well, since of a user's tile often a part alone shows what is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Float64s, Progress
-from ..datasets.pairs import Pair, PairSet
-from ..datasets.shown_concepts import ABSENT, SHOWN, UNKNOWN, ShownConcepts
+from ..datasets.mosaics import shown_mosaics
+from ..datasets.pairs import PairSet
+from ..datasets.shown_concepts import SHOWN, UNKNOWN, ShownConcepts
 from ..errors import InputError
+from ..imagery.images import ImageSource
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.encoder import Encoder, captions_of, fingerprint_of, l2_normalize
-from ..search.probability import LIKELY, PREVALENCE, Calibration, background
+from ..search.probability import PREVALENCE, Calibration, background
+from .reliability import Reliability, Seen, measure, prevalence_weights
 
 MAX_IMAGES = 4096
-"""Pictures that are looked at: more move the two constants by less than what another set does."""
+"""Pictures that are looked at: more move the constants by less than what another set does."""
+MOSAIC_SHARE = 0.5
+"""Mosaics for each picture."""
 MIN_CONCEPTS = 3
 """Concepts to fit on, or nothing can be said of others."""
-FOLDS = 5
-"""Parts that the concepts are divided into; each is tested by a fit on the others."""
-STORE_TILES, STORE_SHOWN, STORES = 300, 5, 20
-"""Tiles of the stores that are drawn to test "nothing here", those of them that show the concept, and stores drawn."""
 ALIKE = 0.4
 """Cosine of two texts in the text tower, less the mean of the background concepts, from which on they mean much the
 same: "highway" and "freeway" have 0.73, "farmland" and "agricultural" 0.67, "river" and "lake" 0.31."""
 IMAGE_BATCH = 64
 """Pictures held at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """What probabilities are worth, measured on concepts that were left out of the fit.
-
-    Attributes:
-        concepts: how many.
-        images: how many.
-        calibration_error: expected calibration error: mean difference between what was said and what was so.
-        log_loss: mean of -log of the probability of what was so, nats.
-        prior_loss: the same if every picture had the prevalence.
-        pooled: average precision over all concepts at once, by probability.
-        pooled_cosine: the same by the plain cosine.
-        false_alarms: share of stores without a concept in which a tile is said to be likely to show it.
-        misses: share of stores with it in which none is.
-        said: (b,) mean probability of the pictures in each of b bins.
-        found: (b,) share of them that show the concept.
-        weight: (b,) share of all that a bin holds.
-    """
-
-    concepts: int
-    images: int
-    calibration_error: float
-    log_loss: float
-    prior_loss: float
-    pooled: float
-    pooled_cosine: float
-    false_alarms: float
-    misses: float
-    said: tuple[float, ...]
-    found: tuple[float, ...]
-    weight: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Make a record of it, rounded."""
-        counts = {"concepts": self.concepts, "images": self.images}
-        names = ("calibration_error", "log_loss", "prior_loss", "pooled", "pooled_cosine", "false_alarms", "misses")
-        return {**counts, **{name: round(getattr(self, name), 4) for name in names}}
-
-    def lines(self) -> list[str]:
-        """Describe it for a person."""
-        bins = zip(self.said, self.found, self.weight, strict=True)
-        return [
-            f"{self.concepts} concepts left out in turn, {self.images} pictures, prevalence {PREVALENCE:.0%}",
-            f"calibration error {self.calibration_error:.4f}, log loss {self.log_loss:.4f} (prevalence alone "
-            f"{self.prior_loss:.4f})",
-            f"average precision over all concepts {self.pooled:.3f} (cosine {self.pooled_cosine:.3f})",
-            f"stores of {STORE_TILES} tiles: without the concept a tile is called likely in {self.false_alarms:.0%}, "
-            f"with {STORE_SHOWN} tiles of it none is in {self.misses:.0%}",
-            *(f"said {said:6.1%}  so {found:6.1%}  share {weight:.4%}" for said, found, weight in bins),
-        ]
 
 
 def calibrate(
@@ -100,15 +47,17 @@ def calibrate(
         encoder: with an adapter, or a CLIP.
         sets: of their `val` splits the pictures are taken, which the adapter was not trained on.
         progress: called with (done, total) pictures.
-        seed: of the draw of pictures, of folds and stores.
+        seed: of the draw of pictures and mosaics, of folds and stores.
 
     Raises:
         InputError: too little is known of what the pictures show, one cannot be read, or the model has learnt nothing.
     """
     rng = np.random.default_rng(seed)
-    pairs = [pair for each in sets if each.has_split("val") for pair in each.split("val").pairs]
-    if len(pairs) > MAX_IMAGES:
-        pairs = [pairs[i] for i in np.sort(rng.choice(len(pairs), MAX_IMAGES, replace=False))]
+    names = [each.name for each in sets]
+    owned = [(pair, n) for n, each in enumerate(sets) if each.has_split("val") for pair in each.split("val").pairs]
+    if len(owned) > MAX_IMAGES:
+        owned = [owned[i] for i in np.sort(rng.choice(len(owned), MAX_IMAGES, replace=False))]
+    pairs, of_set = [pair for pair, _ in owned], np.array([n for _, n in owned], np.intp)
     shown = ShownConcepts.of(pairs, background(), lambda a, b: _alike(encoder, a, b))
     if len(shown.texts) < MIN_CONCEPTS:
         raise InputError(
@@ -117,12 +66,21 @@ def calibrate(
         )
     others = encoder.encode_texts(background()).astype(np.float64).mean(axis=0)
     concepts = encoder.encode_texts(shown.texts).astype(np.float64)
-    images = _vectors(encoder, pairs, progress)
-    products, cosines = images @ (concepts - others).T, images @ concepts.T
-    slope, offset = fit(products, shown.known)
+    mosaics, known, parts_of = shown_mosaics(pairs, shown.known, of_set, round(MOSAIC_SHARE * len(pairs)), rng)
+    images = _vectors(encoder, [*(pair.image for pair in pairs), *mosaics], progress)
+    plain = Calibration(others, 1.0, 0.0)
+    seen = Seen(
+        products=images @ plain.directions(concepts).T,
+        bias=images[:, -1] if _has_bias(encoder) else np.zeros(len(images)),
+        known=np.concatenate([shown.known, known]),
+        sets=np.concatenate([of_set, parts_of]),
+        names=tuple(names),
+        whole=np.arange(len(images)) < len(pairs),
+    )
+    slope, offset, lift = fit(seen.products, seen.known, seen.bias)
     if slope <= 0:
         raise InputError("words and pictures do not go together in this model; train it longer, or on more pictures")
-    return Calibration(others, slope, offset), measure(products, cosines, shown.known, rng)
+    return Calibration(others, slope, offset, lift), measure(seen, images @ concepts.T, fit, rng)
 
 
 def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet]) -> Reliability | str:
@@ -142,21 +100,29 @@ def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet])
     return found
 
 
-def fit(products: Float64s, known: NDArray[np.int8]) -> tuple[float, float]:
-    """Fit slope and offset of the log odds by Newton's method.
+def fit(products: Float64s, known: NDArray[np.int8], bias: Float64s | None = None) -> tuple[float, float, float]:
+    """Fit the log odds slope * (product + lift * bias) + offset by Newton's method.
 
     Args:
         products: (n, c) of pictures and the directions of concepts.
         known: (n, c) what the pictures show.
+        bias: (n,) of the pictures; None, or the same for all: there is none, and lift is 0.
+
+    Returns:
+        slope, offset, lift.
     """
     use = known != UNKNOWN
-    x, y, w = products[use], (known == SHOWN)[use].astype(float), _weights(known)[use]
-    centre, scale = float(np.average(x, weights=w)), float(x.std()) or 1.0
+    columns = [products[use]]
+    if bias is not None and np.ptp(bias) > 0:
+        columns.append(np.broadcast_to(bias[:, None], products.shape)[use])
+    x, y, w = np.stack(columns, axis=1), (known == SHOWN)[use].astype(float), prevalence_weights(known)[use]
+    centre, scale = np.average(x, axis=0, weights=w), x.std(axis=0)
+    scale[scale == 0] = 1.0
     features = np.column_stack([(x - centre) / scale, np.ones(len(x))])
-    beta = np.array([1.0, np.log(PREVALENCE / (1 - PREVALENCE))])
-    ridge = np.diag([1e-6, 1e-9])  # a slope without end, where a set is told apart without an error, is held back
+    beta = np.array([1.0, *[0.0] * (len(columns) - 1), np.log(PREVALENCE / (1 - PREVALENCE))])
+    ridge = np.diag([*[1e-6] * len(columns), 1e-9])  # a slope without end, where a set is told apart, is held back
     for _ in range(100):
-        p = _sigmoid(features @ beta)
+        p = 1 / (1 + np.exp(-np.clip(features @ beta, -200, 200)))
         gradient = features.T @ (w * (p - y)) + ridge @ beta
         hessian = (features * (w * np.maximum(p * (1 - p), 1e-12))[:, None]).T @ features + ridge
         step = np.linalg.solve(hessian, gradient)
@@ -164,74 +130,14 @@ def fit(products: Float64s, known: NDArray[np.int8]) -> tuple[float, float]:
         beta -= step
         if np.abs(step).max() < 1e-9:
             break
-    return float(beta[0] / scale), float(beta[1] - beta[0] * centre / scale)
+    slopes = beta[:-1] / scale
+    lift = float(slopes[1] / slopes[0]) if len(slopes) > 1 and slopes[0] > 0 else 0.0
+    return float(slopes[0]), float(beta[-1] - slopes @ centre), lift
 
 
-def measure(products: Float64s, cosines: Float64s, known: NDArray[np.int8], rng: np.random.Generator) -> Reliability:
-    """Measure what probabilities are worth on concepts that a fit has not seen, nor the pictures that show them."""
-    count = known.shape[1]
-    fold = rng.permutation(count) % min(FOLDS, count)
-    p = np.empty_like(products)
-    for part in range(int(fold.max()) + 1):
-        held = fold == part
-        seen = ~(known[:, held] == SHOWN).any(axis=1)
-        slope, offset = fit(products[seen][:, ~held], known[seen][:, ~held])
-        p[:, held] = _sigmoid(slope * products[:, held] + offset)
-    use, weights = known != UNKNOWN, _weights(known)
-    q, y, w = np.clip(p[use], 1e-12, 1 - 1e-12), (known == SHOWN)[use].astype(float), weights[use] / weights.sum()
-    edges = np.r_[0, 0.001, 0.003, 0.01, 0.03, np.arange(0.1, 1, 0.1), 1.0]
-    bins = np.clip(np.digitize(q, edges) - 1, 0, len(edges) - 2)
-    weight = np.bincount(bins, w, len(edges) - 1)
-    said, found = (np.bincount(bins, w * v, len(edges) - 1) / np.maximum(weight, 1e-300) for v in (q, y))
-    false_alarms, misses = _stores(p, known, rng)
-    prior = PREVALENCE * np.log(PREVALENCE) + (1 - PREVALENCE) * np.log(1 - PREVALENCE)
-    filled = weight > 0
-    return Reliability(
-        concepts=count,
-        images=len(products),
-        calibration_error=float(weight @ np.abs(said - found)),
-        log_loss=float(-w @ (y * np.log(q) + (1 - y) * np.log1p(-q))),
-        prior_loss=float(-prior),
-        pooled=_average_precision(q, y, w),
-        pooled_cosine=_average_precision(cosines[use], y, w),
-        false_alarms=false_alarms,
-        misses=misses,
-        said=tuple(said[filled].tolist()),
-        found=tuple(found[filled].tolist()),
-        weight=tuple(weight[filled].tolist()),
-    )
-
-
-def _stores(p: Float64s, known: NDArray[np.int8], rng: np.random.Generator) -> tuple[float, float]:
-    """Draw stores without each concept and with it; count how often "nothing here" would be wrong."""
-    false_alarms, misses = [], []
-    for concept in range(known.shape[1]):
-        without, with_it = (p[known[:, concept] == kind, concept] for kind in (ABSENT, SHOWN))
-        for _ in range(STORES):
-            best = rng.choice(without, STORE_TILES).max()
-            false_alarms.append(best >= LIKELY)
-            misses.append(max(best, rng.choice(with_it, STORE_SHOWN).max()) < LIKELY)
-    return float(np.mean(false_alarms)), float(np.mean(misses))
-
-
-def _weights(known: NDArray[np.int8]) -> Float64s:
-    """Weigh pictures (n, c) so that each concept counts 1 and is shown by `PREVALENCE` of them."""
-    shown, absent = known == SHOWN, known == ABSENT
-    shares = PREVALENCE * shown / np.maximum(shown.sum(axis=0), 1)
-    shares = shares + (1 - PREVALENCE) * absent / np.maximum(absent.sum(axis=0), 1)
-    result: Float64s = shares / known.shape[1]
-    return result
-
-
-def _average_precision(scores: Float64s, shown: Float64s, weights: Float64s) -> float:
-    order = np.argsort(-scores, kind="stable")
-    hits = weights[order] * shown[order]
-    return float((np.cumsum(hits) / np.cumsum(weights[order]) * hits).sum() / hits.sum())
-
-
-def _sigmoid(logits: Float64s) -> Float64s:
-    result: Float64s = 1 / (1 + np.exp(-np.clip(logits, -200, 200)))
-    return result
+def _has_bias(encoder: Encoder) -> bool:
+    """Tell whether the last number of a picture's vector is its bias against hubs."""
+    return encoder.adapter is not None and bool(encoder.adapter.cfg.bias_texts)
 
 
 def _alike(encoder: Encoder, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
@@ -245,13 +151,13 @@ def _alike(encoder: Encoder, first: Sequence[str], second: Sequence[str]) -> NDA
     return result
 
 
-def _vectors(encoder: Encoder, pairs: Sequence[Pair], progress: Progress | None) -> Float64s:
+def _vectors(encoder: Encoder, images: Sequence[ImageSource], progress: Progress | None) -> Float64s:
     """Embed pictures, rounded as a store rounds them, (n, dim)."""
     size, parts = encoder.backbone.size, []
-    for start in range(0, len(pairs), IMAGE_BATCH):
-        some = pairs[start : start + IMAGE_BATCH]
-        vectors = encoder.encode_images(np.stack([pair.image.pixels(size) for pair in some]))
+    for start in range(0, len(images), IMAGE_BATCH):
+        some = images[start : start + IMAGE_BATCH]
+        vectors = encoder.encode_images(np.stack([image.pixels(size) for image in some]))
         parts.append(vectors.astype(np.float16).astype(np.float64))
         if progress:
-            progress(start + len(some), len(pairs))
+            progress(start + len(some), len(images))
     return np.concatenate(parts)

@@ -91,6 +91,9 @@ class TrainConfig:
     """Dropout on the pooled vectors and on the result of a side branch."""
     token_dropout: float = 0.3
     """Share of the tokens that each focus layer ignores in a training step."""
+    ground_m: tuple[float, ...] = ()
+    """Least and greatest side of the ground in a training image, metres, which the adapter records, so that
+    `geocmer tile` says when tiles cover far less or more; none: what the sets say (`gsd_m`), if all of them do."""
     seed: int = 0
     """Seed of every random choice: batches, views, dropout, the split of a store into training and validation."""
 
@@ -126,6 +129,10 @@ class TrainConfig:
                 raise InputError(f"{name} must be 0 or more and finite, not {getattr(self, name)}")
         if not 0 <= self.seed <= MAX_SEED:
             raise InputError(f"seed must be 0 to {MAX_SEED}, not {self.seed}")
+        if self.ground_m and (len(self.ground_m) != 2 or not 0 < self.ground_m[0] <= self.ground_m[1] < math.inf):
+            raise InputError(
+                f"ground_m must be two sides in metres, the least first, as [75, 4800], not {list(self.ground_m)}"
+            )
         if self.width % self.heads:
             raise InputError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
         if self.bias_texts and self.dim < 2:

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from ..models.backbone import Backbone
-from .calibrate import Reliability, calibrate_adapter
+from .calibrate import calibrate_adapter
 from .caption_bank import fit_known_captions
 from .checkpoint import Checkpoint
 from .config import BASELINE_RATES, TrainConfig
@@ -27,6 +27,7 @@ from .distributed import barrier, rank, world_size
 from .hub_bank import fit_hub_bias
 from .loop import Epoch, fit
 from .pca import principal_directions
+from .reliability import Reliability
 from .scores import Score
 from .training_data import TrainingData
 
@@ -84,7 +85,7 @@ def train(
         data = TrainingData.prepare(
             sets, backbone, cfg, cache or Path(temporary), on_features, cache_images=cache is not None
         )
-        member_config = _member_config(backbone, cfg)
+        member_config = _member_config(backbone, cfg, PairSet.joined(sets).ground_m)
         if cache:
             backbone.release()
         checkpoints: list[Checkpoint] = []
@@ -149,11 +150,11 @@ def member_folders(out: Path, cfg: TrainConfig, backbone: Backbone) -> list[Path
     return [out] if single else [out / f"member-{m}" for m in range(cfg.members)]
 
 
-def _member_config(backbone: Backbone, cfg: TrainConfig) -> AdapterConfig:
-    """Make the configuration of one member."""
+def _member_config(backbone: Backbone, cfg: TrainConfig, ground_m: tuple[float, ...]) -> AdapterConfig:
+    """Make the configuration of one member; `ground_m` is what the sets say, and the settings win."""
     settings: dict[str, Any] = {name: getattr(cfg, name) for name in ("width", "heads", "dropout", "token_dropout")}
     if not backbone.aligned:
         settings["dim"] = cfg.branch_dim
     if cfg.method == "linear" or not cfg.focus:
         settings |= {"tap_channels": (), "text_tap_channels": ()}
-    return AdapterConfig.of(backbone, **settings)
+    return AdapterConfig.of(backbone, **settings, ground_m=cfg.ground_m or ground_m)

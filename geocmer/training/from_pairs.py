@@ -14,7 +14,6 @@ from ..datasets.store_pairs import TilePairs
 from ..errors import InputError
 from ..models.backbone import BUNDLED, Backbone
 from .baselines import train_baseline
-from .calibrate import Reliability
 from .config import BASELINE_RATES, TrainConfig, read_settings
 from .distributed import local_device, process_group, rank
 from .ensemble import member_folders
@@ -22,6 +21,7 @@ from .ensemble import train as train_members
 from .feature_cache import bytes_needed, default_cache
 from .loop import Epoch
 from .plot import draw
+from .reliability import Reliability
 from .scores import Score
 
 PairsLike: TypeAlias = str | Path | PairSet | TilePairs
@@ -86,6 +86,12 @@ def train(
         else:
             cache = (Path(cache_dir) if cache_dir else default_cache()) if cached else None
             note(f"{towers}; {_space(sets, backbone, cfg, cache)}")
+            unknown = [] if cfg.ground_m else [each.name for each in sets if not each.ground_m]
+            if unknown:
+                note(
+                    f"how much ground an image of {', '.join(unknown)} covers is not known, so `geocmer tile` will not"
+                    " say whether tiles fit; give gsd_m in the annotation file, or ground_m in --config"
+                )
             train_members(
                 sets, backbone, out, cfg, cache=cache, on_features=progress, on_epoch=on_epoch, on_ensemble=on_ensemble,
                 on_calibration=on_calibration,

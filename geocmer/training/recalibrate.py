@@ -9,7 +9,8 @@ from .._types import Progress
 from ..datasets.mixture import load_sets
 from ..errors import InputError
 from ..models.choose import choose_encoder
-from .calibrate import Reliability, calibrate
+from .calibrate import calibrate
+from .reliability import Reliability
 from .reliability_plot import draw_reliability
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from .._files import atomic_path
-from .calibrate import Reliability
 from .plot import BLUE, GRID_COLOUR, TEXT_COLOUR, font
+from .reliability import Reliability
 
 SIDE, LEFT, BOTTOM, TOP, RIGHT = 620, 84, 70, 56, 30
 """Of the picture and its margins, pixels."""

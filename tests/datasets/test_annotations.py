@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from geocmer.datasets.annotations import load_pairs
+from geocmer.datasets.mosaics import mosaics
+from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.imagery.images import ImageFile
 
@@ -93,3 +95,39 @@ def test_a_picture_is_squashed_not_cropped_and_its_digest_is_its_contents(tmp_pa
     assert ImageFile(tmp_path / "a.png").digest() == ImageFile(tmp_path / "b.png").digest()
     _picture(tmp_path / "b.png", 7)
     assert ImageFile(tmp_path / "a.png").digest() != ImageFile(tmp_path / "b.png").digest()
+
+
+def _of_ground(folder: Path, given: object, sizes: tuple[int, ...] = (20, 30)) -> PairSet:
+    folder.mkdir(exist_ok=True)
+    for i, size in enumerate(sizes):
+        _picture(folder / f"{i}.png", size=size)
+    images = [{"filename": f"{i}.png", "split": "train", "label": "x"} for i in range(len(sizes))]
+    _picture(folder / "val.png", size=500)
+    images.append({"filename": "val.png", "split": "val", "label": "x"})
+    (folder / "set.json").write_text(json.dumps({"gsd_m": given, "images": images}))
+    return load_pairs(folder / "set.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "ground"),
+    [(10, (200, 300)), (0.5, (10, 15)), ([0.2, 30], (4, 900)), ("0.2-30", ()), (None, ()), (True, ()), ([1, "a"], ())],
+)
+def test_how_much_ground_training_images_cover_follows_from_the_resolution(
+    tmp_path: Path, given: object, ground: tuple[float, ...]
+) -> None:
+    pairs = _of_ground(tmp_path, given)
+    assert pairs.ground_m == pytest.approx(ground)
+    assert pairs.split("val").ground_m == pytest.approx(ground)
+    assert mosaics(pairs, 3).ground_m == pytest.approx([side * n for side, n in zip(ground, (2, 3), strict=False)])
+
+
+@pytest.mark.parametrize("bad", [0, -1, [], [30, 0.2], [1, 2, 3], [0, 5]])
+def test_a_resolution_that_is_none_is_named(tmp_path: Path, bad: object) -> None:
+    with pytest.raises(InputError, match=r"set.json .*gsd_m is .*as 10 or \[0.2, 30\]"):
+        _of_ground(tmp_path, bad)
+
+
+def test_of_several_sets_the_ground_is_known_if_it_is_of_each(tmp_path: Path) -> None:
+    fine, coarse, silent = (_of_ground(tmp_path / str(n), gsd) for n, gsd in enumerate((0.5, 10, None)))
+    assert PairSet.joined([coarse, fine]).ground_m == (10, 300)
+    assert PairSet.joined([coarse, silent]).ground_m == ()

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geocmer.datasets.mosaics import Mosaic, mosaics
+from geocmer.datasets.mosaics import Mosaic, mosaics, shown_mosaics
 from geocmer.datasets.pairs import Pair, PairSet
+from geocmer.datasets.shown_concepts import ABSENT, SHOWN, UNKNOWN
 
 COLOURS = {"Forest": 10, "River": 120, "Highway": 240}
 
@@ -66,3 +67,28 @@ def test_they_are_seeded() -> None:
     first, again, other = mosaics(labelled(), 5), mosaics(labelled(), 5), mosaics(labelled(), 5, seed=1)
     assert [p.image.digest() for p in first.pairs] == [p.image.digest() for p in again.pairs]
     assert [p.image.digest() for p in first.pairs] != [p.image.digest() for p in other.pairs]
+
+
+def test_what_is_known_of_a_mosaic_is_counted_from_its_parts() -> None:
+    """Two sets of six greys: even ones show the one concept, the first of each set nobody knows."""
+    pairs = [Pair(Plain(g), ("x",), "val", labels=("even" if g % 2 == 0 else "odd",)) for g in range(1, 13)]
+    greys = np.arange(1, 13)
+    known = np.where(greys % 2 == 0, SHOWN, ABSENT).astype(np.int8)[:, None]
+    known[[0, 6]] = UNKNOWN
+    sets = np.repeat([0, 1], 6)
+    found, shows, of_set = shown_mosaics(pairs, known, sets, 200, np.random.default_rng(0))
+    for mosaic, says, number in zip(found, shows[:, 0], of_set, strict=True):
+        parts: Any = mosaic.parts
+        inside = [part.grey for part in parts]
+        assert {sets[g - 1] for g in inside} == {number}
+        even = sum(g % 2 == 0 for g in inside)
+        if even >= 0.2 * len(inside):
+            assert says == SHOWN
+        elif even or {1, 7} & set(inside):
+            assert says == UNKNOWN
+        else:
+            assert says == ABSENT
+    assert set(shows[:, 0]) == {SHOWN, ABSENT, UNKNOWN}
+    alone = [Pair(Plain(g), ("x",), "val") for g in range(4)]
+    own, _, _ = shown_mosaics(alone, known[:4], np.zeros(4, int), 20, np.random.default_rng(0))
+    assert max(len(set(mosaic.parts)) for mosaic in own) <= 3  # a picture without a label is a kind of its own

@@ -17,6 +17,7 @@ from geocmer.datasets.store_pairs import tile_pairs
 from geocmer.errors import InputError
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.landcover.layer import LandCover
+from geocmer.models.adapter_config import read_config
 from geocmer.store.store import Store
 from geocmer.store.tile_images import TileImage, TileImageReader
 
@@ -130,6 +131,8 @@ def test_the_command_trains_on_tiles_from_end_to_end(
     }
     assert len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()) == 2  # the option won over the file
     assert "warning: " in result.output
+    # tiles of 16 pixels, 10 m each: within 0.1 %, as UTM stretches the ground
+    assert read_config(tmp_path / "out").ground_m == pytest.approx((160, 160), rel=2e-3)
 
 
 def test_a_scene_that_is_gone_or_changed_is_named(place: Path, tmp_path: Path) -> None:

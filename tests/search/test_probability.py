@@ -19,7 +19,16 @@ from geocmer.models.encoder import default_adapter
 from geocmer.models.text_encoder import NumpyTextEncoder
 from geocmer.relations.question import Question, SearchOptions, answer_question
 from geocmer.search import ivf_build
-from geocmer.search.probability import Calibration, Likelihood, background, calibration_of, percent, unlikely_note
+from geocmer.search.probability import (
+    LIKELY,
+    POSSIBLE,
+    Calibration,
+    Likelihood,
+    background,
+    calibration_of,
+    percent,
+    unlikely_note,
+)
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, mmap_cache
 from geocmer.store.filter import Filter
@@ -28,7 +37,8 @@ COUNT = 400
 VECTORS = unit(COUNT, DIM, seed=3)
 TEXTS = dict(zip(("lake", "forest", "town"), unit(3, DIM, seed=4), strict=True))
 MEAN = unit(2, DIM, seed=5).mean(axis=0).astype(np.float64)
-CALIBRATION = Calibration(MEAN, 9.0, -10.0)
+LIFT = 0.7
+CALIBRATION = Calibration(MEAN, 9.0, -14.0, LIFT)
 
 
 def encode(texts: Any) -> np.ndarray:
@@ -52,7 +62,8 @@ def by_hand(shown: str, *absent: str) -> np.ndarray:
     x = VECTORS.astype(np.float16).astype(np.float64)
 
     def p(text: str) -> np.ndarray:
-        return 1 / (1 + np.exp(-(9 * (x @ TEXTS[text].astype(np.float64)) - 9 * (x @ MEAN) - 10)))
+        apart = TEXTS[text].astype(np.float64) - MEAN
+        return 1 / (1 + np.exp(-(9 * (x @ apart / np.linalg.norm(apart) + LIFT * x[:, -1]) - 14)))
 
     return np.prod([p(shown), *(1 - p(text) for text in absent)], axis=0)
 
@@ -99,7 +110,7 @@ def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.Monkey
     likelihood = Likelihood.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
 
     def found(**way: Any) -> list[tuple[str, float | None]]:
-        answer = nearest_tiles(store, TEXTS["lake"], k=30, likelihood=likelihood, min_probability=0.02, **way)
+        answer = nearest_tiles(store, TEXTS["lake"], k=30, likelihood=likelihood, min_probability=0.001, **way)
         return [(hit.id, hit.probability) for hit in answer]
 
     scanned = found()
@@ -115,7 +126,7 @@ def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.Monkey
 
 def test_a_store_without_it_says_so(store: Store, encoder: Any) -> None:
     best = by_hand("lake").max()
-    assert best < 0.5, "random vectors are like nothing"
+    assert best < POSSIBLE, "random vectors are like nothing"
     said: list[str] = []
     ask(store, encoder, "lake", said=said, k=1)
     assert said == [f"no tile is likely to show 'lake'; the best has {percent(best)}"]
@@ -128,7 +139,7 @@ def test_a_store_with_it_says_nothing_unless_likelier_tiles_rank_lower(store: St
     p, cosines = by_hand("lake"), VECTORS.astype(np.float16).astype(np.float64) @ TEXTS["lake"]
     assert p.argmax() != cosines.argmax(), "a case in which the order differs"
     between = (np.log(1 / p.max() - 1) + np.log(1 / p[cosines.argmax()] - 1)) / 2
-    Calibration(MEAN, 9.0, -10.0 + between).save(encoder.folder, ENCODER.fingerprint)
+    Calibration(MEAN, 9.0, -14.0 + between, LIFT).save(encoder.folder, ENCODER.fingerprint)
     said: list[str] = []
     ask(store, encoder, "lake", said=said, k=COUNT)
     assert said == []
@@ -167,7 +178,7 @@ def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     again = Calibration.load(tmp_path, "a" * 32)
     assert again is not None
     assert np.array_equal(again.background, CALIBRATION.background)
-    assert (again.slope, again.offset) == (CALIBRATION.slope, CALIBRATION.offset)
+    assert (again.slope, again.offset, again.lift) == (CALIBRATION.slope, CALIBRATION.offset, LIFT)
     with pytest.raises(ModelError, match="other weights"):
         Calibration.load(tmp_path, "b" * 32)
     (tmp_path / "calibration.safetensors").write_bytes(b"junk")
@@ -202,6 +213,15 @@ def test_a_makeshift_calibration_rises_with_the_cosine_and_knows_no_scale(seed: 
     scaled = Calibration.of_sample(concepts, scale * tiles)
     assert scaled.probability(scaled.directions(concept) @ (scale * tiles).T)[0] == pytest.approx(p, rel=1e-4)
     assert ((p > 0) & (p < 1)).all()
+
+
+def test_what_is_possible_is_not_denied(store: Store, encoder: Any) -> None:
+    best, wanted = by_hand("lake").max(), (POSSIBLE + LIKELY) / 2
+    more = np.log(wanted / (1 - wanted)) - np.log(best / (1 - best))
+    Calibration(MEAN, 9.0, -14.0 + more, LIFT).save(encoder.folder, ENCODER.fingerprint)
+    said: list[str] = []
+    ask(store, encoder, "lake", said=said, k=COUNT)
+    assert said == ["no tile is certain to show 'lake'; the best has 35 %, look at it"]
 
 
 @pytest.mark.parametrize(

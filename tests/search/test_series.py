@@ -23,7 +23,7 @@ from geocmer.store import Store
 TIMES = [datetime(2020, month, 3, tzinfo=UTC) for month in (5, 1, 3)]
 SPRING, WINTER, MARCH = range(3)
 VECTORS = unit(9, seed=2)
-CALIBRATION = Calibration(np.full(DIM, 0.05), 6.0, -2.0)
+CALIBRATION = Calibration(np.full(DIM, 0.05), 6.0, -2.0, lift=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,8 @@ def tiles(store: Store, tmp_path: Path) -> Any:
 
 def by_hand(number: int, minus: int = 0) -> float:
     x, texts = VECTORS[number].astype(np.float16).astype(float), unit(1 + minus, seed=9).astype(float)
-    p = 1 / (1 + np.exp(-(6 * (texts - 0.05) @ x - 2)))
+    apart = texts - 0.05
+    p = 1 / (1 + np.exp(-(6 * (apart @ x / np.linalg.norm(apart, axis=1) + 0.3 * x[-1]) - 2)))
     return float(np.prod([p[0], *(1 - p[1:])]))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from geocmer.errors import InputError
+from geocmer.models.adapter_config import read_config
+from geocmer.models.encoder import default_adapter
 from geocmer.training.config import TrainConfig, read_settings
 
 
@@ -20,6 +22,7 @@ def _toml(value: object) -> str:
 
 def test_every_field_round_trips(tmp_path: Path) -> None:
     changed: dict[str, Any] = {"epochs": 3, "batch": 17, "learning_rate": 0.5, "seed": 9, "weights": (2.0, 1.5)}
+    changed["ground_m"] = (75.0, 4800.0)
     settings = TrainConfig(**changed)
     path = tmp_path / "a.toml"
     path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in asdict(settings).items()))
@@ -94,3 +97,13 @@ def test_weights_are_numbers(tmp_path: Path) -> None:
 def test_a_bias_that_cannot_be_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):
         TrainConfig(**bad)
+
+
+@pytest.mark.parametrize("bad", [(5.0,), (5.0, 2.0), (0.0, 2.0), (-1.0, 2.0), (1.0, float("inf")), (1.0, 2.0, 3.0)])
+def test_ground_that_cannot_be_is_refused(bad: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="ground_m must be two sides in metres"):
+        TrainConfig(ground_m=bad)
+
+
+def test_the_recipe_that_ships_gives_the_ground_that_the_adapter_records() -> None:
+    assert read_settings(default_adapter() / "recipe.toml").ground_m == read_config(default_adapter()).ground_m
