@@ -38,9 +38,9 @@ def change(
 ) -> None:
     """Find places that show something in later pictures and not in earlier ones, or the reverse with --gone.
 
-    A place is seen at both times if two tiles of it overlap (intersection over union of 0.3 and more). The score is
-    how much more probably the later tile shows it than the earlier one; that one stands beside the hit as its partner,
-    in every export, with its date, and with a remark if the season or the resolution differs.
+    A place is seen at both times if two tiles of one size overlap (intersection over union of 0.3 and more). The score
+    is how much more probably the later tile shows it than the earlier one; that one stands beside the hit as its
+    partner, in every export, with its date, and with a remark if the season or the resolution differs.
 
     Example: geocmer change "construction site" --from 2009 --to 2020 -o new.html
     """

@@ -27,6 +27,8 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
     for name, value in facts.items():
         if name == "versions":
             _say_versions(value)
+        elif name == "scenes":
+            _say_scenes(value)
         elif name == "damaged_scenes":
             for uri, scene in value.items():
                 print(printable(f"damaged record of a scene: {uri} ({scene}); see `geocmer doctor`"))
@@ -36,6 +38,14 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
                 print(printable(f"  {key}: {inner}"))
         else:
             print(printable(f"{name}: {value}"))
+
+
+def _say_scenes(scenes: dict[str, list[dict[str, Any]]]) -> None:
+    print("scenes:")
+    for uri, grids in scenes.items():
+        for grid in grids:
+            told = f"{grid['tiles']} tiles of {grid['size']} pixels, {grid['side_m']:,g} m"
+            print(printable(f"  {uri}: {grid['id']}, {told}"))
 
 
 def _say_versions(versions: list[dict[str, Any]]) -> None:

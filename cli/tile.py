@@ -24,7 +24,9 @@ def tile(
         ),
     ],
     store: StoreDir = STORE,
-    size: Annotated[int, typer.Option("--size", min=1, help="Side of a tile, pixels.")] = 224,
+    sizes: Annotated[
+        str, typer.Option("--size", "--sizes", help="Side of a tile, pixels; several with commas, as 224,448.")
+    ] = "224",
     stride: Annotated[
         int | None, typer.Option("--stride", min=1, help="Step between tiles, pixels [the size].")
     ] = None,
@@ -99,6 +101,8 @@ def tile(
 
     Example: geocmer tile scene.tif --landcover worldcover.tif --legend esa_worldcover
 
+    Example: geocmer tile scene.tif --sizes 224,448
+
     Example: geocmer tile 's3://bucket/2024/*.tif' items.json --asset visual --max-cloud 20
     """
     from geocmer.imagery.scene_list import ListOptions, find_scenes
@@ -106,7 +110,7 @@ def tile(
     from geocmer.ingest.scenes import SceneFailure
 
     plan = IngestPlan.of(
-        size=size, stride=stride, bands=bands, gsd=gsd, min_valid=min_valid, nodata=nodata, gcps=gcps,
+        sizes=sizes, stride=stride, bands=bands, gsd=gsd, min_valid=min_valid, nodata=nodata, gcps=gcps,
         datetime=acquired, stretch=stretch, landcover=landcover, legend=legend, class_column=class_column, layer=layer,
         rules=rules, trust_sources=trust_sources,
     )  # fmt: skip
@@ -124,7 +128,7 @@ def tile(
             say(line)
         if as_json:
             print(json.dumps(result.to_json()))
-    say(f"store {store}: {len(collection)} tiles, scenes: {len(collection.store.scenes())}")
+    say(f"store {store}: {len(collection)} tiles, scenes: {len({row.uri for row in collection.store.scenes()})}")
     if bad:
         names = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         say(f"error: {len(bad)} of {len(sources)} scenes were left out, for the reasons above: {names}")

@@ -175,7 +175,7 @@ class Workspace:
         return found
 
     def same_place(self, name: str) -> list[Hit]:
-        """Find the tiles that show a tile's place, of each scene the one that overlaps it most, oldest first.
+        """Find the tiles of its size that show a tile's place, of each scene the one that overlaps most, oldest first.
 
         Args:
             name: id of the tile.
@@ -186,14 +186,15 @@ class Workspace:
         import numpy as np
         import shapely
 
-        from geocmer.geometry.overlap import same_place, to_equal_area
+        from geocmer.geometry.overlap import same_place, same_size, to_equal_area
 
         tile = self.tile(name)
         with self._searching:
             around = self.collection.search(like=[name], region=tile.geometry, keep="all", k=SAME_PLACE_HITS).hits
             self._notes.clear()
         shapes = to_equal_area(np.array([tile.geometry, *(hit.geometry for hit in around)], dtype=object))
-        alike = same_place(np.repeat(shapes[:1], len(around)), shapes[1:])
+        itself = np.repeat(shapes[:1], len(around))
+        alike = same_place(itself, shapes[1:]) & same_size(itself, shapes[1:])
         shared = shapely.area(shapely.intersection(shapes[0], shapes[1:]))
         best: dict[str, Hit] = {}
         for place in np.argsort(-shared, kind="stable"):

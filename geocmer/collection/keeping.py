@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..doctor.report import Report
     from ..imagery.scene_source import SceneSource
     from ..ingest.embedding_import import ImportReport
-    from ..ingest.pipeline import IngestReport
+    from ..ingest.ingest_report import IngestReport
     from ..ingest.plan import IngestPlan
     from ..ingest.scenes import SceneFailure, SceneProgress
 
@@ -38,7 +38,7 @@ class Keeping(Opening):
             embed: make the vectors too, which searching needs.
             progress: called with (done, total) windows.
             **settings: or the same by name: landcover, legend, class_column, layer, rules, and how the scene is read
-                and divided, as size, stride, bands, gsd; see `IngestPlan.of`.
+                and divided, as size or sizes, stride, bands, gsd; see `IngestPlan.of`.
 
         Raises:
             GeocmerError: the scene, the land cover, the model or the store cannot be used.

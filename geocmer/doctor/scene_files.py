@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._types import Progress
@@ -17,8 +17,10 @@ from .report import Finding
 
 def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Iterator[Finding]:
     """Find scenes whose file is gone or has changed. Several grids over one file count once."""
-    rows = {scene.uri: scene for scene in subject.store.scenes()}
-    hashes = {uri: scene.content_hash for uri, scene in rows.items()}
+    rows: dict[str, list[SceneRow]] = {}
+    for scene in subject.store.scenes():
+        rows.setdefault(scene.uri, []).append(scene)
+    hashes = {uri: scenes[-1].content_hash for uri, scenes in rows.items()}
     addresses = {uri: SceneAddress.of(uri) for uri in hashes}
     gone = [uri for uri, address in addresses.items() if not address.remote and not address.path.is_file()]
     unasked = unknown_origins({address.origin for address in addresses.values() if address.remote})
@@ -36,7 +38,8 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
             unread.append(str(error))
         if progress:
             progress(done, len(hashes))
-    again = f"geocmer tile NEW_PLACE{tile_options(rows[gone[0]])}{subject.option}" if gone else ""
+    runs = tile_options(rows[gone[0]] if gone else ())
+    again = " and ".join(f"geocmer tile NEW_PLACE{options}{subject.option}" for options in runs)
     for kind, what, uris, remedy in (
         ("missing scene", "scenes are no longer where they were", gone, f"put it back, or say where it is: {again}"),
         ("changed scene", "scenes are not what they were", changed,
@@ -47,10 +50,14 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
             yield Finding(kind, what, len(uris), uris[0], remedy)
 
 
-def tile_options(scene: SceneRow) -> str:
-    """Write the options of `geocmer tile` that a scene was tiled with."""
-    grid, min_valid = scene.grid, scene.settings.min_valid
-    options: dict[str, Any] = {"size": grid.size, "stride": grid.stride, "bands": ",".join(map(str, scene.bands))}
-    named = {"gsd": grid.requested_gsd, "min-valid": min_valid, "nodata": grid.nodata, "stretch": grid.stretch_rule}
-    options |= {name: value for name, value in named.items() if value is not None}
-    return "".join(f" --{name} {value}" for name, value in options.items()) + (" --gcps" if grid.gcps else "")
+def tile_options(scenes: Iterable[SceneRow]) -> list[str]:
+    """Write the options of `geocmer tile` that a scene was tiled with; grids that differ in size alone are one run."""
+    sizes: dict[str, list[int]] = {}
+    for scene in scenes:
+        grid = scene.grid
+        options: dict[str, Any] = {"stride": None if grid.stride == grid.size else grid.stride}
+        options |= {"bands": ",".join(map(str, scene.bands)), "gsd": grid.requested_gsd}
+        options |= {"min-valid": scene.settings.min_valid, "nodata": grid.nodata, "stretch": grid.stretch_rule}
+        text = "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+        sizes.setdefault(text + " --gcps" * grid.gcps, []).append(grid.size)
+    return [f" --size {','.join(map(str, several))}{text}" for text, several in sizes.items()]

@@ -1,4 +1,9 @@
-"""How much footprints overlap: intersection over union (IoU), on the sphere.
+"""How much footprints overlap, and when they show one place, on the sphere.
+
+Two questions are told apart. *One place*, asked where one hit shall stand for all of a place: two footprints of any
+size, one of which lies by nearly half or more in the other, as a small tile in the large one that was cut over it.
+Their intersection over union (IoU) says nothing: a quarter of a tile has 1/4, and a far neighbour as much. *The same
+ground*, asked where two pictures are compared: footprints of one size, by their IoU.
 
 Areas are taken in longitude and the sine of latitude, where equal areas are equal.
 """
@@ -11,8 +16,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .._types import Float64s
+
 IOU_THRESHOLD = 0.3
-"""From this intersection over union on, two footprints show one place."""
+"""From this intersection over union on, two footprints of one size show one place."""
+SHARED_THRESHOLD = 2 * IOU_THRESHOLD / (1 + IOU_THRESHOLD)
+"""From this share of the smaller one on, one footprint lies in the other: for two of one size it is the IoU above."""
+MAX_AREA_RATIO = 25.0
+"""A footprint more than so many times larger than another, five times in each direction, shows a place of its own: as
+the tile of a coarse sensor it would otherwise hide the hundreds of a fine one that lie in it."""
+SAME_SIZE_RATIO = 1.5
+"""Footprints whose areas differ by no more are of one size: of equal grids in different latitudes and projections."""
 FEW = 128
 """Extents of which comparing all with all is quicker than a tree."""
 STRIP_ROWS = 8192
@@ -28,10 +42,29 @@ def intersection_over_union(first: NDArray[np.object_], second: NDArray[np.objec
 
 def same_place(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
     """Tell which pairs of footprints (n,), brought to equal area, show one place."""
-    shared = shapely.area(shapely.intersection(first, second))
-    union = shapely.area(first) + shapely.area(second) - shared
-    alike: NDArray[np.bool_] = shared >= IOU_THRESHOLD * union
+    smaller, larger = _in_order(first, second)
+    alike: NDArray[np.bool_] = nested(first, second) & (larger <= MAX_AREA_RATIO * smaller)
     return alike
+
+
+def nested(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Tell of which pairs of footprints (n,), brought to equal area, one lies in the other, however large that is."""
+    shared = shapely.area(shapely.intersection(first, second))
+    inside: NDArray[np.bool_] = shared >= SHARED_THRESHOLD * _in_order(first, second)[0]
+    return inside
+
+
+def same_size(first: NDArray[np.object_], second: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Tell which pairs of footprints (n,), brought to equal area, are of one size, wherever they lie."""
+    smaller, larger = _in_order(first, second)
+    alike: NDArray[np.bool_] = larger <= SAME_SIZE_RATIO * smaller
+    return alike
+
+
+def _in_order(first: NDArray[np.object_], second: NDArray[np.object_]) -> tuple[Float64s, Float64s]:
+    """Compute the areas of the smaller and of the larger footprint of each pair."""
+    a, b = shapely.area(first), shapely.area(second)
+    return np.minimum(a, b), np.maximum(a, b)
 
 
 def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:

@@ -20,12 +20,13 @@ from ..imagery.scene import Scene
 from ..imagery.scene_options import SceneOptions
 from ..imagery.scene_source import SceneSource
 from ..imagery.stretch import PERCENTILE, StretchRule
-from ..imagery.tiling import TileReader, TilingReport
+from ..imagery.tiling import TileReader
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
 from ..models.ground_scale import scale_note
 from ..store.scene_row import GridRecord, SceneRow, TilingSettings
 from ..store.store import Store
+from .ingest_report import IngestReport
 from .reembed import embed_missing
 from .writer import TileWriter, encoder_info
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TileOptions:
-    """How a scene is divided into tiles; see `Grid.over` and `SceneOptions`."""
+    """How a scene is divided into tiles; see `Grid.over` and `SceneOptions`. If there are `sizes`, they count."""
 
     size: int = 224
     stride: int | None = None
@@ -47,11 +48,12 @@ class TileOptions:
     datetime: dt.datetime | None = None
     stretch: StretchRule = PERCENTILE
     trust_sources: bool = False
+    sizes: tuple[int, ...] = ()
 
     @classmethod
     def of(
         cls, *, bands: Sequence[int] | str | None = None, datetime: dt.datetime | str | None = None,
-        stretch: StretchRule | str = PERCENTILE, **others: Any,
+        stretch: StretchRule | str = PERCENTILE, sizes: Sequence[int] | str = (), **others: Any,
     ) -> Self:  # fmt: skip
         """Make options of values as people write them: "4,3,2", "2021-06-01", "minmax"; `others` are the fields.
 
@@ -61,7 +63,14 @@ class TileOptions:
         numbers = parse_bands(bands) if isinstance(bands, str) else bands
         time = parse_datetime(datetime) if isinstance(datetime, str) else datetime
         rule = StretchRule.parse(stretch) if isinstance(stretch, str) else stretch
-        return cls(bands=None if numbers is None else tuple(numbers), datetime=time, stretch=rule, **others)
+        several = _parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
+        return cls(
+            bands=None if numbers is None else tuple(numbers), datetime=time, stretch=rule, sizes=several, **others
+        )
+
+    def each_size(self) -> list[TileOptions]:
+        """Divide into options of one size each; a size that is given twice counts once."""
+        return [replace(self, size=size, sizes=()) for size in dict.fromkeys(self.sizes or (self.size,))]
 
     def of_scene(self, source: SceneSource) -> SceneOptions:
         """Say how a scene is read: the user's own time counts before that of what names the scene."""
@@ -71,29 +80,16 @@ class TileOptions:
         return SceneOptions(self.bands, self.nodata, self.gcps, time, teller, self.stretch, self.trust_sources)
 
 
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What was done with one scene."""
+def _parse_sizes(text: str) -> tuple[int, ...]:
+    """Read sides of tiles as "224,448".
 
-    scene: str
-    tiling: TilingReport
-    added: int
-    """Number of tiles written by this run."""
-    notes: tuple[str, ...]
-    """What the user should know: band choice, land-cover warnings, the device."""
-
-    def lines(self) -> list[str]:
-        """Give the report as lines of text."""
-        outcome = "nothing to do, all its tiles are in the store"
-        if self.added:
-            outcome = f"{self.added} tiles added"
-        elif not self.tiling.made:
-            outcome = "no tile was made, for the reasons below; a smaller --size or a lower --min-valid keeps more"
-        return [f"{self.scene}: {outcome}", *(f"  {line}" for line in (*self.tiling.lines(), *self.notes))]
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the report as a JSON object."""
-        return {"scene": self.scene, "added": self.added, "tiling": self.tiling.to_json(), "notes": list(self.notes)}
+    Raises:
+        InputError: one is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"sizes {text!r} are no whole numbers; give one or several, for instance 224,448") from None
 
 
 def scene_source(name: str | Path | SceneAddress | SceneSource) -> SceneSource:
@@ -111,9 +107,10 @@ def check_inputs(
     """
     source = scene_source(path)
     with Scene.open(source.address, options=options.of_scene(source)) as scene:
-        grid = Grid.over(scene, options.size, options.stride, options.gsd)
-        if land_cover is not None:
-            land_cover.fit(grid)
+        for one in options.each_size():
+            grid = Grid.over(scene, one.size, one.stride, one.gsd)
+            if land_cover is not None:
+                land_cover.fit(grid)
 
 
 def ingest(
@@ -129,13 +126,14 @@ def ingest(
     """Tile a scene, categorise and embed its tiles, store them.
 
     Each batch of tiles is one commit, and the scene's own row comes last: after an interrupt the same call goes on, and
-    after success it does nothing; of a scene on a server only its first bytes are asked for then.
+    after success it does nothing; of a scene on a server only its first bytes are asked for then. Of several sizes each
+    has a row of its own, and is finished before the next begins.
 
     Args:
         path: the scene.
         store: receives the tiles.
         encoder: None stores the tiles without vectors.
-        options: tile size, stride, bands, resolution.
+        options: tile sizes, stride, bands, resolution.
         land_cover: source of the categories; None leaves existing categories unchanged.
         rules: from class shares to a category; the bundled rules if None.
         on_window: progress, (done, total) windows.
@@ -147,17 +145,56 @@ def ingest(
     address = source.address
     if encoder is not None:
         store.claim_encoder(encoder_info(encoder))
-    settings = TilingSettings(land_cover.hash if land_cover else None, repr(rules), options.min_valid)
+    run = _Run(source, store, encoder, land_cover, rules)
+    sizes = options.each_size()
     if address.remote:
-        finished = _find_finished(source, store, options, settings, land_cover)
-        if finished is not None:
+        finished = [row for row in map(run.find_finished, sizes) if row is not None]
+        if len(finished) == len(sizes):
             remember_origins([address.origin])
-            return IngestReport(
-                str(address), finished.report, _embed_missing(store, encoder, finished.id), ("not changed",)
-            )
+            return IngestReport.of_sizes([run.finish(row, "not changed") for row in finished])
     with Scene.open(address, options=options.of_scene(source)) as scene:
         remember_origins(scene.origins, address if options.trust_sources and address.remote else None)
-        grid = Grid.over(scene, options.size, options.stride, options.gsd)
+        grids = [Grid.over(scene, one.size, one.stride, one.gsd) for one in sizes]
+        shares = _share_progress(on_window, [len(grid) for grid in grids])
+        reports = [run.tile(scene, *each) for each in zip(grids, sizes, shares, strict=True)]
+        return IngestReport.of_sizes(reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One scene on its way into a store, on one grid after the other; the attributes are those of `ingest`."""
+
+    source: SceneSource
+    store: Store
+    encoder: Encoder | None
+    land_cover: LandCover | None
+    rules: Rules | None
+
+    def find_finished(self, options: TileOptions) -> SceneRow | None:
+        """Find a scene on a server that was tiled in this way, by what the server says of it alone."""
+        address, settings = self.source.address, self._settings(options)
+        rows = [r for r in self.store.scenes_of(address.absolute) if same_settings(r, settings, self.land_cover)]
+        asked = (options.size, options.stride or options.size, options.gsd, options.nodata, options.gcps, options.bands)
+        rule = None if options.stretch == PERCENTILE else options.stretch.text
+        for row in rows:
+            grid = row.grid
+            was = (grid.size, grid.stride, grid.requested_gsd, grid.nodata, grid.gcps, grid.requested_bands)
+            taken = options.datetime in (None, row.datetime)
+            if (*asked, rule) == (*was, grid.stretch_rule) and taken:
+                trusted = options.trust_sources or trusts_sources(address)
+                if inspect_raster(address, trusted).hash == row.content_hash:
+                    return row
+        return None
+
+    def finish(self, row: SceneRow, note: str) -> IngestReport:
+        """Embed the tiles of a complete scene that were stored without vectors."""
+        added = self._embed_missing(row.id)
+        return IngestReport(str(self.source.address), {row.grid.size: row.report}, added, (note,))
+
+    def tile(self, scene: Scene, grid: Grid, options: TileOptions, on_window: Progress | None) -> IngestReport:
+        """Tile the scene on a grid, unless that is done already."""
+        address, store, land_cover = self.source.address, self.store, self.land_cover
+        settings = self._settings(options)
         scene_key = scene_id(scene.content_hash, scene.view, grid)
         stored = store.scene(scene_key)
         if stored is not None and options.datetime is not None and stored.datetime != options.datetime:
@@ -169,22 +206,16 @@ def ingest(
             old = SceneAddress.of(stored.uri)
             if not old.remote and not old.path.is_file():  # moved: its tiles are read from here from now on
                 store.add_scene(replace(stored, uri=address.absolute))
-            return IngestReport(
-                str(address),
-                stored.report,
-                _embed_missing(store, encoder, scene_key),
-                (scene.bands_note,),
-            )
+            return self.finish(stored, scene.bands_note)
         if land_cover is not None:
             land_cover.fit(grid)
         name_of = tile_ids(scene.content_hash, scene.view, grid)
-        ids = [name_of(row, col) for row, col in grid.windows()]
-        known_ids = store.existing_ids(ids)
+        known_ids = store.existing_ids([name_of(row, col) for row, col in grid.windows()])
         stretch = scene.stretch()
         # With land cover, existing tiles are read too: their category may come from another layer.
         skip = known_ids.__contains__ if land_cover is None else None
         reader = TileReader(scene, grid, stretch, options.min_valid, skip, on_window)
-        writer = TileWriter(store, encoder, land_cover, rules or load_rules(), scene.datetime, known_ids)
+        writer = TileWriter(store, self.encoder, land_cover, self.rules or load_rules(), scene.datetime, known_ids)
         store.begin_scene(scene_key, address.absolute)
         writer.write(reader)
         _require_unchanged(scene, store, None if stored else scene_key)
@@ -194,33 +225,32 @@ def ingest(
                 transform=tuple(scene.transform[:6]), width=scene.width, height=scene.height, gsd=scene.gsd,
                 bands=scene.bands, stretch=stretch, grid=_grid_record(grid, options),
                 report=reader.report, datetime=scene.datetime, settings=settings,
-                created_at=dt.datetime.now(dt.UTC), item=source.item,
+                created_at=dt.datetime.now(dt.UTC), item=self.source.item,
             )
         )  # fmt: skip
         store.upkeep()
-    clouds = source.item.note if source.item else ""
-    known = getattr(encoder, "ground_m", ())  # an encoder of one's own need not say what it knows
-    scale = scale_note(known, grid.gsd, grid.size)
-    notes = (*scene.notes, *filter(None, (clouds, scale)), *writer.notes(), *(land_cover.notes if land_cover else ()))
-    return IngestReport(str(address), reader.report, writer.added + _embed_missing(store, encoder, scene_key), notes)
+        clouds = self.source.item.note if self.source.item else ""
+        known = getattr(self.encoder, "ground_m", ())  # an encoder of one's own need not say what it knows
+        scale = scale_note(known, grid.gsd, grid.size)
+        cover_notes = land_cover.notes if land_cover else ()
+        notes = (*scene.notes, *filter(None, (clouds, scale)), *writer.notes(), *cover_notes)
+        added = writer.added + self._embed_missing(scene_key)
+        return IngestReport(str(address), {grid.size: reader.report}, added, notes)
+
+    def _settings(self, options: TileOptions) -> TilingSettings:
+        return TilingSettings(self.land_cover.hash if self.land_cover else None, repr(self.rules), options.min_valid)
+
+    def _embed_missing(self, scene: str) -> int:
+        return 0 if self.encoder is None else embed_missing(self.store, self.encoder, scene)
 
 
-def _find_finished(
-    source: SceneSource, store: Store, options: TileOptions, settings: TilingSettings, land_cover: LandCover | None
-) -> SceneRow | None:
-    """Find a scene on a server that was tiled in this way, by what the server says of it alone."""
-    rows = [row for row in store.scenes_of(source.address.absolute) if same_settings(row, settings, land_cover)]
-    asked = (options.size, options.stride or options.size, options.gsd, options.nodata, options.gcps, options.bands)
-    rule = None if options.stretch == PERCENTILE else options.stretch.text
-    for row in rows:
-        grid = row.grid
-        was = (grid.size, grid.stride, grid.requested_gsd, grid.nodata, grid.gcps, grid.requested_bands)
-        taken = options.datetime in (None, row.datetime)
-        if (*asked, rule) == (*was, grid.stretch_rule) and taken:
-            trusted = options.trust_sources or trusts_sources(source.address)
-            if inspect_raster(source.address, trusted).hash == row.content_hash:
-                return row
-    return None
+def _share_progress(progress: Progress | None, totals: Sequence[int]) -> list[Progress | None]:
+    """Make a progress for each part of the work, that counts on from the part before."""
+
+    def counted_from(before: int) -> Progress | None:
+        return None if progress is None else lambda done, _: progress(before + done, sum(totals))
+
+    return [counted_from(sum(totals[:number])) for number in range(len(totals))]
 
 
 def _require_unchanged(scene: Scene, store: Store, unfinished: str | None) -> None:
@@ -246,8 +276,3 @@ def same_settings(stored: SceneRow, settings: TilingSettings, land_cover: LandCo
     """Whether a complete scene was tiled with these settings; without land cover its categories are not compared."""
     before = stored.settings if land_cover is not None else replace(settings, min_valid=stored.settings.min_valid)
     return before == settings
-
-
-def _embed_missing(store: Store, encoder: Encoder | None, scene: str) -> int:
-    """Embed the tiles of a complete scene that were stored without vectors."""
-    return 0 if encoder is None else embed_missing(store, encoder, scene)

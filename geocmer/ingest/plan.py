@@ -43,8 +43,8 @@ class IngestPlan:
             class_column: of a vector file: the column that holds the class.
             layer: of a vector file with several.
             rules: TOML file, from class shares to a category; the bundled rules if None.
-            **tiling: how a scene is read and divided, see `TileOptions.of`: size, stride, bands, gsd, min_valid,
-                nodata, gcps, datetime, stretch.
+            **tiling: how a scene is read and divided, see `TileOptions.of`: size or sizes, stride, bands, gsd,
+                min_valid, nodata, gcps, datetime, stretch.
 
         Raises:
             GeocmerError: a value cannot be read, or the land cover cannot be used.

@@ -19,7 +19,8 @@ from ..imagery.scene_source import SceneSource
 from ..store.address import set_storage_options, storage_options
 from ..store.fragments import FragmentStore, WrittenTiles, commit_written
 from ..store.store import Store
-from .pipeline import IngestReport, ingest
+from .ingest_report import IngestReport
+from .pipeline import ingest
 from .plan import IngestPlan
 from .scenes import SceneFailure, SceneProgress
 from .writer import encoder_info

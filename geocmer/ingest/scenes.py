@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .._types import Progress
 from ..errors import GeocmerError, InputError, ModelError, StoreError
 from ..imagery.scene_source import SceneSource
-from .pipeline import IngestReport
+from .ingest_report import IngestReport
 
 SceneProgress = Callable[[str], AbstractContextManager[Progress]]
 """Called with a label before each scene; gives what is called with its (done, total) windows."""

@@ -1,8 +1,9 @@
 """Places that show something at one time and not at another: a relation in time.
 
 With p the calibrated probability that a tile shows a concept (`search.probability`), a tile a of the one time, and b
-the tile of the other that overlaps it most (`overlap.IOU_THRESHOLD` at least; of several that overlap as much, to a
-thousandth, as pictures of other dates do, the one that shows it most),
+the tile of the other, of its size (`overlap.same_size`: what covers more ground shows more), that overlaps it most
+(`overlap.IOU_THRESHOLD` at least; of several that overlap as much, to a thousandth, as pictures of other dates do, the
+one that shows it most),
 
     score(a) = p(a) - p(b)                  how much more a shows it
     probability(a) = p(a) * (1 - p(b))      that a shows it and b does not
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.neighbors import NeighborIndex
-from ..geometry.overlap import IOU_THRESHOLD, intersection_over_union, to_equal_area
+from ..geometry.overlap import IOU_THRESHOLD, intersection_over_union, same_size, to_equal_area
 from ..search.nms import suppress_overlaps
 from ..search.probability import Calibration, background
 from ..search.results import Answer, Partner, Plan, pixel_reader
@@ -199,8 +200,9 @@ def _same_place(both: _Both, p: Float64s, index: NeighborIndex, hits: Rows) -> R
         hit, other = hit[meet], other[meet]  # noqa: PLW2901
         for start in range(0, len(hit), MAX_PAIRS):
             a, b = hit[start : start + MAX_PAIRS], other[start : start + MAX_PAIRS]
-            shares = intersection_over_union(_outlines(both, hits[a]), _outlines(both, b))
-            same = shares >= IOU_THRESHOLD
+            shapes, others = _outlines(both, hits[a]), _outlines(both, b)
+            shares = intersection_over_union(shapes, others)
+            same = (shares >= IOU_THRESHOLD) & same_size(shapes, others)
             # those that were found before compete with the new ones
             known = np.flatnonzero(partners >= 0)
             a, b = np.concatenate([a[same], known]), np.concatenate([b[same], partners[known]])

@@ -12,11 +12,13 @@ from .._types import Float64s, Rows
 from ..geometry.distance import distances
 from ..geometry.geodesy import bearings, centres
 from ..geometry.neighbors import NeighborIndex
-from ..geometry.overlap import same_place, to_equal_area
+from ..geometry.overlap import equal_area_extents, nested, same_size, to_equal_area
 from .query import Clause
 from .relation_topk import TileIds
 from .weights import in_sector, max_distance, weight
 
+ALIKE_BOXES = 1.2
+"""Tiles whose boxes differ in area by no more are of one size, as far as a mean over a hundred tiles asks."""
 Footprints = Callable[[Rows], NDArray[np.object_]]
 """Reads the outlines of the tiles in these rows."""
 
@@ -67,6 +69,7 @@ def _weighted_mean(clause: Clause, tiles: ClauseTiles, hits: Rows) -> tuple[Floa
     partners = hits.copy()
     for hit, other, gap in tiles.index.pairs(hits, 0.0, max_distance(clause)):
         w = weight(clause, gap)
+        w[_nested(tiles, hits[hit], other, gap)] = 0
         share = w * tiles.p[other]
         total += np.bincount(hit, share, len(hits))
         weights += np.bincount(hit, w, len(hits))
@@ -76,6 +79,27 @@ def _weighted_mean(clause: Clause, tiles: ClauseTiles, hits: Rows) -> tuple[Floa
             leads = leads[np.argsort(tiles.ids(other[leads]), kind="stable")[::-1]]  # the last one written stays
         partners[hit[leads]] = other[leads]
     return total / np.maximum(weights, 1e-300), partners
+
+
+def _nested(tiles: ClauseTiles, hits: Rows, others: Rows, gap: Float64s) -> Rows:
+    """Find the pairs of which one lies in the other and is of another size; without a look at tiles of one size."""
+    close = np.flatnonzero(gap == 0)
+    boxes = [equal_area_extents(tiles.extents[rows[close]]) for rows in (hits, others)]
+    areas = np.array([np.prod(box[:, 2:] - box[:, :2], axis=1) for box in boxes])
+    close = close[areas.max(axis=0) > ALIKE_BOXES * areas.min(axis=0)]
+    shapes = [tiles.footprints(rows[close]) for rows in (hits, others)]
+    return close[_is_no_partner(shapes[0], shapes[1], directed=False)]
+
+
+def _is_no_partner(shapes: NDArray[np.object_], others: NDArray[np.object_], directed: bool) -> NDArray[np.bool_]:
+    """Tell which pairs of outlines lie in each other and are of two sizes; for a direction, of one size too.
+
+    A tile and the larger one around it show the same things, and what the larger one shows beside them may be anywhere.
+    """
+    flat, flat_others = to_equal_area(shapes), to_equal_area(others)
+    found = np.full(len(shapes), directed) | ~same_size(flat, flat_others)
+    found[found] = nested(flat[found], flat_others[found])
+    return found
 
 
 def _best_partner(clause: Clause, tiles: ClauseTiles, hits: Rows, minimum: Float64s) -> tuple[Float64s, Rows]:
@@ -107,9 +131,8 @@ def _best_partner(clause: Clause, tiles: ClauseTiles, hits: Rows, minimum: Float
             shapes, others = tiles.footprints(hits[hit[first]]), tiles.footprints(other[first])
             metres = distances(shapes, others)
             value = p[other[first]] * weight(clause, metres)
-            if directed:
-                touching = np.flatnonzero(metres == 0)
-                value[touching[same_place(to_equal_area(shapes[touching]), to_equal_area(others[touching]))]] = 0
+            touching = np.flatnonzero(metres == 0)
+            value[touching[_is_no_partner(shapes[touching], others[touching], directed)]] = 0
             better = value > best[hit[first]]
             best[hit[first[better]]], partners[hit[first[better]]] = value[better], other[first[better]]
             open_ = (bound > best[hit]) & (best[hit] <= ceiling[hit])

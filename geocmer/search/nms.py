@@ -1,7 +1,8 @@
 """Non-maximum suppression: of hits whose footprints overlap, only the preferred one is kept.
 
-A small tile within a large one shows something else and is kept. It does not matter whether two tiles are of one scene:
-neighbours that a stride of half a tile lays over each other (overlap 1/3) are one place as well.
+It does not matter whether two tiles are of one scene, nor of one size (`overlap.same_place`): neighbours that a stride
+of half a tile lays over each other are one place, and so are a tile and the larger one that was cut over it. The better
+of the two is the hit; another small tile in the large one is a place of its own, unless the large one is the best.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ..geometry.overlap import (
-    IOU_THRESHOLD,
+    MAX_AREA_RATIO,
+    SHARED_THRESHOLD,
     STRIP_ROWS,
     equal_area_extents,
     overlapping_pairs,
@@ -88,7 +90,8 @@ def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     for start in range(0, len(in_pairs), BATCH_FOOTPRINTS):
         batch = in_pairs[start : start + BATCH_FOOTPRINTS]
         areas[batch] = shapely.area(_equal_area_footprints(snapshot, rowids[batch]))
-    possible = shared_bound >= IOU_THRESHOLD / (1 + IOU_THRESHOLD) * (areas[first] + areas[second]) * (1 - 1e-9)
+    smaller, larger = np.minimum(areas[first], areas[second]), np.maximum(areas[first], areas[second])
+    possible = (shared_bound >= SHARED_THRESHOLD * smaller * (1 - 1e-9)) & (larger <= MAX_AREA_RATIO * smaller)
     first, second = first[possible], second[possible]
     rank = _newest_rank(times) if newest else np.arange(len(rowids))
     edges = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ class Moments:
     """All pictures of a place, the earliest first.
 
     Attributes:
-        moments: one for each scene.
+        moments: one for each picture.
         undated: tiles of the place that have no date, and are left out.
         unembedded: tiles of the place that have no vector yet, and are left out.
     """
@@ -80,8 +81,9 @@ def read_point(text: str) -> tuple[float, float]:
 def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likelihood) -> Moments:
     """Read how probably a place shows something, at each time.
 
-    Of the tiles of a scene that hold the place, the one counts in which it lies most centrally: whose centre is
-    nearest, then the one with the first id.
+    Of the tiles of a picture that hold the place, the one counts in which it lies most centrally: whose centre is
+    nearest, then the one with the first id. Of a picture that was divided into tiles of several sizes it is the size
+    nearest to that of the other pictures, as what covers more ground shows more.
 
     Args:
         snapshot: of a store with vectors.
@@ -95,8 +97,9 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
     lon, lat = place
     around = Filter(BBox.around((lon, lat, lon, lat), POINT_MARGIN))  # a box, as a point has no area
     nearest: dict[str, tuple[float, str, Moment]] = {}
+    sides: dict[str, float] = {}
     undated = unembedded = 0
-    names = ("id", "scene_id", "datetime", "gsd", "valid_share", *EXTENT, column)
+    names = ("id", "scene_id", "datetime", "gsd", "size", "valid_share", *EXTENT, column)
     for _, batch in matches(snapshot, around, names):
         vectors, embedded = to_numpy(batch[column])
         p = likelihood.of_vectors(np.where(embedded[:, None], vectors, np.float16(0)))
@@ -114,8 +117,26 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
                 )  # fmt: skip
                 key = _distance([record[name] for name in EXTENT], lon, lat), record["id"], moment
                 nearest[scene] = min(nearest.get(scene, key), key, key=lambda one: one[:2])
-    moments = sorted((moment for *_, moment in nearest.values()), key=lambda one: (one.datetime, one.id))
+                sides[scene] = record["gsd"] * record["size"]
+    pictures: dict[str, dict[float, Moment]] = {}
+    for scene, (*_, moment) in sorted(nearest.items()):
+        pictures.setdefault(moment.scene or scene, {})[round(math.log(sides[scene]), 2)] = moment
+    moments = sorted(_of_one_size(pictures.values()), key=lambda one: (one.datetime, one.id))
     return Moments(tuple(moments), undated, unembedded)
+
+
+def _of_one_size(pictures: Collection[dict[float, Moment]]) -> list[Moment]:
+    """Take a moment of each picture, by the side of its tile, so that the sides differ least; of equal ones the least.
+
+    Args:
+        pictures: logarithm of the side in metres, to a hundredth -> the moment, for each picture.
+    """
+
+    def misfit(side: float) -> float:
+        return round(sum(min(abs(other - side) for other in picture) for picture in pictures), 2)
+
+    common = min(sorted({side for picture in pictures for side in picture}), key=misfit, default=0.0)
+    return [picture[min(sorted(picture), key=lambda side: abs(side - common))] for picture in pictures]
 
 
 def _distance(extent: Sequence[float], lon: float, lat: float) -> float:

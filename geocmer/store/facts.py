@@ -9,12 +9,22 @@ from .schema import EXTENT
 
 
 def describe(store: Reader) -> dict[str, Any]:
-    """Collect counts, scenes, categories, bounds, the model, and the versions that can be read, newest first."""
+    """Collect counts, scenes, categories, bounds, the model, and the versions that can be read, newest first.
+
+    A scene that was divided into tiles of several sizes has an entry for each: the beginning of its id, the side of a
+    tile in pixels and in metres, and how many tiles there are.
+    """
     encoder = store.encoder
+    scenes: dict[str, list[dict[str, Any]]] = {}
+    for scene in store.scenes():
+        grid = scene.grid
+        side = grid.size * (scene.gsd if grid.gsd is None else grid.gsd)
+        entry = {"id": scene.id[:8], "size": grid.size, "side_m": round(side, 1), "tiles": scene.report.made}
+        scenes.setdefault(scene.uri, []).append(entry)
     return {
         "store": str(store.path),
         "tiles": store.count(),
-        "scenes": {scene.uri: scene.id[:8] for scene in store.scenes()},
+        "scenes": scenes,
         "damaged_scenes": {store.snapshot().uris.get(name, name): name[:8] for name in store.damaged_scenes()},
         "categories": store.categories(),
         "bounds": bounds(store),

@@ -62,7 +62,7 @@ def _lost(store: Store) -> None:
             _scene_moved,
             "missing scene",
             1,
-            "geocmer tile NEW_PLACE --size 32 --stride 32 --bands 1,2,3 --min-valid 0.5 --store ",
+            "geocmer tile NEW_PLACE --size 32 --bands 1,2,3 --min-valid 0.5 --store ",
         ),
         (_scene_changed, "changed scene", 1, "put the old file back"),
         (_damaged, "torn", 1, "backup"),
@@ -101,15 +101,20 @@ def test_the_command_for_a_moved_scene_works_as_it_is_written(tmp_path: Path) ->
     db = Store.create(tmp_path / "it's")
     scene = raster(tmp_path / "scene.tif", noise(3, 100, 90))
     ingest(scene, db, None, TileOptions(32, 17, (3, 1, 2), gsd=13.7, min_valid=0.3))
+    ingest(scene, db, None, TileOptions(sizes=(16, 64), bands=(3, 1, 2)))
     before = contents(db)
     scene.rename(tmp_path / "moved.tif")
     (finding,) = [found for found in examine(db).findings if found.kind == "missing scene"]
-    _, *args = shlex.split(finding.remedy[finding.remedy.index("geocmer tile") :])
-    args[args.index("NEW_PLACE")] = str(tmp_path / "moved.tif")
-    subprocess.run([sys.executable, "-m", "geocmer_cli.main", *args, "--no-embed"], check=True)
+    commands = finding.remedy[finding.remedy.index("geocmer tile") :].split(" and ")
+    assert ["--size 32 --stride 17" in commands[0], "--size 16,64 --bands" in commands[1]] == [True, True]
+    for command in commands:
+        _, *args = shlex.split(command)
+        args[args.index("NEW_PLACE")] = str(tmp_path / "moved.tif")
+        subprocess.run([sys.executable, "-m", "geocmer_cli.main", *args, "--no-embed"], check=True)
     assert [found.kind for found in examine(db).findings] == ["unembedded"]
     assert contents(db) == before
-    assert len(db.scenes()) == 1
+    assert {row.uri for row in db.scenes()} == {str(tmp_path / "moved.tif")}
+    assert len(db.scenes()) == 3
 
 
 def test_a_scene_that_cannot_be_read_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,17 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from looker import look, looker
 from pyproj import Geod
+from synthetic import contents, noise, raster
 from taught import SIDE, THING, box, make_store, scene_row, truth
 
 from geocmer.errors import InputError
 from geocmer.export.detections import DRIVERS, Detections
 from geocmer.export.probability_raster import write_probabilities
 from geocmer.geometry.footprint import footprint
+from geocmer.imagery.stretch import StretchRule
+from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.dot import quantize_queries
 from geocmer.search.probability import Calibration, Likelihood
 from geocmer.search.tile_probabilities import TileProbabilities, tile_probabilities
@@ -153,3 +157,42 @@ def test_a_raster_that_cannot_be_is_refused(tiles: TileProbabilities, tmp_path: 
     with pytest.raises(InputError, match="too large"):
         write_probabilities(tiles, {}, tmp_path / "p.tif", "x", 1e-7)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tiles_of_several_sizes_count_no_ground_twice(tmp_path: Path) -> None:
+    """Against a mask of pixels that rasterio and numpy make alone: what any tile says of a pixel, each pixel once."""
+    array = noise(3, 64, 80)
+    array[0, :40, :40] = 255  # more red in one corner, so that tiles of both sizes are over the threshold
+    store = Store.create(tmp_path / "store")
+    sizes = TileOptions(sizes=(16, 32), stretch=StretchRule.parse("none"))
+    ingest(raster(tmp_path / "scene.tif", array), store, looker(), sizes)
+    likelihood = Likelihood(
+        Calibration(np.zeros(4), 10.0, -6.0), quantize_queries(np.array([[1.0, 0, 0, 0]])), (False,)
+    )
+    tiles = tile_probabilities(store.snapshot(), likelihood)
+    assert len(tiles.values) == 26
+    with rasterio.open(tmp_path / "scene.tif") as file:
+        pixels, p = file.read().transpose(1, 2, 0), np.zeros((64, 80))
+    starts = {16: range(0, 80, 16), 32: (0, 32, 48)}  # the last column of the larger ones is shifted
+    for size, columns in starts.items():
+        for row in range(0, 64, size):
+            for col in columns:
+                red = look(pixels[None, row : row + size, col : col + size])[0, 0]
+                value = 1 / (1 + np.exp(6 - 10 * red))
+                part = p[row : row + size, col : col + size]
+                part[...] = np.maximum(part, value)
+    least = 0.55
+    found = Detections.of(tiles, "red", least)
+    redder = [row["size"] for row in contents(store) if row[f"vector_{'ab' * 4}"][0] > 0.6 + np.log(0.55 / 0.45) / 10]
+    assert set(redder) == {16, 32}
+    shown = p >= least
+    assert 0 < shown.sum() < shown.size
+    scale = 0.9996**2  # of areas, at the middle of a UTM zone, which is 100 km away
+    assert found.areas.sum() * scale == pytest.approx(shown.sum() * 100, rel=1e-3)
+    assert shapely.area(found.polygons).sum() == pytest.approx(shapely.union_all(found.polygons).area, rel=1e-6)
+    scenes = {row.id: row for row in store.scenes()}
+    write_probabilities(tiles, scenes, tmp_path / "p.tif", "red")
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert file.res == (160, 160), "the step between the smaller ones"
+        assert file.read(1) == pytest.approx(p[8::16, 8::16], abs=2e-3)
+        assert (file.read(1) >= least).sum() * 160**2 == pytest.approx(found.areas.sum() * scale, rel=1e-3)

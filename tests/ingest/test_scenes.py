@@ -18,7 +18,8 @@ from geocmer.doctor.run import examine
 from geocmer.errors import GeocmerError, InputError
 from geocmer.imagery.address import SceneAddress
 from geocmer.imagery.scene_source import ItemRecord, SceneSource
-from geocmer.ingest.pipeline import IngestReport, TileOptions, ingest
+from geocmer.ingest.ingest_report import IngestReport
+from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.ingest.reembed import reembed
 from geocmer.ingest.scenes import SceneFailure, each_scene
 from geocmer.store.store import Store

@@ -148,10 +148,10 @@ COUNT = 260
 RNG = np.random.default_rng(7)
 SHARES = RNG.random(COUNT).round(2)
 SHAPES = [
-    footprint(lon, lat, 0.1, 0.1, turn)
-    for lon, lat, turn in zip(
+    footprint(lon, lat, side, side, turn)
+    for lon, lat, turn, side in zip(
         179.7 + RNG.integers(0, 12, COUNT) * 0.05, RNG.integers(0, 6, COUNT) * 0.05, RNG.integers(0, 2, COUNT) * 8.0,
-        strict=True,
+        RNG.choice([0.1, 0.14], COUNT), strict=True,
     )
 ]  # fmt: skip
 TIMES = [(IN_2009, IN_2015, IN_2020, None)[n] for n in RNG.integers(0, 4, COUNT)]
@@ -164,7 +164,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def brute_force(periods: Periods, gone: bool) -> dict[int, float]:
-    """Every tile with a partner -> p less the p of the other time's tile that overlaps it most, by planar areas."""
+    """Every tile with a partner -> p less that of the other time's tile of its size that overlaps it most."""
     vectors = np.array([mixed(share) for share in SHARES]).astype(np.float32).astype(np.float16).astype(float)
     p = 1 / (1 + np.exp(5 - 10 * vectors[:, 0]))
     moved = [shapely.transform(s, lambda xy: np.column_stack([xy[:, 0] % 360, xy[:, 1]])) for s in SHAPES]
@@ -180,7 +180,8 @@ def brute_force(periods: Periods, gone: bool) -> dict[int, float]:
         for b in late if gone else early:
             shared = whole[a].intersection(whole[b]).area
             share = shared / (whole[a].area + whole[b].area - shared)
-            if share >= 0.3:
+            smaller, larger = sorted((whole[a].area, whole[b].area))
+            if share >= 0.3 and larger <= 1.5 * smaller:
                 same.append((round(share, 3), p[b]))
         if same and p[a] > max(same)[1]:
             scores[a] = p[a] - max(same)[1]

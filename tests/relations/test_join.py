@@ -11,7 +11,7 @@ from synthetic import footprint
 from geocmer.geometry.distance import distances
 from geocmer.geometry.geodesy import Caps, min_distances
 from geocmer.geometry.neighbors import NeighborIndex
-from geocmer.geometry.overlap import IOU_THRESHOLD, same_place, to_equal_area
+from geocmer.geometry.overlap import nested, same_place, same_size, to_equal_area
 from geocmer.relations.join import FIRST_BLOCK_TILES, join
 from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN, Kind
 from geocmer.relations.query import Clause
@@ -25,9 +25,11 @@ AZIMUTHS = {f"{way} of": 45.0 * step for step, way in enumerate(WAYS)}  # said h
 
 
 def _world() -> np.ndarray:
-    """A grid across the antimeridian, a ring of tiles around the pole with one upon it, turned tiles, a wide one."""
+    """Two grids across the antimeridian, of one ground in two sizes; a ring of tiles around the pole with one upon it;
+    turned tiles, a wide one."""
     rng = np.random.default_rng(5)
     shapes = [footprint(179.9 + x / 50, 60 + y / 100, 0.02, 0.01) for x in range(10) for y in range(10)]
+    shapes += [footprint(179.9 + x / 50, 60 + y / 100, 0.04, 0.02) for x in (0, 2, 4, 7) for y in (0, 2, 4)]
     shapes += [footprint(10 + x, 45 + y, 0.02, 0.015, turn) for x, y, turn in rng.uniform(0, [0.2, 0.2, 90], (80, 3))]
     shapes += [shapely.box(lon, 89.9, lon + 30, 89.95) for lon in range(-180, 180, 30)]
     shapes += [shapely.box(-180, 89.96, 180, 90), footprint(9, 44.9, 1.15, 0.2), footprint(10.3, 45.1, 0.02, 0.015)]
@@ -49,7 +51,12 @@ EVEN = shapely.transform(  # in a projection that keeps areas
     WORLD, lambda xy: np.column_stack(Transformer.from_crs(4326, 6933, always_xy=True).transform(*xy.T))
 )
 SHARED = shapely.area(shapely.intersection(EVEN[ONE], EVEN[TWO]))
-OVERLAPS = (SHARED / (shapely.area(EVEN)[ONE] + shapely.area(EVEN)[TWO] - SHARED)).reshape(N, N)
+SMALLER, LARGER = np.sort([shapely.area(EVEN)[ONE], shapely.area(EVEN)[TWO]], axis=0)
+INSIDE = (SHARED / SMALLER).reshape(N, N)
+"""The share of the smaller of two tiles that lies in the other."""
+RATIO = (LARGER / SMALLER).reshape(N, N)
+NESTED = INSIDE >= 0.6 / 1.3
+"""For two of one size an intersection over union of 0.3."""
 
 
 def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]], one_clause: bool) -> np.ndarray:
@@ -57,7 +64,7 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]], 
     factors = []
     for clause, p in clauses:
         if clause.kind is IN:
-            w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0)
+            w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0) * ~(NESTED & (RATIO > 1.5))
             value = (w * p).sum(axis=1) / w.sum(axis=1)
         else:
             half = {NEAR: 1000, NEXT_TO: 100}.get(clause.kind, 5000)
@@ -67,7 +74,8 @@ def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]], 
             if clause.kind.name in AZIMUTHS:
                 off = np.abs((AZIMUTH - AZIMUTHS[clause.kind.name] + 180) % 360 - 180)
                 w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind.name]) % 360 == 315)) * APART
-                w = w * (OVERLAPS < IOU_THRESHOLD)  # a place is not north of itself
+                w = w * ~NESTED  # a place is not north of itself
+            w = w * ~(NESTED & (RATIO > 1.5))  # nor is a tile a partner of the larger one around it
             value = (w * p).max(axis=1)
         factors.append(1 - value if clause.negated else value)
     if one_clause:
@@ -223,10 +231,28 @@ def test_one_place_is_not_north_of_itself() -> None:
     assert (near.rows.tolist(), near.partners.tolist()) == ([1, 2], [[0], [0]]), "but it may be near itself"
 
 
-def test_one_place_is_told_by_the_overlap() -> None:
+def test_one_place_is_told_by_what_the_smaller_tile_shares() -> None:
     flat = to_equal_area(WORLD)
-    assert np.abs(OVERLAPS - IOU_THRESHOLD).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
-    assert (same_place(flat[ONE], flat[TWO]) == (OVERLAPS.ravel() >= IOU_THRESHOLD)).all()
+    assert np.abs(INSIDE - 0.6 / 1.3).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert (nested(flat[ONE], flat[TWO]) == NESTED.ravel()).all()
+    assert (same_place(flat[ONE], flat[TWO]) == (NESTED & (RATIO <= 25)).ravel()).all()
+    assert (same_size(flat[ONE], flat[TWO]) == (RATIO <= 1.5).ravel()).all()
+    alike = RATIO < 1.0001
+    overlaps = (SHARED / (SMALLER + LARGER - SHARED)).reshape(N, N)
+    assert ((overlaps >= 0.3) == NESTED)[alike].all(), "of one size the intersection over union decides"
+
+
+def test_a_tile_is_no_partner_of_the_larger_one_around_it() -> None:
+    """Four tiles in a larger one, and a fifth beside them: all of them show a lake, and the larger one the airport."""
+    small = [shapely.box(x, y, x + 0.01, y + 0.01) for x in (0, 0.01) for y in (0, 0.01)]
+    shapes = np.array([*small, shapely.box(0.02, 0, 0.03, 0.01), shapely.box(0, 0, 0.02, 0.02)], dtype=object)
+    lake, airport = np.array([0.9, 0.9, 0.9, 0.9, 0.8, 0.5]), np.array([0, 0, 0, 0, 0, 0.9])
+    found = join(extents(shapes), shapes.take, lake, [(Clause(NEAR, "b"), airport)], None)
+    assert (found.rows.tolist(), found.partners.tolist()) == ([4, 5], [[5], [5]]), "itself, and what it does not hold"
+    kept = join(extents(shapes), shapes.take, lake, [(Clause(NEAR, "b", negated=True), airport)], None)
+    assert kept.rows.tolist()[:4] == [0, 1, 2, 3], "nor does it speak against them"
+    around = join(extents(shapes), shapes.take, lake, [(Clause(IN, "b"), airport)], None)
+    assert set(around.rows.tolist()) == {4, 5}
 
 
 def test_few_tiles_are_worked_out_and_none_are_needed() -> None:

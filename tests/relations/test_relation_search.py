@@ -22,7 +22,6 @@ from synthetic import DIM, ENCODER, OTHER, filled, footprint, tile, unit
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.export import attributes, write
 from geocmer.geometry.bbox import BBox
-from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.relations.parser import parse
 from geocmer.relations.question import Question, SearchOptions, answer_question
 from geocmer.relations.relation_search import relate
@@ -261,7 +260,7 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
     kept: list[int] = []
     for n in first:
         shared = shapely.area(shapely.intersection(shapes[n], shapes[kept]))
-        if not (shared >= IOU_THRESHOLD * (shapes[n].area + shapely.area(shapes[kept]) - shared)).any():
+        if not (shared >= 6 / 13 * np.minimum(shapes[n].area, shapely.area(shapes[kept]))).any():
             kept.append(n)
     return [n for n in order if n in kept]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from synthetic import DIM, ENCODER, filled, footprint, scene, tile, unit
 
 import geocmer
 from geocmer.errors import InputError
-from geocmer.search.probability import Calibration
-from geocmer.search.series import read_point
+from geocmer.search.probability import Calibration, Likelihood
+from geocmer.search.series import read_point, series_at
 from geocmer.store import Store
 
 TIMES = [datetime(2020, month, 3, tzinfo=UTC) for month in (5, 1, 3)]
@@ -82,6 +83,35 @@ def test_of_each_scene_the_tile_counts_in_which_the_place_lies_most_centrally(ti
 def test_what_must_not_be_shown_takes_its_share(tiles: Any) -> None:
     found = tiles.series("lake", at="20.09 10.05", minus="forest")
     assert [one.probability for one in found.moments] == pytest.approx([by_hand(n, 1) for n in (2, 3, 1)], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "taken"),
+    [
+        ([(64, 128), (64, 128), (64, 128)], [64, 64, 64]),  # the smallest, where all have it
+        ([(64, 128), (128,), (64, 128)], [128, 128, 128]),  # else what all have
+        ([(64, 128, 256), (256, 128), (128,)], [128, 128, 128]),
+        ([(64,), (128,), (256,)], [64, 128, 256]),  # none is left out
+        ([(64, 512), (64, 512), (400,)], [512, 512, 400]),  # the nearest that there is
+    ],
+)
+def test_of_a_picture_in_several_sizes_that_counts_which_the_others_have(
+    tmp_path: Path, sizes: list[tuple[int, ...]], taken: list[int]
+) -> None:
+    rows, scenes = [], []
+    for picture, several in enumerate(sizes):
+        for size in several:
+            row = scene(len(scenes), uri=f"/data/{picture}.tif")
+            scenes.append(row)
+            moment = datetime(2020 + picture, 1, 1, tzinfo=UTC)
+            place = tile(len(rows), 20, 10, size / 1000, scene_id=row.id, gsd=10 + picture / 1000, datetime=moment)
+            rows.append(replace(place, size=size))
+    store = filled(tmp_path / "store", rows, unit(len(rows)))
+    for row in scenes:
+        store.add_scene(row)
+    found = series_at(store.snapshot(), (20.01, 10.01), Likelihood.of(CALIBRATION, unit(1), unit(0)))
+    assert [rows[int(one.id, 16)].size for one in found.moments] == taken
+    assert [one.scene for one in found.moments] == [f"/data/{picture}.tif" for picture in range(3)]
 
 
 def test_across_180_degrees(tiles: Any) -> None:

@@ -21,7 +21,6 @@ from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, s
 
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.geometry.bbox import BBox
-from geocmer.geometry.overlap import IOU_THRESHOLD
 from geocmer.geometry.region import Region
 from geocmer.relations.tile_scores import score_tiles
 from geocmer.search.dot import dots
@@ -50,12 +49,12 @@ def _fractions() -> dict[str, float]:
 
 
 def _world() -> tuple[list[TileRow], np.ndarray]:
-    """Tiles in two grids (one across the antimeridian), turned ones, a wide one, and one around the pole; many tie."""
+    """Tiles in two grids (one across the antimeridian), turned ones, wide ones, and one around the pole; many tie."""
     shapes = [footprint(10 + x / 2, 45 + y / 2, 0.5, 0.5) for x in range(10) for y in range(10)]
     shapes += [footprint(177.75 + x / 2, -19 + y / 2, 0.5, 0.5) for x in range(9) for y in range(6)]
     shapes += [footprint(x, y, 1.5, 0.7, turn) for x, y, turn in RNG.uniform([5, 40, 0], [20, 55, 360], (40, 3))]
     shapes += [footprint(x, y, 1.5, 0.7, turn) for x, y, turn in RNG.uniform([175, -25, 0], [180, -10, 360], (40, 3))]
-    shapes += [footprint(-20, 30, 60, 12), shapely.box(-180, 84, 180, 90)]
+    shapes += [footprint(-20, 30, 60, 12), footprint(9.63, 44.61, 6, 6), shapely.box(-180, 84, 180, 90)]
     # A few vectors for many tiles: scores tie, to the last bit.
     kinds = unit(25, seed=3)[RNG.integers(0, 25, len(shapes))]
     rows = [
@@ -266,17 +265,23 @@ def test_search_equals_brute_force(
 # -- one hit for each place ----------------------------------------------------------------------------------------
 
 
-def _overlaps() -> np.ndarray:
-    """Intersection over union of all footprints, in an equal-area projection."""
+def _same_places() -> np.ndarray:
+    """Which tiles show one place, in an equal-area projection: at least 6/13 of the smaller one lies in the other."""
     project = Transformer.from_crs(4326, 6933, always_xy=True).transform
     flat = shapely.transform(
         np.array([row.geometry for row in ROWS], dtype=object), lambda xy: np.column_stack(project(*xy.T))
     )
     shared = shapely.area(shapely.intersection(flat[:, None], flat[None, :]))
     areas = shapely.area(flat)
+    inside = shared / np.minimum(areas[:, None], areas[None, :])
+    ratio = np.maximum(areas[:, None], areas[None, :]) / np.minimum(areas[:, None], areas[None, :])
+    assert np.abs(inside - 6 / 13).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    same: np.ndarray = (inside >= 6 / 13) & (ratio <= 25)
+    assert ((ratio > 1.5) & same).sum() > 50, "of different sizes too"
+    assert ((inside == 1) & (ratio > 25)).sum() > 10, "and tiles in ones far larger, which are places of their own"
     overlaps = shared / (areas[:, None] + areas[None, :] - shared)
-    assert np.abs(overlaps - IOU_THRESHOLD).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
-    return overlaps
+    assert (same == (overlaps >= 0.3))[np.abs(ratio - 1) < 1e-9].all(), "of one size, the intersection over union"
+    return same
 
 
 def _age(number: int) -> float:
@@ -286,8 +291,8 @@ def _age(number: int) -> float:
 
 
 @pytest.fixture(scope="module")
-def overlaps() -> np.ndarray:
-    return _overlaps()
+def same_places() -> np.ndarray:
+    return _same_places()
 
 
 @settings(max_examples=40, deadline=None)
@@ -300,7 +305,7 @@ def overlaps() -> np.ndarray:
 )
 def test_one_hit_for_each_place(
     world: Store,
-    overlaps: np.ndarray,
+    same_places: np.ndarray,
     where: tuple[BBox | Region, shapely.Geometry] | None,
     k: int | None,
     newest: bool,
@@ -315,7 +320,7 @@ def test_one_hit_for_each_place(
         order.sort(key=_age)
     kept: list[int] = []
     for n in order:
-        if all(overlaps[n, other] < IOU_THRESHOLD for other in kept):
+        if not same_places[n, kept].any():
             kept.append(n)
     expected = [name for name in ids if number[name] in kept]
     places: Literal["best", "newest"] = "newest" if newest else "best"

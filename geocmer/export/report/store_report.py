@@ -130,7 +130,8 @@ def _scenes(store: Store) -> str:
         taken = f"{scene.datetime:%Y-%m-%d}" if scene.datetime else "undated"
         size = f"{scene.width} x {scene.height}"
         name = Path(scene.uri).name
-        rows.append((name, size, scene.gsd, taken, report.made, dropped or "none", f"{report.covered:.1%}"))
+        made = f"{report.made:,} of {scene.grid.size} pixels"
+        rows.append((name, size, scene.gsd, taken, made, dropped or "none", f"{report.covered:.1%}"))
     header = ("scene", "pixels", "GSD, m", "taken", "tiles made", "windows dropped, and why", "valid area covered")
     return table(header, rows)
 

@@ -11,12 +11,14 @@ const MIN_SCREEN_PX = 24;
 const MAX_LAYERS = 60;
 const layers = new Map();
 let scenes = [];
+let pictures = []; // of those that were divided into tiles of several sizes, one
 let outlines = null;
 
 /** Take the scenes of the store, the newest on top. */
 export function makeScenes(found) {
   scenes = found.map((scene) => ({ ...scene, box: box(scene.rings.flat()) })).sort((a, b) => (a.datetime ?? "").localeCompare(b.datetime ?? ""));
-  outlines = L.layerGroup(scenes.map((scene) => {
+  pictures = [...new Map(scenes.map((scene) => [scene.uri, scene])).values()];
+  outlines = L.layerGroup(pictures.map((scene) => {
     const shape = L.polygon(scene.rings.map((ring) => [ring.map(([x, y]) => [y, x])]), { pane: "outlines", color: "#5b7a99", weight: 1.5, fill: false, dashArray: "4 3", bubblingMouseEvents: true });
     return shape.bindTooltip(() => label(scene), { sticky: true });
   })).addTo(map);
@@ -41,7 +43,7 @@ function refresh() {
   const wanted = new Set();
   if (state.imagery !== "0") {
     const view = map.getBounds();
-    for (const scene of [...scenes].reverse()) {
+    for (const scene of [...pictures].reverse()) {
       const [west, south, east, north] = scene.box;
       if (wanted.size >= MAX_LAYERS || !view.intersects([[south, west], [north, east]])) continue;
       const a = map.latLngToLayerPoint([north, west]), b = map.latLngToLayerPoint([south, east]);
@@ -49,11 +51,11 @@ function refresh() {
     }
   }
   for (const [scene, layer] of layers) if (!wanted.has(scene)) { layer.remove(); layers.delete(scene); }
-  for (const scene of scenes) if (wanted.has(scene) && !layers.has(scene)) layers.set(scene, sceneLayer(scene, "scenes").setZIndex(scenes.indexOf(scene) + 1).addTo(map));
+  for (const scene of pictures) if (wanted.has(scene) && !layers.has(scene)) layers.set(scene, sceneLayer(scene, "scenes").setZIndex(pictures.indexOf(scene) + 1).addTo(map));
 }
 
 export const scene = (id) => scenes.find((one) => one.id === id);
-export const allScenes = () => scenes;
+export const allScenes = () => pictures;
 
 export function showImagery(shown) {
   change({ imagery: shown ? "" : "0" }, { replace: true });
