@@ -1,4 +1,4 @@
-"""Arguments as shells and people hand them over, before Click reads them."""
+"""Arguments as shells and people hand them over: before Click reads them, and what it alone would let through."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand
 
 _NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
@@ -126,3 +127,10 @@ def _joined_boxes(args: list[str]) -> Iterator[str]:
         if len(numbers) == 4 and all(_NUMBER.fullmatch(number) for number in numbers):
             yield ",".join(number.strip("[](),") for number in numbers)
             at += 4
+
+
+def check_sizes(text: str) -> str:
+    """Refuse what are no sides of tiles, as wrong usage."""
+    if not re.fullmatch(r"\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*)*", text, re.ASCII):
+        raise BadParameter(f"{text!r} is no side in pixels, nor several with commas; give for instance 224,448")
+    return text

@@ -10,6 +10,7 @@ import typer
 
 from geocmer.landcover.bundled_legends import legend_names
 
+from .arguments import check_sizes
 from .completion import complete_legend
 from .console import progress, say
 from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, open_collection
@@ -25,7 +26,7 @@ def tile(
     ],
     store: StoreDir = STORE,
     sizes: Annotated[
-        str, typer.Option("--size", "--sizes", help="Side of a tile, pixels; several with commas, as 224,448.")
+        str, typer.Option("--size", "--sizes", callback=check_sizes, help="Side of a tile, pixels; several: 224,448.")
     ] = "224",
     stride: Annotated[
         int | None, typer.Option("--stride", min=1, help="Step between tiles, pixels [the size].")
