@@ -10,6 +10,7 @@ import typer
 
 from geocmer.models.families import known_forms
 
+from .arguments import check_sizes
 from .completion import complete_category, complete_store, complete_where
 from .console import say
 
@@ -32,6 +33,13 @@ Model = Annotated[
     typer.Option("--model", help=f"Towers: {known_forms()}."),
 ]
 AdapterDir = Annotated[Path | None, typer.Option("--adapter", help="Adapter written by `geocmer train`.")]
+Sizes = Annotated[
+    str, typer.Option("--size", "--sizes", callback=check_sizes, help="Side of a tile, pixels; several: 224,448.")
+]
+Views = Annotated[
+    int | None,
+    typer.Option("--views", help="Views of a tile that are averaged: 1, 2, 4 or 8, at as many times the cost. [1]"),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
 Bbox = Annotated[
     str | None,

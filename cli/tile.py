@@ -10,10 +10,9 @@ import typer
 
 from geocmer.landcover.bundled_legends import legend_names
 
-from .arguments import check_sizes
 from .completion import complete_legend
 from .console import progress, say
-from .options import STORE, AdapterDir, Device, Json, Model, StoreDir, open_collection
+from .options import STORE, AdapterDir, Device, Json, Model, Sizes, StoreDir, Views, open_collection
 
 
 def tile(
@@ -25,9 +24,7 @@ def tile(
         ),
     ],
     store: StoreDir = STORE,
-    sizes: Annotated[
-        str, typer.Option("--size", "--sizes", callback=check_sizes, help="Side of a tile, pixels; several: 224,448.")
-    ] = "224",
+    sizes: Sizes = "224",
     stride: Annotated[
         int | None, typer.Option("--stride", min=1, help="Step between tiles, pixels [the size].")
     ] = None,
@@ -86,6 +83,7 @@ def tile(
     ] = None,
     model: Model = None,
     adapter: AdapterDir = None,
+    views: Views = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -116,7 +114,7 @@ def tile(
         rules=rules, trust_sources=trust_sources,
     )  # fmt: skip
     sources = find_scenes(scenes, ListOptions(asset, max_cloud, trust_sources))
-    collection = open_collection(store, model=model, adapter=adapter, device=device, must_exist=False)
+    collection = open_collection(store, model=model, adapter=adapter, views=views, device=device, must_exist=False)
     bad: list[str] = []
     for result in collection.add_all(
         sources, plan=plan, embed=not no_embed, fail_fast=fail_fast, on_scene=progress, ray=ray

@@ -37,7 +37,8 @@ class Collection(Keeping, Watching, Comparing, Teaching, Learning, Writing):
         as_of: read it as it was: a version's number, a date or a time; see `Store.open`.
         model: towers, and `adapter`, a folder, see `Encoder.load`. None: what made the vectors, or the bundled ones.
         device: auto, cuda, mps or cpu.
-        encoder: one that is loaded already, instead of the last three.
+        views: of a tile that are averaged where it is embedded, 1, 2, 4 or 8. None: as many as made the vectors, or 1.
+        encoder: one that is loaded already, instead of the last four.
         storage_options: how to reach object stores; see `store.address.set_storage_options`.
         notify: gets a line about which model is used and how words are read.
     """

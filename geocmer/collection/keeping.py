@@ -97,7 +97,7 @@ class Keeping(Opening):
             built = self._built_with()
             adapter = self._adapter or (built[1] if built and self._model is None else None)
             choice = EncoderChoice(
-                choose_model(built, self._model, self._adapter), str(adapter) if adapter else None, self._device
+                choose_model(built, self._model, self._adapter), str(adapter) if adapter else None, *self._named()[2:]
             )
             if built is not None and self._model is None and self._adapter is None:
                 require_known(*built, "the store")
@@ -134,8 +134,9 @@ class Keeping(Opening):
         )
 
     def embed(
-        self, *, model: str | None = None, adapter: str | Path | None = None, progress: Progress | None = None
-    ) -> int:
+        self, *, model: str | None = None, adapter: str | Path | None = None, views: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:  # fmt: skip
         """Embed the tiles that have no vectors yet, or all of them again with another encoder; return how many.
 
         The old vectors answer until the new ones are complete; from then on this collection uses the new encoder.
@@ -143,6 +144,7 @@ class Keeping(Opening):
         Args:
             model: towers, see `Encoder.load`. None: those of the adapter, or those used so far.
             adapter: folder of an adapter, as `train` writes it.
+            views: of a tile that are averaged, 1, 2, 4 or 8. None: as many as so far.
             progress: called with (done, total) tiles.
 
         Raises:
@@ -153,6 +155,8 @@ class Keeping(Opening):
         store = self.store
         if model is not None or adapter is not None:
             self._model, self._adapter, self._encoder, self._text_encoder = model or self._model, adapter, None, None
+        if views is not None:
+            self._views, self._encoder, self._text_encoder = views, None, None
         return reembed(store, self.encoder, progress)
 
     def remove(self, *scenes: str) -> dict[str, int]:

@@ -36,6 +36,7 @@ class Opening:
         model: str | None = None,
         adapter: str | Path | None = None,
         device: str = "auto",
+        views: int | None = None,
         encoder: Encoder | None = None,
         storage_options: Mapping[str, str] | None = None,
         notify: Notify | None = None,
@@ -44,7 +45,7 @@ class Opening:
         if storage_options is not None:
             set_storage_options(storage_options)
         self._as_of = parse_version(as_of) if isinstance(as_of, str) else as_of
-        self._model, self._adapter, self._device = model, adapter, device
+        self._model, self._adapter, self._device, self._views = model, adapter, device, views
         self._notify = notify or (lambda _: None)
         self._store: Store | None = None
         self._writable = False
@@ -88,7 +89,7 @@ class Opening:
         if self._encoder is None:
             from ..models.choose import choose_encoder
 
-            self._encoder = choose_encoder(self._built_with(), self._model, self._adapter, self._device)
+            self._encoder = choose_encoder(self._built_with(), *self._named())
             self._notify(f"model {self._encoder.backbone.spec} on {self._encoder.backbone.device}")
         return self._encoder
 
@@ -101,8 +102,7 @@ class Opening:
         if built and is_imported(built.model) and not images and not (self._model or self._adapter or self._encoder):
             return ImportedEncoder(built.model, built.fingerprint, built.dim)
         if self._text_encoder is None and self._encoder is None and not images:
-            named = self._model, self._adapter, self._device
-            self._text_encoder = choose_text_encoder(self._built_with(), *named)
+            self._text_encoder = choose_text_encoder(self._built_with(), *self._named())
             if self._text_encoder:
                 self._notify(f"model {self._text_encoder.spec}")
         return (None if images else self._text_encoder) or self.encoder
@@ -121,6 +121,11 @@ class Opening:
         for note in filter_notes(chosen, self.store):
             self._notify(note)
         return chosen
+
+    def _named(self) -> tuple[str | None, str | Path | None, str, int]:
+        """Give the model, adapter, device and views that were named; views that were not are those of the vectors."""
+        built = self.store.encoder if self._store or self.is_there() else None
+        return self._model, self._adapter, self._device, self._views or (built.views if built else 1)
 
     def _built_with(self) -> tuple[str, str] | None:
         """Name model and adapter that made the vectors, if there are any."""

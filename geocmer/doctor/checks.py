@@ -169,10 +169,11 @@ def pending_encoder(subject: Subject) -> Iterator[Finding]:
     pending = subject.store.pending_encoder
     if pending is not None:
         lacking = sum(len(keys) for keys in subject.store.iter_unembedded(pending))
-        adapter = f" --adapter {shlex.quote(pending.adapter)}" if pending.adapter else ""
+        more = f" --adapter {shlex.quote(pending.adapter)}" if pending.adapter else ""
+        more += f" --views {pending.views}" if pending.views > 1 else ""
         yield Finding(
             "re-embedding", "tiles have no vector of the model that the store is being embedded with; the old answer",
-            lacking, pending.title, f"geocmer embed --model {shlex.quote(pending.model)}{adapter}{subject.option}",
+            lacking, pending.title, f"geocmer embed --model {shlex.quote(pending.model)}{more}{subject.option}",
         )  # fmt: skip
 
 
@@ -207,7 +208,7 @@ def encoder(subject: Subject) -> Iterator[Finding]:
     if not subject.quick:
         forget_hashes()
     try:
-        installed = expected_fingerprint(info.model, info.adapter or None)
+        installed = expected_fingerprint(info.model, info.adapter or None, info.views)
     except ModelError as error:
         yield Finding("encoder", "adapter that made the vectors cannot be read", 1, str(error), remedy)
         return

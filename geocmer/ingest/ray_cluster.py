@@ -47,6 +47,7 @@ class EncoderChoice:
     model: str
     adapter: str | None = None
     device: str = "auto"
+    views: int = 1
 
 
 class SceneWorker:
@@ -61,7 +62,7 @@ class SceneWorker:
         self._store, self._plan = store, plan
         self._encoder: Encoder | None = None
         if choice is not None:
-            self._encoder = Encoder.load(choice.model, choice.adapter, choice.device)
+            self._encoder = Encoder.load(choice.model, choice.adapter, choice.device, choice.views)
 
     def encoder_info(self) -> Any:
         """Describe the encoder, as the store records it."""

@@ -36,7 +36,8 @@ THUMBNAIL_SIDE_PIXELS = 96
 
 def encoder_info(encoder: Encoder) -> EncoderInfo:
     """Describe an encoder as a store records it."""
-    return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim)
+    views = getattr(encoder, "views", 1)  # an encoder of one's own need not have any
+    return EncoderInfo(encoder.fingerprint, encoder.backbone.spec, encoder.adapter_name, encoder.dim, views)
 
 
 def encode_tiles(encoder: Encoder, pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def choose_encoder(
-    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto"
-) -> Encoder:
+    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto",
+    views: int = 1,
+) -> Encoder:  # fmt: skip
     """Load the encoder.
 
     Args:
@@ -23,14 +24,15 @@ def choose_encoder(
         model: the one that was named. An adapter names its own towers, so they need not be named again.
         adapter: folder of the one that was named.
         device: auto, cuda, mps or cpu.
+        views: of a picture that are averaged, see `Encoder.load`.
 
     Raises:
         ModelError: it cannot be loaded.
     """
     if model is None and adapter is None and built_with is not None:
         refuse_imported(built_with[0])
-        return Encoder.of_store(*built_with, device)
-    return Encoder.load(choose_model(None, model, adapter), adapter, device)
+        return Encoder.of_store(*built_with, device, views)
+    return Encoder.load(choose_model(None, model, adapter), adapter, device, views)
 
 
 def choose_model(built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None) -> str:
@@ -56,11 +58,12 @@ def choose_model(built_with: tuple[str, str] | None, model: str | None, adapter:
 
 
 def choose_text_encoder(
-    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto"
-) -> NumpyTextEncoder | None:
+    built_with: tuple[str, str] | None, model: str | None, adapter: str | Path | None, device: str = "auto",
+    views: int = 1,
+) -> NumpyTextEncoder | None:  # fmt: skip
     """Load the text side alone, without torch; None unless the bundled model made the vectors and nothing is named."""
     from .text_encoder import NumpyTextEncoder
 
     if built_with is None or model or adapter or device != "auto":
         return None
-    return NumpyTextEncoder.of_store(*built_with)
+    return NumpyTextEncoder.of_store(*built_with, views)

@@ -20,6 +20,7 @@ from .file_hashes import hash_parts
 from .hole_fill import FILL, fill_holes
 from .known_captions import CAPTIONS_FILE, KnownCaptions
 from .trust import remember, require_known
+from .turns import check_views, views_of
 from .weights import DEFAULT_TOWER
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ class Encoder:
     """Frozen towers with, or without, an adapter.
 
     Attributes:
-        fingerprint: hash of towers and adapter, 32 hex digits; vectors of different fingerprints cannot be compared.
+        fingerprint: hash of towers, adapter and views, 32 hex digits; vectors of different ones cannot be compared.
         dim: length of a vector.
         captions: of the adapter's training, to which short queries with unknown words are drawn.
+        views: of a picture, whose vectors are averaged, see `turns`; words have one.
+        calibrated_as: the fingerprint that its calibration names, of one view; "" if it is the same.
     """
 
     backbone: Backbone
@@ -54,9 +57,13 @@ class Encoder:
     fingerprint: str
     dim: int
     captions: KnownCaptions | None = None
+    views: int = 1
+    calibrated_as: str = ""
 
     @classmethod
-    def load(cls, model: str = BUNDLED, adapter: str | Path | None = None, device: str = "auto") -> Encoder:
+    def load(
+        cls, model: str = BUNDLED, adapter: str | Path | None = None, device: str = "auto", views: int = 1
+    ) -> Encoder:
         """Load an encoder.
 
         Args:
@@ -64,12 +71,14 @@ class Encoder:
             adapter: folder written by `geocmer train`. None: the shipped adapter for the bundled towers, none for
                 a CLIP, whose towers share one space already.
             device: see `choose_device`.
+            views: of a picture that are averaged: 1, 2, 4 or 8, at as many times the cost.
 
         Raises:
             ModelError: towers or adapter cannot be loaded, do not belong together, or an adapter is needed.
         """
         from .adapter import Adapter
 
+        check_views(views)
         folder = adapter_folder(model, adapter)
         backbone = Backbone.load(model, device)
         if folder is None:
@@ -78,16 +87,19 @@ class Encoder:
                     f"the towers of {model} share no space; give --adapter DIR, made by `geocmer train --model {model}`"
                 )
             dim = backbone.text(["probe"]).pooled.shape[-1]
-            return cls(backbone, None, "", _with_fill(backbone.fingerprint), dim)
+            return cls(backbone, None, "", with_views(_with_fill(backbone.fingerprint), views), dim, views=views)
         loaded = Adapter.load(folder, backbone)
         if folder != default_adapter():
             remember(model, str(folder))
         name = "" if folder == default_adapter() else str(folder.resolve())
         captions = captions_of(folder, loaded.cfg)
-        return cls(backbone, loaded, name, fingerprint_of(folder, backbone.fingerprint), loaded.cfg.dim, captions)
+        one_view = fingerprint_of(folder, backbone.fingerprint)
+        return cls(
+            backbone, loaded, name, with_views(one_view, views), loaded.cfg.dim, captions, views, one_view
+        )  # fmt: skip
 
     @classmethod
-    def of_store(cls, model: str, adapter: str, device: str = "auto") -> Encoder:
+    def of_store(cls, model: str, adapter: str, device: str = "auto", views: int = 1) -> Encoder:
         """Load the encoder that a store was built with, from the names that the store keeps.
 
         Raises:
@@ -99,7 +111,7 @@ class Encoder:
                 f"adapter {adapter}, which built this store, is gone; give --adapter DIR, or run `geocmer embed`"
             )
         require_known(model, adapter, "the store")
-        return cls.load(model, adapter or None, device)
+        return cls.load(model, adapter or None, device, views)
 
     @property
     def folder(self) -> Path | None:
@@ -132,10 +144,15 @@ class Encoder:
         batches = [np.empty((0, self.dim), np.float32)]
         for start in range(0, len(pixels), IMAGE_BATCH):
             some = slice(start, start + IMAGE_BATCH)
-            features = self.backbone.image(pixels[some], None if valid is None else valid[some])
-            vectors = self.adapter.image(features) if self.adapter else features.pooled
-            batches.append(vectors.cpu().numpy())
+            views = views_of(pixels[some], None if valid is None else valid[some], self.views)
+            batches.append(np.mean([self._encode_batch(*view) for view in views], axis=0))
         return self._unit(np.concatenate(batches))
+
+    def _encode_batch(self, pixels: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        """Embed one view of a few images."""
+        features = self.backbone.image(pixels, valid)
+        vectors: NDArray[np.float32] = (self.adapter.image(features) if self.adapter else features.pooled).cpu().numpy()
+        return vectors if self.views == 1 else self._unit(vectors)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed captions or queries as unit vectors (n, dim).
@@ -165,7 +182,7 @@ class Encoder:
         return l2_normalize(vectors)
 
 
-def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None) -> str | None:
+def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None, views: int = 1) -> str | None:
     """Compute the fingerprint that `Encoder.load` would find, from the adapter's files; None if there is no adapter.
 
     An adapter names the towers it belongs to, and loading refuses others.
@@ -177,7 +194,8 @@ def expected_fingerprint(model: str = BUNDLED, adapter: str | Path | None = None
     if folder is None:
         return None
     try:
-        return fingerprint_of(folder, json.loads((folder / "config.json").read_text("utf-8"))["fingerprint"])
+        towers = json.loads((folder / "config.json").read_text("utf-8"))["fingerprint"]
+        return fingerprint_of(folder, towers, views)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"adapter {folder} cannot be read ({error}); put it back, or train it again") from error
 
@@ -189,9 +207,16 @@ def adapter_folder(model: str, adapter: str | Path | None) -> Path | None:
     return default_adapter() if model in (BUNDLED, f"{BUNDLED}/{DEFAULT_TOWER}") else None
 
 
-def fingerprint_of(folder: Path, towers: str) -> str:
+def fingerprint_of(folder: Path, towers: str, views: int = 1) -> str:
     """Compute the fingerprint of an encoder, 32 hex digits, from its adapter's weights and its towers' fingerprint."""
-    return _with_fill(hash_parts(folder / "model.safetensors", towers))
+    return with_views(_with_fill(hash_parts(folder / "model.safetensors", towers)), views)
+
+
+def with_views(fingerprint: str, views: int) -> str:
+    """Make the number of views a part of a fingerprint, 32 hex digits; one view changes nothing."""
+    if views == 1:
+        return fingerprint
+    return hashlib.blake2b(f"{fingerprint} {views} views".encode(), digest_size=16).hexdigest()
 
 
 def _with_fill(fingerprint: str) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .adapter_config import GATE_TEMPERATURE, TEXT_CONSTANT, AdapterConfig, read_config
 from .backbone import BUNDLED
-from .encoder import adapter_folder, captions_of, check_texts, fingerprint_of, l2_normalize
+from .encoder import adapter_folder, captions_of, check_texts, fingerprint_of, l2_normalize, with_views
 from .trust import require_known
 from .weights import TowerFiles
 
@@ -54,11 +54,12 @@ class NumpyTextEncoder:
         spec: name of the model.
         folder: of the adapter.
         fingerprint: of the encoder, see `encoder.Encoder`.
+        calibrated_as: the fingerprint that its calibration names.
         dim: length of a vector.
         scale: inverse temperature.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, views: int = 1) -> None:
         from safetensors import SafetensorError, safe_open
         from safetensors.numpy import load_file
 
@@ -66,14 +67,15 @@ class NumpyTextEncoder:
         self.spec, self._cfg = BUNDLED, read_config(folder)
         with ThreadPoolExecutor(2) as pool:  # a third of a second of hashing, beside the loading
             tower_fingerprint = pool.submit(files.fingerprint)
-            fingerprint = pool.submit(fingerprint_of, folder, self._cfg.fingerprint)
+            fingerprint = pool.submit(fingerprint_of, folder, self._cfg.fingerprint)  # of one view, as words have
             self._tokenizer = files.tokenizer
             self._tower = load_file(files.text / "model.safetensors")
         if self._cfg.fingerprint != tower_fingerprint.result():
             raise ModelError(f"adapter {folder} belongs to other towers than {BUNDLED!r}; give --model")
         self.dim = self._cfg.dim
         try:
-            self.fingerprint = fingerprint.result()
+            self.calibrated_as = fingerprint.result()
+            self.fingerprint = with_views(self.calibrated_as, views)
             with safe_open(folder / "model.safetensors", "numpy") as weights:
                 names = [name for name in weights.keys() if not name.startswith("image_branches.")]  # noqa: SIM118
                 self._adapter = {name: weights.get_tensor(name).astype(np.float32) for name in names}
@@ -84,12 +86,12 @@ class NumpyTextEncoder:
         self._captions = captions_of(folder, self._cfg)
 
     @classmethod
-    def of_store(cls, model: str, adapter: str) -> NumpyTextEncoder | None:
+    def of_store(cls, model: str, adapter: str, views: int = 1) -> NumpyTextEncoder | None:
         """Load the text encoder of a store that was built with the bundled towers; None for any other store."""
         if model == BUNDLED:
             require_known(model, adapter, "the store")
         folder = adapter_folder(model, adapter or None)
-        return cls(folder) if model == BUNDLED and folder is not None and folder.is_dir() else None
+        return cls(folder, views) if model == BUNDLED and folder is not None and folder.is_dir() else None
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Embed captions or queries as unit vectors (n, dim).

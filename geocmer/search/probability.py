@@ -142,7 +142,9 @@ def calibration_of(encoder: TextEncoder) -> Calibration | None:
         ModelError: it cannot be read, or was made for other weights.
     """
     folder = getattr(encoder, "folder", None)  # an encoder of one's own has none
-    return None if folder is None else Calibration.load(folder, encoder.fingerprint)
+    if folder is None:
+        return None
+    return Calibration.load(folder, getattr(encoder, "calibrated_as", "") or encoder.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,25 +118,25 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
                 key = _distance([record[name] for name in EXTENT], lon, lat), record["id"], moment
                 nearest[scene] = min(nearest.get(scene, key), key, key=lambda one: one[:2])
                 sides[scene] = record["gsd"] * record["size"]
-    pictures: dict[str, dict[float, Moment]] = {}
+    images: dict[str, dict[float, Moment]] = {}
     for scene, (*_, moment) in sorted(nearest.items()):
-        pictures.setdefault(moment.scene or scene, {})[round(math.log(sides[scene]), 2)] = moment
-    moments = sorted(_of_one_size(pictures.values()), key=lambda one: (one.datetime, one.id))
+        images.setdefault(moment.scene or scene, {})[round(math.log(sides[scene]), 2)] = moment
+    moments = sorted(_of_one_size(images.values()), key=lambda one: (one.datetime, one.id))
     return Moments(tuple(moments), undated, unembedded)
 
 
-def _of_one_size(pictures: Collection[dict[float, Moment]]) -> list[Moment]:
+def _of_one_size(images: Collection[dict[float, Moment]]) -> list[Moment]:
     """Take a moment of each picture, by the side of its tile, so that the sides differ least; of equal ones the least.
 
     Args:
-        pictures: logarithm of the side in metres, to a hundredth -> the moment, for each picture.
+        images: logarithm of the side in metres, to a hundredth -> the moment, for each picture.
     """
 
     def misfit(side: float) -> float:
-        return round(sum(min(abs(other - side) for other in picture) for picture in pictures), 2)
+        return round(sum(min(abs(other - side) for other in image) for image in images), 2)
 
-    common = min(sorted({side for picture in pictures for side in picture}), key=misfit, default=0.0)
-    return [picture[min(sorted(picture), key=lambda side: abs(side - common))] for picture in pictures]
+    common = min(sorted({side for image in images for side in image}), key=misfit, default=0.0)
+    return [image[min(sorted(image), key=lambda side: abs(side - common))] for image in images]
 
 
 def _distance(extent: Sequence[float], lon: float, lat: float) -> float:

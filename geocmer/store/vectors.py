@@ -34,12 +34,14 @@ class EncoderInfo:
         model: the towers, as `--model` takes them.
         adapter: folder of the adapter, or "" for none or the bundled one.
         dim: length of a vector.
+        views: of a picture, whose vectors were averaged.
     """
 
     fingerprint: str
     model: str
     adapter: str
     dim: int
+    views: int = 1
 
     @property
     def column(self) -> str:
@@ -48,8 +50,9 @@ class EncoderInfo:
 
     @property
     def title(self) -> str:
-        """Name it in messages: model, adapter and the start of the fingerprint."""
-        return f"{self.model}{f' + {self.adapter}' if self.adapter else ''} ({self.fingerprint[:8]})"
+        """Name it in messages: model, adapter, views if there are several, and the start of the fingerprint."""
+        adapter = f" + {self.adapter}" if self.adapter else ""
+        return f"{self.model}{adapter}{f', {self.views} views' if self.views > 1 else ''} ({self.fingerprint[:8]})"
 
     def to_json(self) -> str:
         """Write it as a line of JSON, the form kept in the table's metadata."""
@@ -65,7 +68,8 @@ class EncoderInfo:
         try:
             info = cls(**json.loads(text))
             texts = all(isinstance(value, str) for value in (info.fingerprint, info.model, info.adapter))
-            valid = texts and re.fullmatch(r"[0-9a-f]{32}", info.fingerprint) and type(info.dim) is int and info.dim > 0
+            whole = all(type(number) is int and number > 0 for number in (info.dim, info.views))
+            valid = texts and re.fullmatch(r"[0-9a-f]{32}", info.fingerprint) and whole
         except (ValueError, TypeError, RecursionError):
             valid = False
         if not valid:
