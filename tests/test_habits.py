@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tokenize
 import tomllib
 import warnings
 from pathlib import Path
@@ -47,3 +48,13 @@ def test_every_file_that_a_document_names_is_there() -> None:
             named[path] = page
     assert len(named) > 10
     assert {path: page for path, page in named.items() if not (ROOT / path).exists()} == {}
+
+
+def test_names_in_the_code_keep_to_the_page_on_terms() -> None:
+    """An image is called one in every name; see the page on terms."""
+    wrong = set()
+    for path in (path for folder in ("geocmer", "cli") for path in (ROOT / folder).rglob("*.py")):
+        with path.open("rb") as file:
+            names = {token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME}
+        wrong |= {f"{path}: {name}" for name in names | {path.stem} if "picture" in name.casefold()}
+    assert not wrong

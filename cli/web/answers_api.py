@@ -32,7 +32,7 @@ def answer_json(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "plan": hits.plan.lines(),
         "hidden": hits.plan.hidden,
         "notes": list(asked.notes),
-        "command": asked.form.command(str(workspace.collection.path), workspace.pictures),
+        "command": asked.form.command(str(workspace.collection.path), workspace.images),
         "hits": hits_json(workspace.read(asked, 0, FIRST_HITS)),
     }
 

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from geocmer._files import bundled_file
 from geocmer.errors import GeocmerError
 
-from . import answers_api, downloads_api, pictures_api, store_api
+from . import answers_api, downloads_api, images_api, store_api
 from .security import Guard
 from .workspace import Workspace
 
@@ -62,7 +62,7 @@ def make_app(workspace: Workspace, token: str | None = None, cookie: str = "geoc
             Route("/", index),
             *store_api.routes(workspace),
             *answers_api.routes(workspace),
-            *pictures_api.routes(workspace),
+            *images_api.routes(workspace),
             *downloads_api.routes(workspace),
             Route("/map/{name}", shared),
             Mount("/static", Revalidated(directory=STATIC)),

@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from geocmer.errors import InputError
 from geocmer.geometry.region import is_wkt
 
-from .given_pictures import PREFIX, GivenPictures
+from .given_images import PREFIX, GivenImages
 
 DEFAULT_K = 100
 MAX_K = 10_000
@@ -116,7 +116,7 @@ class SearchForm:
         more = {"before": self.before, "after": self.after, "gone": self.gone, "keep": self.keep, "k": self.k}
         return {**conditions, **more, "min_score": self.min_score or 0.0}
 
-    def arguments(self, pictures: GivenPictures) -> tuple[list[str], dict[str, Any]]:
+    def arguments(self, images: GivenImages) -> tuple[list[str], dict[str, Any]]:
         """Return texts and keyword arguments for `Collection.search`.
 
         Raises:
@@ -124,7 +124,7 @@ class SearchForm:
         """
         conditions = {name: getattr(self, name) or None for name in _CONDITIONS}
         parts = {name: list(getattr(self, name)) for name in _PARTS}
-        parts["like"] = [str(pictures.path(one)) if one.startswith(PREFIX) else one for one in self.like]
+        parts["like"] = [str(images.path(one)) if one.startswith(PREFIX) else one for one in self.like]
         more = {
             "min_score": self.min_score,
             "min_probability": self.min_probability,
@@ -134,7 +134,7 @@ class SearchForm:
         }
         return [self.q] if self.q else [], {**conditions, **parts, **more}
 
-    def command(self, store: str, pictures: GivenPictures) -> str:
+    def command(self, store: str, images: GivenImages) -> str:
         """Write the command line that gives the same answer, for a POSIX shell; a picture by the name that it had."""
         words = ["geocmer", "change" if self.before else "search"]
         words += [self.q] if self.q and not self.q.startswith("-") else []  # else it would be read as an option
@@ -142,9 +142,7 @@ class SearchForm:
         words += [f"--from={self.before}", f"--to={self.after}", *["--gone"] * self.gone] if self.before else []
         for name in (*_PARTS, *_CONDITIONS):
             value = getattr(self, name)
-            words += [
-                f"--{name}={pictures.name(one)}" for one in ((value,) if isinstance(value, str) else value) if one
-            ]
+            words += [f"--{name}={images.name(one)}" for one in ((value,) if isinstance(value, str) else value) if one]
         least = {"score": self.min_score, "probability": self.min_probability}
         words += [f"--min-{name}={value:g}" for name, value in least.items() if value is not None]
         words += ["-k", str(self.k)]

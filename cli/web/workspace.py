@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from geocmer.errors import GeocmerError, InputError
 
-from .given_pictures import GivenPictures
+from .given_images import GivenImages
 
 if TYPE_CHECKING:
     from geocmer.collection import Collection
@@ -85,7 +85,7 @@ class Workspace:
     def __init__(self, open_collection: Callable[[Callable[[str], None]], Collection]) -> None:
         self._notes: list[str] = []
         self.collection = open_collection(self._notes.append)
-        self.pictures = GivenPictures()
+        self.images = GivenImages()
         self._answers: Recent[Asked] = Recent(KEPT_ANSWERS)
         self._tiles: Recent[Hit] = Recent(KEPT_TILES)
         self._searching, self._reading = threading.Lock(), threading.Lock()
@@ -127,7 +127,7 @@ class Workspace:
     def _search(self, form: SearchForm) -> Hits:
         if form.before:
             return self.collection.change(form.q, **form.change_arguments())
-        texts, arguments = form.arguments(self.pictures)
+        texts, arguments = form.arguments(self.images)
         return self.collection.search(*texts, **arguments)
 
     def answer(self, key: str) -> Asked:

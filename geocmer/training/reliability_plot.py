@@ -16,8 +16,8 @@ def draw_reliability(found: Reliability, figure: Path) -> None:
     """Draw a PNG; a dot is a bin, the larger the more of all pictures it holds."""
     from PIL import Image, ImageDraw
 
-    picture = Image.new("RGB", (SIDE, SIDE), "white")
-    pen = ImageDraw.Draw(picture)
+    chart = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(chart)
 
     def at(said: float, so: float) -> tuple[float, float]:
         return LEFT + said * (SIDE - LEFT - RIGHT), SIDE - BOTTOM - so * (SIDE - BOTTOM - TOP)
@@ -38,4 +38,4 @@ def draw_reliability(found: Reliability, figure: Path) -> None:
     pen.text(((LEFT + SIDE) / 2, SIDE - 12), "probability that was said", TEXT_COLOUR, font(14), anchor="md")
     pen.text((LEFT, TOP - 6), "share of the pictures that show it", TEXT_COLOUR, font(14), anchor="ld")
     with atomic_path(figure) as draft:
-        picture.save(draft, "PNG")
+        chart.save(draft, "PNG")

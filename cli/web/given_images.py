@@ -15,7 +15,7 @@ MAX_BYTES = 50_000_000
 SHOWN_PIXELS = 256
 
 
-class GivenPictures:
+class GivenImages:
     """A folder of pictures, by key. The browser names only keys: no path of its reaches the disk."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from geocmer.errors import InputError
 
-from .given_pictures import MAX_BYTES
+from .given_images import MAX_BYTES
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def routes(workspace: Workspace) -> list[Route]:
     def thumbnail(request: Request) -> Response:
         from geocmer.export.record import media_type
 
-        picture = workspace.tile(request.path_params["tile"]).thumbnail
-        if picture is None:
+        image = workspace.tile(request.path_params["tile"]).thumbnail
+        if image is None:
             raise InputError("this tile has no thumbnail")
-        return Response(picture, media_type=media_type(picture), headers=LASTING)
+        return Response(image, media_type=media_type(image), headers=LASTING)
 
     def image(request: Request) -> Response:
         import numpy as np
@@ -65,10 +65,10 @@ def routes(workspace: Workspace) -> list[Route]:
             if len(content) > MAX_BYTES:
                 raise InputError(f"the picture has more than {MAX_BYTES // 1_000_000} MB; give a smaller one")
         name = request.query_params.get("name", "picture")
-        return JSONResponse({"key": await run_in_threadpool(workspace.pictures.keep, bytes(content), name)})
+        return JSONResponse({"key": await run_in_threadpool(workspace.images.keep, bytes(content), name)})
 
     def given(request: Request) -> Response:
-        shown = workspace.pictures.shown(request.path_params["key"])
+        shown = workspace.images.shown(request.path_params["key"])
         return Response(shown, media_type="image/jpeg", headers=LASTING)
 
     def dates(request: Request) -> Response:
