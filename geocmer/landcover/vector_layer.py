@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ _AXIS_NODES = 33
 _EDGE_PARTS = 500
 """Parts of an edge as long as the scene: an edge that is straight in the layer's CRS is curved in the scene's. Over a
 scene of 1000 km, parts of 2 km leave 8 cm."""
+_CHUNK = 2**16
+"""Polygons that are brought into a grid's CRS at a time: the copies on the way there take memory."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class VectorLayer:
     shapes: NDArray[np.object_]
     texts: list[str]
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """The spatial index of the polygons, made once for all scenes."""
+        return shapely.STRtree(self.shapes)
 
     @classmethod
     def read(cls, path: Path, column: str, layer: str | None = None) -> Self:
@@ -109,23 +117,43 @@ def clipped_to_grid(layer: VectorLayer, grid: Grid) -> tuple[NDArray[np.object_]
     """
     to_layer = Transformer.from_crs(grid.crs, layer.crs, always_xy=True)
     to_grid = Transformer.from_crs(layer.crs, grid.crs, always_xy=True)
-    tree, shapes, rows = shapely.STRtree(layer.shapes), [], []
+    shapes, rows = [], []
     for box, shift in _boxes(to_layer, grid, layer.crs):
-        found = np.sort(tree.query(affinity.translate(box, shift)))
-        if not len(found):
-            continue
-        moved = _shifted(shapely.make_valid(layer.shapes[found]), -shift)
-        parts = shapely.intersection(moved, box)
-        west, south, east, north = box.bounds
-        parts = shapely.segmentize(parts, max(east - west, north - south) / _EDGE_PARTS)
-        parts = shapely.transform(parts, lambda p: np.column_stack(to_grid.transform(p[:, 0], p[:, 1])))
-        usable = np.isfinite(shapely.bounds(parts)).all(axis=1) & (shapely.area(parts) > 0)
-        shapes.append(shapely.make_valid(parts[usable]))
-        rows.append(found[usable])
+        found = np.sort(layer.tree.query(affinity.translate(box, shift)))
+        for first in range(0, len(found), _CHUNK):
+            some = found[first : first + _CHUNK]
+            parts = _clipped(layer.shapes[some], box, shift)
+            if grid.crs != layer.crs:
+                parts = shapely.transform(parts, lambda p: np.column_stack(to_grid.transform(p[:, 0], p[:, 1])))
+            usable = np.isfinite(shapely.bounds(parts)).all(axis=1) & (shapely.area(parts) > 0)
+            shapes.append(_valid(parts[usable]))
+            rows.append(some[usable])
     if not shapes:
         return np.empty(0, object), np.empty(0, np.intp)
     order = np.argsort(np.concatenate(rows), kind="stable")
     return np.concatenate(shapes)[order], np.concatenate(rows)[order]
+
+
+def _clipped(shapes: NDArray[np.object_], box: Any, shift: float) -> NDArray[np.object_]:
+    """Shift shapes (n,) back by `shift` along x, cut them to a box and divide their edges; most need none of it."""
+    parts = _valid(shapes)
+    if shift:
+        parts = _shifted(parts, -shift)
+    bounds, (west, south, east, north) = shapely.bounds(parts), box.bounds
+    longest = max(east - west, north - south) / _EDGE_PARTS
+    beyond = (bounds[:, :2] < (west, south)).any(axis=1) | (bounds[:, 2:] > (east, north)).any(axis=1)
+    parts[beyond] = shapely.intersection(parts[beyond], box)
+    large = np.hypot(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]) > longest
+    parts[large] = shapely.segmentize(parts[large], longest)
+    return parts
+
+
+def _valid(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Mend the shapes (n,) that are not valid, in a copy."""
+    mended = shapes.copy()
+    wrong = ~shapely.is_valid(mended)
+    mended[wrong] = shapely.make_valid(mended[wrong])
+    return mended
 
 
 def _boxes(to_layer: Transformer, grid: Grid, crs: CRS) -> list[tuple[Any, float]]:

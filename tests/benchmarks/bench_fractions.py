@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import numpy as np
 import rasterio
 import shapely
 from affine import Affine
+from peak import peak_mb
 from pyproj import CRS
 from rasterio.windows import Window
 from shapely import Polygon
@@ -138,8 +138,7 @@ def main() -> None:
         way, path, count = args.one
         busy = time.process_time()
         seconds = WAYS[way](Path(path), grid, int(count))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([seconds, time.process_time() - busy, peak]))
+        print(json.dumps([seconds, time.process_time() - busy, peak_mb()]))
         return
     args.folder.mkdir(parents=True, exist_ok=True)
     raster, polygons = args.folder / f"cover-{args.side}.tif", args.folder / f"cover-{args.polygons}.fgb"

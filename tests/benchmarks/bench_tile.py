@@ -11,7 +11,6 @@ out what else the machine does. Seconds are medians over rounds.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import rasterio
 from affine import Affine
+from peak import peak_mb
 from rasterio.windows import Window
 
 from geocmer.imagery.grid import Grid
@@ -125,7 +125,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.peak:
         geocmer(args.peak, args.size)
-        print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        print(f"{peak_mb():.0f} MB")
         return
     with TemporaryDirectory() as folder:
         side = args.side

@@ -367,6 +367,27 @@ def test_real_rasters_bring_their_legends(shared_data: Path) -> None:
     assert set(cover.classes) <= set(Legend.load("esa_worldcover").classes) | {0}
 
 
+def test_many_polygons_are_brought_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some overlap, some cross the edge of the scene, one is no valid polygon; which comes first does not change."""
+    random = np.random.default_rng(0)
+    scene = raster(tmp_path / "a.tif", noise(3, 64, 64))
+    to_degrees = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
+    shapes = []
+    for x, y, side in zip(
+        random.uniform(-9, 73, 40), random.uniform(-9, 73, 40), random.uniform(2, 25, 40), strict=True
+    ):
+        corners = [UTM @ at for at in ((x, y), (x + side, y), (x + side, y + side), (x, y + side))]
+        shapes.append(shapely.Polygon([to_degrees.transform(*corner) for corner in corners]))
+    bow = [UTM @ at for at in ((10, 10), (30, 30), (30, 10), (10, 30))]
+    shapes.append(shapely.Polygon([to_degrees.transform(*corner) for corner in bow]))
+    path = polygons(tmp_path / "many.gpkg", shapes, [f"class {n % 5}" for n in range(len(shapes))], 4326)
+    cover = LandCover.open(path, class_column="what; 'is'")
+    whole = [found for _, found in under(scene, cover, 16)]
+    assert any(len(found.shares) > 1 for found in whole)
+    monkeypatch.setattr("geocmer.landcover.vector_layer._CHUNK", 3)
+    assert [found for _, found in under(scene, cover, 16)] == whole
+
+
 # -- what does not serve ---------------------------------------------------------------------------------------------
 
 
