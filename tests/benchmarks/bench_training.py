@@ -2,16 +2,20 @@
 
     python tests/benchmarks/bench_training.py [--model ViT-B-32] [--batches 32,128] [--steps 2] [--device auto]
 
-Each row is measured in a process of its own, so that its peak memory is its own. "training memory" is what the method
-must hold at the end of a forward pass and through a step: tensors saved for the backward pass (each storage once,
-weights not counted again), all weights, gradients, and AdamW's two moments. Random weights cost what trained ones cost.
+Each row is measured in a process of its own, so that its peak memory is its own; on CUDA, which counts its peaks, one
+process measures all batches of a method, as starting it takes longer than that. Ended early, it prints what it has.
+"training memory" is what the method must hold at the end of a forward pass and through a step: tensors saved for the
+backward pass (each storage once, weights not counted again), all weights, gradients, and AdamW's two moments. Random
+weights cost what trained ones cost.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,31 +52,45 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2, help="timed steps; the median counts")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--one", nargs=2, metavar=("METHOD", "BATCH"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, metavar=("METHOD", "BATCHES"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(args.model, args.one[0], int(args.one[1]), args.steps, args.device)))
+        for batch in map(int, args.one[1].split(",")):
+            print(json.dumps(measure(args.model, args.one[0], batch, args.steps, args.device)), flush=True)
         return
     print(f"{args.model}, random weights, {choose_device(args.device)}, {torch.get_num_threads()} threads, ", end="")
     print(f"median of {args.steps} steps after one\n")
-    for batch in map(int, args.batches.split(",")):
-        rows = {method: _child(args, method, batch) for method in args.methods.split(",")}
-        print(_table(batch, rows), flush=True)
+    together = choose_device(args.device).type == "cuda"
+    batches = args.batches.split(",")
+    rows: dict[str, dict[str, dict[str, float]]] = {batch: {} for batch in batches}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before all was measured"))
+    try:
+        for method in args.methods.split(","):
+            for some in [batches] if together else [[batch] for batch in batches]:
+                for batch, found in zip(some, _child(args, method, ",".join(some)), strict=True):
+                    rows[batch][method] = found
+    finally:
+        for batch in batches:
+            print(_table(batch, rows[batch]), flush=True)
 
 
-def _child(args: argparse.Namespace, method: str, batch: int) -> dict[str, float]:
+def _child(args: argparse.Namespace, method: str, batches: str) -> list[dict[str, float]]:
     command = [sys.executable, __file__, "--model", args.model, "--steps", str(args.steps), "--device", args.device]
-    done = subprocess.run([*command, "--one", method, str(batch)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--one", method, batches], capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{method}, batch {batch}:\n{done.stderr}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{method}, batch {batch}: {found}", file=sys.stderr)
+        sys.exit(f"{method}, batch {batches}:\n{done.stderr}")
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    print(f"{method}, batch {batches}: {found}", file=sys.stderr)
     return found
 
 
 def measure(architecture: str, method: str, batch: int, steps: int, device: str) -> dict[str, float]:
     """One row, in this process: MB and samples/s."""
     towers = _towers(architecture, device)
+    if towers.device.type == "cuda":
+        gc.collect()  # of the batch before, modules refer to each other
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     step, model, frozen = _task(towers, method, batch)
     live = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(live, lr=1e-5)
@@ -176,7 +194,7 @@ def _counting(step: Callable[[], torch.Tensor], known: set[int]) -> tuple[torch.
         return step(), sum(seen.values())
 
 
-def _table(batch: int, rows: dict[str, dict[str, float]]) -> str:
+def _table(batch: str, rows: dict[str, dict[str, float]]) -> str:
     full = rows.get("full")
     names = ("trained, M", "saved, MB", "training memory, MB", "against full", "peak, MB", "samples/s", "against full")
     lines = [f"| batch {batch} | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
