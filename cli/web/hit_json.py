@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def _partners(hit: Hit) -> list[dict[str, Any]]:
     ]
 
 
-def scene_json(scene: SceneRow, counts: Mapping[str, int]) -> dict[str, Any]:
+def scene_json(scene: SceneRow) -> dict[str, Any]:
     """Describe a scene: name, date, resolution, outline, and how many tiles it has."""
     from pathlib import Path
 
     import numpy as np
     from affine import Affine
 
+    from geocmer._times import utc_text
     from geocmer.export.outline import outlines
     from geocmer.geometry.footprint import footprint
 
@@ -65,8 +66,8 @@ def scene_json(scene: SceneRow, counts: Mapping[str, int]) -> dict[str, Any]:
         "id": scene.id,
         "name": Path(scene.uri).name,
         "uri": scene.uri,
-        "datetime": scene.datetime and scene.datetime.isoformat().replace("+00:00", "Z"),
+        "datetime": scene.datetime and utc_text(scene.datetime),
         "gsd": scene.gsd,
-        "tiles": counts.get(scene.id, scene.report.made),
+        "tiles": scene.report.made,
         "rings": outlines(np.array([outline], dtype=object))[0],
     }

@@ -30,7 +30,7 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         "as_of": str(store.as_of) if store.as_of else None,
         "tiles": store.count(),
         "model": encoder.title if encoder else None,
-        "scenes": [scene_json(scene, {}) for scene in store.scenes()],
+        "scenes": [scene_json(scene) for scene in store.scenes()],
         "categories": store.categories(),
         "labels": sorted(snapshot.labels),
         "formats": [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
 from .._files import naming_write_errors, write_atomically
+from .._times import now_text
 from ..errors import InputError
 
 FEED_SUFFIXES = (".geojson", ".json")
@@ -30,7 +30,7 @@ def extend_feed(path: Path, news: Path, title: str) -> None:
     """
     old = _features(path) if path.exists() else []
     known = {feature.get("id") for feature in old}
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = now_text()
     new = [feature for feature in (_features(news) if news.exists() else []) if feature.get("id") not in known]
     for feature in new:
         feature["properties"]["found"] = now

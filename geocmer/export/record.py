@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
+from .._times import utc_text
 from ..search.results import Hit
 
 COORDINATE_DECIMALS = 7
@@ -46,7 +46,7 @@ def attributes(hit: Hit) -> dict[str, Any]:
         "id": hit.id,
         "category": hit.category,
         "fractions": hit.fractions,
-        "datetime": None if hit.datetime is None else hit.datetime.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datetime": None if hit.datetime is None else utc_text(hit.datetime),
         "gsd": _round_float32(hit.gsd),
         "valid_share": _round_float32(hit.valid_share),
         "scene": hit.uri,

@@ -7,11 +7,11 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from .._files import naming_write_errors, write_atomically
+from .._times import utc_text
 from ..errors import InputError
 from ..search.series import Moment
 from .formats.csv import escape_formula
@@ -42,7 +42,7 @@ class Series:
         """Return the `COLUMNS` of each moment, as JSON can hold them."""
         return [
             {
-                "datetime": one.datetime.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "datetime": utc_text(one.datetime),
                 "probability": round(one.probability, 6),
                 "id": one.id,
                 "scene": one.scene,

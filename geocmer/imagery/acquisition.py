@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from .._times import to_utc
 from ..errors import InputError
 from .address import SceneAddress
 from .sensor import time_in_name
@@ -72,7 +73,7 @@ def find_acquisition(
 def time_of(value: Any) -> datetime | None:
     """Read a time in UTC from a cell of a table: a time, a date or text; None if it is none of them."""
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return to_utc(value)
     return parse_time(value.isoformat() if isinstance(value, date) else str(value or ""))
 
 
@@ -91,11 +92,9 @@ def parse_time(text: str) -> datetime | None:
             continue
     if not candidates or candidates[0].year < 1850:
         return None
-    found = candidates[0]
-    try:
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except OverflowError:
-        return None
+    with suppress(ValueError):
+        return to_utc(candidates[0])
+    return None
 
 
 def parse_datetime(text: str) -> datetime:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from shapely.geometry.base import BaseGeometry
 
+from .._times import to_utc
 from ..errors import InputError
 from ..geometry.bbox import BBox
 from ..geometry.lengths import read_length
@@ -118,8 +119,7 @@ def read_date(value: DateLike | None) -> date | None:
     with contextlib.suppress(ValueError):
         return date.fromisoformat(value.strip())
     with contextlib.suppress(ValueError):
-        moment = datetime.fromisoformat(value.strip())
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return to_utc(datetime.fromisoformat(value.strip()))
     raise InputError(f"date {value!r} is not YYYY-MM-DD")
 
 

@@ -12,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from .._times import to_utc
 from ..geometry.bbox import BBox
 from ..geometry.region import Region
 from .cql2_text import Node
@@ -79,9 +80,7 @@ def read_moment(text: str) -> Period:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return Period(*[np.int64(microseconds(moment))] * 2)
+        return Period(*[np.int64(microseconds(to_utc(datetime.fromisoformat(text))))] * 2)
     ends = (microseconds(datetime.combine(day, at, UTC)) for at in (time.min, time.max))
     return Period(*map(np.int64, ends))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .._times import to_utc
 from ..errors import InputError
 from ..geometry.bbox import BBox
 from ..geometry.region import Region
@@ -59,7 +60,10 @@ class Filter:
         for name, moment in (("since", self.since), ("until", self.until)):
             if isinstance(moment, datetime) and moment.tzinfo is None:
                 raise InputError(f"{name} {moment} has no time zone; add one, for instance {moment}+00:00")
-        start, end = self.period
+        try:
+            start, end = self.period
+        except ValueError as error:
+            raise InputError(f"{error}; give another moment") from error
         if start and end and start > end:
             raise InputError(f"since {self.since} is later than until {self.until}, so nothing can match; swap them")
         finest, coarsest = self.gsd or (None, None)
@@ -152,7 +156,7 @@ def _moment(value: date | None, at: time) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return value.astimezone(UTC)
+        return to_utc(value)
     return datetime.combine(value, at, UTC)
 
 

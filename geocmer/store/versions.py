@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from .._times import to_utc
 from ..errors import InputError, StoreError
 from .leases import leased_versions
 
@@ -77,11 +78,11 @@ def parse_version(text: str) -> int | dt.datetime:
         moment = dt.datetime.fromisoformat(text)
         if len(text) <= len("YYYY-MM-DD"):
             moment = dt.datetime.combine(moment, dt.time.max)
+        return to_utc(moment)
     except ValueError as error:
         raise InputError(
             f"{text!r} is neither the number of a version nor a date or time, as 2026-01-31 or 2026-01-31T18:00"
         ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
 
 
 def find_version(versions: Sequence[Version], requested: int | dt.datetime, path: str) -> Version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
     [
         ({"bbox": BOX, "region": BOX}, "both given"),
         ({"filter": Filter(), "category": "forest"}, "category and a filter were both given"),
+        ({"since": "0001-01-01T00:00+14:00"}, "is not YYYY-MM-DD"),
+        ({"until": datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=3)))}, "out of the years 1 to 9999"),
         ({"since": "yesterday"}, "'yesterday' is not YYYY-MM-DD"),
         ({"gsd": "fine"}, "gsd 'fine' is not LO..HI"),
         ({"bbox": (1, 2, 3)}, "four numbers"),

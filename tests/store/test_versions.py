@@ -89,7 +89,9 @@ def test_moments_are_read_as_utc(text: str, expected: int | datetime) -> None:
     assert versions.parse_version(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "yesterday", "2026-13-01", "31.01.2026", "v3"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1.5", "yesterday", "2026-13-01", "31.01.2026", "v3", "0001-01-01T00:00+14:00"]
+)
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="neither the number of a version nor a date"):
         versions.parse_version(text)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from ..._times import utc_text
 from ...errors import InputError
 from ..format import Format
 from ..gdal import polygon_reader, write_layer
@@ -87,7 +88,7 @@ def _fitted(column: pa.Field, values: pa.Array, path: Path) -> pa.Array:
 
     if pa.types.is_timestamp(column.type):
         moments = values.to_pylist()
-        return pa.array([None if m is None else m.isoformat().replace("+00:00", "Z") for m in moments], pa.string())
+        return pa.array([None if m is None else utc_text(m) for m in moments], pa.string())
     if not pa.types.is_string(column.type):
         return values
     texts = values.to_pylist()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
+from ..._times import utc_text
 from ...errors import InputError
 from ...search.results import Hit
 from ...store.snapshot import Snapshot
@@ -170,7 +171,7 @@ def _collection(
     options: ExportOptions,
 ) -> dict[str, Any]:
     name, model = files
-    interval: list[str | None] = [time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") for time in times]
+    interval: list[str | None] = [utc_text(time) for time in times]
     chips = {"chip_size": 2 * list(sizes)} if len(sizes) == 1 else {}
     return {
         "type": "Collection",
