@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.encoder import l2_normalize
 from ..models.known_captions import MIN_TOKEN_CAPTIONS, KnownCaptions
 from .config import TrainConfig
-from .sampling import epoch_order, set_shares
 from .training_data import TrainingData
-from .validation import row_batches, to_device, to_numpy
+from .validation import text_vectors
 
 _BATCH_CAPTIONS = 4096
 """Captions that are cut into tokens at once."""
@@ -27,13 +25,8 @@ def fit_known_captions(adapter: Adapter, data: TrainingData, cfg: TrainConfig, b
         cfg: its `known_captions` are drawn; equal ones are kept once.
         backbone: that cuts texts into tokens.
     """
-    adapter.eval()
-    device, rng = adapter.log_scale.device, np.random.default_rng(cfg.seed)
-    images = epoch_order(rng, data.sizes, set_shares(data.sizes, cfg.weights), cfg.known_captions)
-    drawn = (captions[int(rng.integers(len(captions)))] for captions in (data.train.pairs[i].captions for i in images))
-    rows = data.texts.rows(sorted(set(drawn)))
-    with torch.inference_mode():
-        vectors = [to_numpy(adapter.text(to_device(data.texts.batch(some), device))) for some in row_batches(rows)]
+    rows = data.texts.rows(sorted(set(data.draw(cfg.known_captions, cfg)[1])))
+    vectors = [some.numpy() for some in text_vectors(adapter, data.texts, rows)]
     pooled = l2_normalize(data.texts.pooled[rows].astype(np.float32))
     core = l2_normalize(np.concatenate(vectors)[:, : adapter.cfg.core_dim])
     distinct, counts = sorted(set(data.train.captions()[0])), np.zeros(0, np.int64)

@@ -7,9 +7,8 @@ import torch
 
 from ..models.adapter import Adapter
 from .config import TrainConfig
-from .sampling import epoch_order, set_shares
 from .training_data import TrainingData
-from .validation import row_batches, to_device
+from .validation import image_vectors, text_vectors
 
 
 def fit_hub_bias(adapter: Adapter, data: TrainingData, cfg: TrainConfig) -> Adapter:
@@ -22,20 +21,12 @@ def fit_hub_bias(adapter: Adapter, data: TrainingData, cfg: TrainConfig) -> Adap
     """
     if not cfg.bias_texts:
         return adapter
-    adapter.eval()
-    device = adapter.log_scale.device
-    rng = np.random.default_rng(cfg.seed)
-    shares = set_shares(data.sizes, cfg.weights)
-    images = epoch_order(rng, data.sizes, shares, cfg.bias_texts)
-    texts = [captions[int(rng.integers(len(captions)))] for captions in (data.train.pairs[i].captions for i in images)]
-    with torch.inference_mode():
-        text_vectors = [
-            adapter.text(to_device(data.texts.batch(some), device)) for some in row_batches(data.texts.rows(texts))
-        ]
-        image_vectors = [
-            adapter.image(to_device(data.images.batch(np.zeros_like(some), some), device))
-            for some in row_batches(np.sort(images))
-        ]
-    return adapter.with_bias(
-        torch.cat(text_vectors), torch.cat(image_vectors), cfg.bias_strength, cfg.bias_sharpness
-    ).eval()
+    images, texts = data.draw(cfg.bias_texts, cfg)
+    bank = (
+        torch.cat(list(vectors)).to(adapter.log_scale.device)
+        for vectors in (
+            text_vectors(adapter, data.texts, data.texts.rows(texts)),
+            image_vectors(adapter, data.images, np.sort(images)),
+        )
+    )
+    return adapter.with_bias(*bank, cfg.bias_strength, cfg.bias_sharpness).eval()

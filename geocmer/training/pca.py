@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..models.adapter import Adapter
 from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages
-from .validation import row_batches, to_device
+from .validation import image_vectors, text_vectors
 
 
 def principal_directions(
@@ -27,14 +27,10 @@ def principal_directions(
         rows: rows of the texts to take, (captions,).
         dim: number of directions.
     """
-    adapter.eval()
-    device = adapter.log_scale.device
     moments = torch.zeros(adapter.cfg.dim, adapter.cfg.dim, dtype=torch.float64)
-    with torch.inference_mode():
-        for some in row_batches(np.arange(count)):
-            image_vectors = adapter.image(to_device(images.batch(np.zeros_like(some), some), device)).double().cpu()
-            moments += image_vectors.T @ image_vectors / count
-        for some in row_batches(rows):
-            text_vectors = adapter.text(to_device(texts.batch(some), device)).double().cpu()
-            moments += text_vectors.T @ text_vectors / len(rows)
-        return torch.linalg.eigh(moments).eigenvectors.flip(1)[:, :dim].float().to(device)
+    for batches, total in (
+        (image_vectors(adapter, images, np.arange(count)), count), (text_vectors(adapter, texts, rows), len(rows)),
+    ):  # fmt: skip
+        for vectors in map(torch.Tensor.double, batches):
+            moments += vectors.T @ vectors / total
+    return torch.linalg.eigh(moments).eigenvectors.flip(1)[:, :dim].float().to(adapter.log_scale.device)

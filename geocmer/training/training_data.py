@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._types import Progress
 from ..datasets.pairs import Pair, PairSet
 from ..evaluation.class_retrieval import class_questions
+from ..evaluation.recall import recall
 from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.prompts import variants
@@ -20,9 +21,9 @@ from .config import TrainConfig
 from .distributed import barrier, rank
 from .false_negatives import FalseNegatives
 from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages, image_features, text_features
-from .sampling import set_shares
+from .sampling import epoch_order, set_shares
 from .scores import Accuracy, Score, Scores, distinct_names
-from .validation import measure, similarity
+from .validation import similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,9 @@ class ValidationSet:
 
     def score(self, adapter: Adapter, texts: TextFeatures) -> Score:
         """Measure an adapter: the recall of captions, or the accuracy of class words."""
-        rows, device = texts.rows(self.texts), adapter.log_scale.device
-        if self.correct is None:
-            return measure(adapter, self.images, texts, rows, self.owner, device)
-        return Accuracy.of(similarity(adapter, self.images, texts, rows, len(self.correct), device), self.correct)
+        count = int(self.owner.max()) + 1 if self.correct is None else len(self.correct)
+        cosines = similarity(adapter, self.images, texts, texts.rows(self.texts), count)
+        return recall(cosines, self.owner) if self.correct is None else Accuracy.of(cosines, self.correct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,13 @@ class TrainingData:
         judge = FalseNegatives(train.pairs, texts.rows(captions), owner, texts.pooled, cfg.similar)
         fingerprint = _hash_pairs([*train.pairs, *(pair for val, _ in held for pair in val.pairs)])
         return cls(train, sizes, images, texts, validation, judge, fingerprint)
+
+    def draw(self, count: int, cfg: TrainConfig) -> tuple[NDArray[np.int64], list[str]]:
+        """Draw training images, of the sets in the shares that training sees, and a caption of each."""
+        rng = np.random.default_rng(cfg.seed)
+        images = epoch_order(rng, self.sizes, set_shares(self.sizes, cfg.weights), count)
+        captions = (self.train.pairs[image].captions for image in images)
+        return images, [some[int(rng.integers(len(some)))] for some in captions]
 
     def score(self, adapter: Adapter) -> Score:
         """Measure an adapter on the validation images of all sets."""

@@ -1,67 +1,57 @@
-"""The recall of an adapter on cached frozen features."""
+"""The vectors that an adapter makes of cached frozen features, batch by batch, and their cosines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..evaluation.recall import Recall, recall
 from ..evaluation.similarity import similarity_matrix
 from ..models.adapter import Adapter
 from ..models.backbone import Features
-from .feature_cache import ImageFeatures, TextFeatures
+from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages
 
 BATCH_ROWS = 256
 """Images or texts that are embedded at once."""
 
 
-def measure(
-    adapter: Adapter, images: ImageFeatures, texts: TextFeatures, rows: NDArray[np.int64], owner: NDArray[np.int64],
-    device: torch.device, ties: str = "random", seed: int = 0,
-) -> Recall:  # fmt: skip
-    """Measure the recall of an adapter on one split.
+def image_vectors(
+    adapter: Adapter, images: ImageFeatures | UncachedImages | JoinedImages, rows: NDArray[np.int64]
+) -> Iterator[torch.Tensor]:
+    """Embed images under their first view, (n, dim) at a time, without gradients and in the mode of evaluation."""
+    yield from _vectors(adapter, adapter.image, lambda some: images.batch(np.zeros_like(some), some), rows)
 
-    Args:
-        adapter: its mode is set to evaluation.
-        images: features of the split's images; their first view is measured.
-        texts: features that hold the split's captions.
-        rows: row of each caption in `texts`, (captions,).
-        owner: index of each caption's image, (captions,).
-        device: of the adapter.
-        ties: see `recall`, as `seed`.
-        seed: of the order of ties.
-    """
-    return recall(similarity(adapter, images, texts, rows, int(owner.max()) + 1, device), owner, ties, seed)
+
+def text_vectors(adapter: Adapter, texts: TextFeatures, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
+    """Embed texts likewise."""
+    yield from _vectors(adapter, adapter.text, texts.batch, rows)
 
 
 def similarity(
-    adapter: Adapter, images: ImageFeatures, texts: TextFeatures, rows: NDArray[np.int64], count: int,
-    device: torch.device,
-) -> NDArray[np.float32]:  # fmt: skip
+    adapter: Adapter, images: ImageFeatures, texts: TextFeatures, rows: NDArray[np.int64], count: int
+) -> NDArray[np.float32]:
     """Compute the cosines (count, captions) of the first `count` images with the texts of `rows`."""
+    return similarity_matrix(
+        (vectors.numpy() for vectors in image_vectors(adapter, images, np.arange(count))),
+        rows,
+        lambda some: np.concatenate([vectors.numpy() for vectors in text_vectors(adapter, texts, some)]),
+        BATCH_ROWS,
+    )
+
+
+def _vectors(
+    adapter: Adapter, embed: Callable[[Features], torch.Tensor], read: Callable[[NDArray[np.int64]], Features],
+    rows: NDArray[np.int64],
+) -> Iterator[torch.Tensor]:  # fmt: skip
+    """Embed rows, float32 on the CPU."""
     adapter.eval()
-
-    def encode_texts(some: NDArray[np.int64]) -> NDArray[np.float32]:
-        return to_numpy(adapter.text(to_device(texts.batch(some), device)))
-
-    with torch.inference_mode():
-        batches = (images.batch(np.zeros_like(at), at) for at in row_batches(np.arange(count)))
-        image_vectors = (to_numpy(adapter.image(to_device(batch, device))) for batch in batches)
-        return similarity_matrix(image_vectors, rows, encode_texts, BATCH_ROWS)
-
-
-def to_numpy(vectors: torch.Tensor) -> NDArray[np.float32]:
-    """Copy vectors to the CPU as a float32 array."""
-    return vectors.float().cpu().numpy()
-
-
-def row_batches(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cut rows into batches of `BATCH_ROWS`."""
-    return (rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS))
+    for start in range(0, len(rows), BATCH_ROWS):
+        with torch.inference_mode():
+            features = to_device(read(rows[start : start + BATCH_ROWS]), adapter.log_scale.device)
+            yield embed(features).float().cpu()
 
 
 def to_device(features: Features, device: torch.device) -> Features:

@@ -18,11 +18,12 @@ from typing import Any
 
 from geocmer.datasets.annotations import load_pairs
 from geocmer.datasets.pairs import PairSet
+from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Backbone
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
 from geocmer.training.feature_cache import default_cache, image_features, text_features
-from geocmer.training.validation import measure
+from geocmer.training.validation import similarity
 
 ONE = {"members": 1, "dim": 512}
 ROWS: dict[str, dict[str, Any]] = {
@@ -70,7 +71,7 @@ def _mean_recall(adapter: Any, split: PairSet, backbone: Backbone) -> float:
     captions, owner = split.captions()
     texts = text_features(backbone, captions, default_cache())
     images = image_features(backbone, split, default_cache(), 1)
-    return measure(adapter, images, texts, texts.rows(captions), owner, backbone.device).mean
+    return recall(similarity(adapter, images, texts, texts.rows(captions), len(split)), owner).mean
 
 
 def _spread(values: list[float]) -> str:

@@ -22,7 +22,7 @@ from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
 from geocmer.training.feature_cache import image_features, text_features
 from geocmer.training.loop import Epoch
-from geocmer.training.validation import measure
+from geocmer.training.validation import similarity
 
 
 def test_it_learns_and_reports_each_epoch(pairs: PairSet, tmp_path: Path) -> None:
@@ -118,14 +118,14 @@ def test_with_and_without_the_cache_the_loss_is_the_same(pairs: PairSet, tmp_pat
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
-def test_measure_is_recall_of_the_cosines(pairs: PairSet, tmp_path: Path) -> None:
+def test_similarity_is_the_cosines(pairs: PairSet, tmp_path: Path) -> None:
     backbone = TinyBackbone()
     adapter = train(pairs, backbone, tmp_path / "out", CFG, cache=tmp_path)  # type: ignore[arg-type]
     val = pairs.split("val")
     texts, owner = val.captions()
     images = image_features(backbone, val, tmp_path, 1)  # type: ignore[arg-type]
     kept = text_features(backbone, texts, tmp_path)  # type: ignore[arg-type]
-    got = measure(adapter, images, kept, kept.rows(texts), owner, backbone.device)
+    got = recall(similarity(adapter, images, kept, kept.rows(texts), len(val)), owner)
     pixels = np.stack([p.image.pixels(16) for p in val.pairs])
     a = adapter.image(backbone.image(pixels)).numpy().astype(np.float64)
     b = adapter.text(backbone.text(texts)).numpy().astype(np.float64)
