@@ -16,6 +16,9 @@ from .._files import write_atomically
 from ..errors import ModelError
 from .families import family_of
 
+LOCK_SECONDS = 5
+"""How long to wait for another process that notes something."""
+
 
 def remember(model: str, adapter: str = "") -> None:
     """Note that a user named a model, and an adapter; nothing is said where the note cannot be kept."""
@@ -55,13 +58,16 @@ def _keys(model: str, adapter: str) -> list[str]:
 
 def remember_names(names: Iterable[str]) -> None:
     """Note what a user named, beside the models; nothing is said where the note cannot be kept."""
-    known = known_names()
-    new = known | set(names)
-    if new != known:
-        with suppress(OSError):
-            file = _file()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, json.dumps(sorted(new), indent=1))
+    names = set(names)
+    if names <= known_names():
+        return
+    from filelock import FileLock
+
+    file = _file()
+    with suppress(OSError):  # also that of a lock that is held for ever
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock"), timeout=LOCK_SECONDS):  # others note theirs at the same time
+            write_atomically(file, json.dumps(sorted(known_names() | names), indent=1))
 
 
 def known_names() -> set[str]:

@@ -103,8 +103,6 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
     Raises:
         StoreError: the store cannot be written.
     """
-    import lance as pylance
-
     known_ids = store.existing_ids([name for part in parts for name in part.ids])
     taken: list[bool] = []
     for part in parts:
@@ -114,16 +112,8 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
     chosen = [part for part, is_taken in zip(parts, taken, strict=True) if is_taken]
     fragments = [fragment for part in chosen for fragment in part.fragments]
     scenes = list({row.id: row for part in chosen for row in part.scenes}.values())
-    if fragments:
-        with connection.translate_errors(store.path, "write"):
-            tiles = connection.open_dataset(store.path, "tiles")
-            operation = pylance.LanceOperation.Append(fragments)
-            after = pylance.LanceDataset.commit(
-                tiles, operation, read_version=tiles.version, storage_options=storage_options(store.path)
-            )
-        lance.undo_if_torn(store.path, "tiles", set(), rows_were_moved=False)
-        if after.version != tiles.version + 1:  # others wrote meanwhile, perhaps the same
-            _remove_doubles(store, {row.id for row in scenes})
+    if fragments and not lance.commit_fragments(store.path, "tiles", fragments, set()):
+        _remove_doubles(store, {row.id for row in scenes})  # others wrote meanwhile, perhaps the same
     if scenes:
         store.add_scenes(scenes)
     return taken

@@ -139,11 +139,21 @@ def append(path: str, name: str, tables: Iterable[pa.Table], whole: set[str]) ->
     if held:
         write()
     if fragments:
-        with translate_errors(path, "write"):
-            version = open_dataset(path, name).version
-            operation = lance.LanceOperation.Append(fragments)
-            lance.LanceDataset.commit(address, operation, read_version=version, storage_options=options)
-        undo_if_torn(path, name, whole, rows_were_moved=False)
+        commit_fragments(path, name, fragments, whole)
+
+
+def commit_fragments(path: str, name: str, fragments: list[Any], whole: set[str]) -> bool:
+    """Add files of rows to a table in one commit, see that they are on the disk, and say whether nobody else wrote."""
+    import lance
+
+    with translate_errors(path, "write"):
+        before = open_dataset(path, name).version
+        after = lance.LanceDataset.commit(
+            table_address(path, name), lance.LanceOperation.Append(fragments), read_version=before,
+            storage_options=storage_options(path),
+        )  # fmt: skip
+    undo_if_torn(path, name, whole, rows_were_moved=False)
+    return bool(after.version == before + 1)
 
 
 def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +62,20 @@ def test_a_damaged_note_knows_nothing_and_is_written_anew(tmp_path: Path, conten
     assert not trust.is_known("hf-hub:some/model")
     trust.remember("hf-hub:some/model")
     assert trust.is_known("hf-hub:some/model")
+
+
+def test_what_is_named_at_the_same_time_is_all_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"origin https://{number}.example" for number in range(8)]
+    write = trust.write_atomically
+
+    def slowly(*args: Any) -> None:
+        time.sleep(0.02)
+        write(*args)
+
+    monkeypatch.setattr(trust, "write_atomically", slowly)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: trust.remember_names([name]), names))
+    assert trust.known_names() == set(names)
 
 
 def test_a_note_that_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
