@@ -19,8 +19,10 @@ MAX_EXPLAINED_HITS = 10
 def draw_heatmaps(collection: Collection, hits: Hits, folder: Path | None, output: Path | None) -> None:
     """Draw heat maps of all hits into a folder that was named, else of the first ones, as far as possible."""
     from geocmer.errors import GeocmerError
+    from geocmer.export.writer import STDOUT
 
-    into = folder or (output.with_name(f"{output.stem}-explain") if output else Path("geocmer-explain"))
+    beside = None if output is None or str(output) == STDOUT else output.with_name(f"{output.stem}-explain")
+    into = folder or beside or Path("geocmer-explain")
     try:
         located = hits if hits.find_spot else collection.locate(hits)
         count = len(collection.explain(islice(located, None if folder else MAX_EXPLAINED_HITS), into))

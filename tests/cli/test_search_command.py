@@ -62,6 +62,9 @@ def test_search_explains_itself_in_words_and_pictures(
     assert names == [f"{hit['rank']:03d}-{hit['id'][:8]}.png" for hit in hits]
     assert run("search", "a lake", "--store", store, "--explain", "-o", tmp_path / "h.geojson")[0] == 0
     assert len(list((tmp_path / "h-explain").iterdir())) == 6
+    assert run("search", "a lake", "--store", store, "--explain", "-o", "-")[0] == 0
+    assert len(list((tmp_path / "geocmer-explain").iterdir())) == 6
+    assert not (tmp_path / "--explain").exists()
     scene.unlink()
     code, out, err = run("search", "a lake", "--store", store, "-k", 2, "--explain")
     assert (code, len(out.splitlines())) == (0, 2)
