@@ -1,4 +1,4 @@
-"""The turns and mirrorings of a picture under which it is embedded, where more than one view is asked for.
+"""The turns and mirrorings of an image under which it is embedded, where more than one view is asked for.
 
 Ground has no upper side, so a tile may be seen in eight ways. A tower that was trained on upright photographs sees each
 a little differently, and the mean of the vectors errs less than one of them, as that of several adapters does.
