@@ -6,10 +6,10 @@ It is the arithmetic of `bundled.MiniLM` and of the text branches of `adapter.Ad
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from .trust import require_known
 from .weights import TowerFiles
 
 Floats = NDArray[np.float32]
+Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
+"""Embeds texts as unit vectors (n, dim)."""
 TEXTS_TOGETHER = 64
 """Texts encoded at once: some thousand tokens at most."""
 _BERT_EPSILON = 1e-12

@@ -14,9 +14,9 @@ earlier ones with the later. A place that was seen at one of the times only is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -26,9 +26,11 @@ from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.neighbors import NeighborIndex
 from ..geometry.overlap import IOU_THRESHOLD, intersection_over_union, same_size, to_equal_area
+from ..models.text_encoder import Encode
 from ..search.nms import suppress_overlaps
 from ..search.probability import Calibration, background
 from ..search.results import Answer, Partner, Plan, pixel_reader
+from ..search.vector_search import check_k
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
@@ -38,7 +40,6 @@ from .periods import Periods, pair_remark
 from .relation_topk import RelationTopK
 from .tile_scores import TileScores, score_tiles
 
-Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 NOTED_HITS = 10
 """Hits whose dates and sensors are looked at for a note."""
 OVERLAP_DECIMALS = 3
@@ -117,11 +118,9 @@ def find_change(
         StoreError: the store has no vectors yet.
         InputError: `k` < 1, the filter has dates, or names a category or class that no tile has.
     """
-    if k is not None and k < 1:
-        raise InputError(f"k is {k}; ask for at least 1 hit")
     if filter.period != (None, None):
         raise InputError("since and until do not go with a change between two times; leave them out")
-    snapshot = store.snapshot()
+    snapshot, k = store.snapshot(), check_k(k)
     snapshot.require_encoder()
     first, second = (periods.earlier, periods.later) if gone else (periods.later, periods.earlier)
     vector = encode([text])
@@ -137,9 +136,7 @@ def find_change(
         found = _rank(both, p, np.flatnonzero(hit_mask), most, min_score)
         return both.rowids[found.rows], found
 
-    ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
-    if not len(kept):
-        snapshot.require_categories(filter.categories)
+    ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     rows, partners, scores = ranked.rows[kept], ranked.partners[kept], ranked.scores[kept]
     plan = Plan(
         method=f"{both.hits.method}, then pairs of one place",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..models.text_encoder import Encode
 from ..search.nms import suppress_overlaps
 from ..search.probability import Calibration, background
 from ..search.results import Answer, Partner, Plan, pixel_reader
+from ..search.vector_search import check_k
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
 from .join import RankedTiles, join
@@ -21,8 +21,6 @@ from .partners import make_partners
 from .query import Query
 from .taught import Taught
 from .tile_scores import score_tiles
-
-Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 
 
 def relate(
@@ -33,7 +31,6 @@ def relate(
     filter: Filter = EVERY_TILE,
     k: int | None = 10,
     min_score: float | None = None,
-    fingerprint: str | None = None,
     keep: Literal["best", "newest"] | None = None,
     calibration: Calibration | None = None,
     min_probability: float | None = None,
@@ -52,21 +49,17 @@ def relate(
         filter: conditions that every hit meets, and those on the date every partner too.
         k: how many at most; None for all.
         min_score: the least score.
-        fingerprint: of the encoder; refused if it is not the store's.
         keep: one hit for each place, as in `nearest_tiles`; partners are any tiles, of the hit's place too.
         calibration: of the encoder. None: the tiles of the store are a makeshift, and hits have no probability.
         min_probability: the least probability of a hit, which needs `calibration`.
         taught: concepts that stand for words of the query.
 
     Raises:
-        FingerprintError: `fingerprint` is not the store's.
         StoreError: the store has no vectors yet.
         InputError: `k` < 1, or a condition on a category or class that no tile has.
     """
-    if k is not None and k < 1:
-        raise InputError(f"k is {k}; ask for at least 1 hit")
-    snapshot = store.snapshot()
-    snapshot.require_encoder(fingerprint)
+    snapshot, k = store.snapshot(), check_k(k)
+    snapshot.require_encoder()
     period = Filter(since=filter.since, until=filter.until)
     known = {number: taught[name].likelihood for number, name in enumerate(query.concepts) if taught and name in taught}
     concept_vectors = encode(query.concepts)
@@ -94,9 +87,7 @@ def relate(
         )
         return tiles.rowids[found.rows], found
 
-    ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
-    if not len(kept):
-        snapshot.require_categories(filter.categories)
+    ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
     plan = Plan(
         method=f"{tiles.method}, then a join by upper bounds",

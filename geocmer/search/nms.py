@@ -23,6 +23,7 @@ from ..geometry.overlap import (
     same_place,
     to_equal_area,
 )
+from ..store.filter import Filter
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 
@@ -34,6 +35,7 @@ Ranking = TypeVar("Ranking")
 
 def suppress_overlaps(
     snapshot: Snapshot,
+    filter: Filter,
     rank: Callable[[int | None], tuple[NDArray[np.uint64], Ranking]],
     k: int | None,
     keep: Literal["best", "newest"] | None,
@@ -42,6 +44,7 @@ def suppress_overlaps(
 
     Args:
         snapshot: where the rows are.
+        filter: that every hit meets.
         rank: how many hits at most, None for all -> their row ids, best first, and what else is known of them. Called
             again for more as long as too many of them show the same places.
         k: how many places at most; None for all.
@@ -50,17 +53,21 @@ def suppress_overlaps(
     Returns:
         What is known of the hits of the last ranking, the positions of those that are kept, and how many are left out
         above the last of these.
+
+    Raises:
+        InputError: nothing was found, as a condition is on a category that no tile has.
     """
     limit = first_limit(k, keep)
     while True:
         rowids, ranking = rank(limit)
-        if keep is None:
-            return ranking, np.arange(len(rowids)), 0
-        kept = np.flatnonzero(nms_mask(snapshot, rowids, keep == "newest"))[:k]
-        if limit is None or k is None or len(kept) == k or len(rowids) < limit:
-            hidden = len(rowids) - len(kept) if len(kept) != k else int(kept[-1]) + 1 - k
-            return ranking, kept, hidden
+        kept = np.arange(len(rowids)) if keep is None else np.flatnonzero(nms_mask(snapshot, rowids, keep == "newest"))
+        kept = kept[:k]
+        if keep is None or limit is None or k is None or len(kept) == k or len(rowids) < limit:
+            break
         limit *= 4
+    if not len(kept):
+        snapshot.require_categories(filter.categories)
+    return ranking, kept, int(kept[-1]) + 1 - k if len(kept) == k else len(rowids) - len(kept)
 
 
 def first_limit(k: int | None, keep: Literal["best", "newest"] | None) -> int | None:

@@ -104,14 +104,8 @@ def answer_of(
     keep: Literal["best", "newest"] | None,
     likelihood: Likelihood | None,
 ) -> Answer:
-    """Make the answer of a ranking: one hit for each place.
-
-    Raises:
-        InputError: nothing was found, as a condition is on a category that no tile has.
-    """
-    ranked, kept, hidden = suppress_overlaps(snapshot, rank, k, keep)
-    if not len(kept):
-        snapshot.require_categories(filter.categories)
+    """Make the answer of a ranking: one hit for each place; raises as `suppress_overlaps` does."""
+    ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     plan, rowids = replace(ranked.plan, hidden=hidden), ranked.rowids[kept]
     known = _probabilities(snapshot, rowids, likelihood) if likelihood else None
     return Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store), probabilities=known)
