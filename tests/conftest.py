@@ -29,6 +29,18 @@ settings.load_profile("geocmer")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+LONG_FILES = (
+    "test_qgis.py", "test_faults.py", "test_ray_cluster.py", "test_ensemble.py", "test_docs.py", "test_notebooks.py",
+    "test_search_command.py", "test_streams.py", "test_change.py",
+)  # fmt: skip
+"""Test files that take longest; a worker that began one of them last would go on alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; `make test` gives files to its workers in this order."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout; tests that need it skip where it is absent."""
