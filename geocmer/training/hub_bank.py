@@ -22,11 +22,11 @@ def fit_hub_bias(adapter: Adapter, data: TrainingData, cfg: TrainConfig) -> Adap
     if not cfg.bias_texts:
         return adapter
     images, texts = data.draw(cfg.bias_texts, cfg)
-    bank = (
+    spoken, seen = (
         torch.cat(list(vectors)).to(adapter.log_scale.device)
         for vectors in (
             text_vectors(adapter, data.texts, data.texts.rows(texts)),
             image_vectors(adapter, data.images, np.sort(images)),
         )
     )
-    return adapter.with_bias(*bank, cfg.bias_strength, cfg.bias_sharpness).eval()
+    return adapter.with_bias(spoken, seen, cfg.bias_strength, cfg.bias_sharpness).eval()
