@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 def give(hits: Hits, output: Path | None, *, thumbnails: bool, style: bool, as_json: bool) -> None:
     """Write the hits to a file, or print them where none is named; say first how many are hidden."""
     if hits.plan.hidden:
-        say(f"{hits.plan.hidden} hits that show the same places are hidden; see them with --all-dates")
+        one, many = "1 hit that shows the same place is", f"{hits.plan.hidden} hits that show the same places are"
+        say(f"{one if hits.plan.hidden == 1 else many} hidden; see them with --all-dates")
     if output:
-        say(f"{hits.save(output, thumbnails=thumbnails, style=style)} hits written to {output}")
+        count = hits.save(output, thumbnails=thumbnails, style=style)
+        say(f"{count} hit{'s' * (count != 1)} written to {output}")
     else:
         print_hits(hits, as_json=as_json)
 

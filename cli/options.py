@@ -135,7 +135,7 @@ Batch = Annotated[
 ]
 Preview = Annotated[
     bool,
-    typer.Option("--preview", help="Show thumbnails on the terminal: kitty, sixel (iTerm2, Windows), else blocks."),
+    typer.Option("--preview", help="Show thumbnails on the terminal: iTerm2, kitty, sixel (Windows), else blocks."),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")]
 

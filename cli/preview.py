@@ -1,19 +1,21 @@
-"""Thumbnails of hits on a terminal: as pictures where it can show them (kitty, sixel), in half blocks elsewhere."""
+"""Thumbnails of hits on a terminal: as pictures in iTerm2, kitty and where there is sixel, in half blocks elsewhere."""
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .console import printable, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
 
     from geocmer.search.results import Hit
 
@@ -25,6 +27,28 @@ GAP = 2
 """Characters between two thumbnails."""
 _CELL_PIXELS = 8
 """Pixels that stand for a character's width; the terminal scales them."""
+
+
+class InlineImage:
+    """A picture by the escape sequence of iTerm2, OSC 1337, which WezTerm and others know too.
+
+    Args:
+        image: a PIL image.
+        width: characters.
+        height: `auto`: in proportion.
+    """
+
+    def __init__(self, image: Any, width: int, height: str) -> None:
+        self._image, self._width, self._height = image, width, height
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.segment import ControlType, Segment
+
+        file = io.BytesIO()
+        self._image.save(file, "PNG")
+        size = f"size={len(file.getbuffer())};width={self._width};height={self._height};inline=1"
+        text = f"\x1b]1337;File={size}:{base64.b64encode(file.getbuffer()).decode()}\x07\n"
+        yield Segment(text, control=[(ControlType.CURSOR_FORWARD, 0)])  # nothing that rich would measure or wrap
 
 
 def print_previews(
@@ -51,7 +75,8 @@ def print_previews(
         logging.getLogger("textual_image").setLevel(logging.CRITICAL)  # a terminal that does not answer gets blocks
         from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can show
 
-        image = Image
+        # It asks for kitty's and sixel images, and iTerm2 answers to sixel, in 256 colours; its own have all.
+        image = InlineImage if os.environ.get("TERM_PROGRAM") == "iTerm.app" else Image
         if image is HalfcellImage and (console.no_color or console.is_dumb_terminal):
             say("no previews: this terminal shows no pictures, and blocks need colours; write -o hits.html instead")
             return

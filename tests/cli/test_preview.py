@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import re
@@ -52,10 +53,24 @@ def test_pictures_go_to_terminals_that_show_them(picture: object, start: str) ->
     assert start in printed(100, picture)
 
 
+def test_iterm_gets_every_pixel_as_an_image_in_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM_PROGRAM", "iTerm.app")
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback: os.terminal_size((100, 40)))
+    text = printed(100, None)
+    (found,) = re.findall(r"\x1b]1337;File=size=(\d+);width=86;height=auto;inline=1:([\w+/=]+)\x07\n", text)
+    file = base64.b64decode(found[1])
+    assert len(file) == int(found[0])
+    with Image.open(io.BytesIO(file)) as strip:
+        sides = [strip.getpixel((80 + 176 * at, 80)) for at in range(3)]
+    assert sides == list(COLOURS.values())
+    assert re.findall(r"(\d)\. 0\.\d+", text.split("\x07")[1]) == ["1", "2", "3", "4"], "the captions stand below"
+
+
 def test_without_colours_nothing_is_drawn_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("TERM_PROGRAM", raising=False)
     monkeypatch.setattr("textual_image.renderable.Image", HalfcellImage)
     out = io.StringIO()
     print_previews(hits(), Console(file=out, force_terminal=True, width=80))
