@@ -59,7 +59,7 @@ def print_previews(
     Args:
         hits: the best first.
         console: where to; by default stdout.
-        picture: the class of `textual_image.renderable` that draws; by default what the terminal understands.
+        image: the class of `textual_image.renderable` that draws; by default what the terminal understands.
         as_json: stdout holds JSON, which pictures would spoil.
     """
     from rich.console import Console
