@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from geocmer.search.results import Hit
 
 
+def require_output(output: Path | None, *, style: bool = False) -> None:
+    """Refuse a file that hits cannot be written to, before a model is loaded."""
+    if output:
+        from geocmer.export.writer import require_writable
+
+        require_writable(output, style=style)
+
+
 def give(hits: Hits, output: Path | None, *, thumbnails: bool, style: bool, as_json: bool) -> None:
     """Write the hits to a file, or print them where none is named; say first how many are hidden."""
     if hits.plan.hidden:

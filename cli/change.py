@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import options as opt
-from .answer import give
+from .answer import give, require_output
 
 
 def change(
@@ -45,6 +45,7 @@ def change(
     Example: geocmer change "construction site" --from 2009 --to 2020 -o new.html
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "gsd": gsd, "where": where}
+    require_output(output, style=style)
     collection = opt.open_collection(store, model=model, adapter=adapter, device=device)
     hits = collection.change(
         text, before=before, after=after, gone=gone, k=None if every else k, keep="all" if all_dates else "best",

@@ -1,4 +1,4 @@
-"""What a shell offers on a press of Tab: stores, categories, conditions, legends. It never fails; it offers nothing."""
+"""What a shell offers on a press of Tab: stores, categories, conditions, concepts, legends. It never fails."""
 
 from __future__ import annotations
 
@@ -47,6 +47,20 @@ def complete_where(ctx: typer.Context, incomplete: str) -> list[str]:
     return [f"{before}{name}" for name in sorted(names) if name.startswith(word.casefold())]
 
 
+def complete_concept(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the concepts that the store was taught."""
+    from geocmer.search.concept import KIND
+
+    return _records(ctx, KIND, incomplete)
+
+
+def complete_search(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the searches that the store keeps."""
+    from geocmer.search.saved_search import KIND
+
+    return _records(ctx, KIND, incomplete)
+
+
 def complete_legend(incomplete: str) -> list[str]:
     """Offer the bundled legends, and files of one's own."""
     from geocmer.landcover.bundled_legends import legend_names
@@ -63,3 +77,13 @@ def _store(ctx: typer.Context) -> Iterator[Snapshot]:
 
     with suppress(Exception):  # whatever is wrong with it is told by the command, not in the middle of a line
         yield Reader.open(str(ctx.params.get("store") or "geocmer-store")).snapshot()
+
+
+def _records(ctx: typer.Context, kind: str, incomplete: str) -> list[str]:
+    from geocmer.store.address import store_address
+    from geocmer.store.records import read_records
+
+    with suppress(Exception):
+        path = store_address(str(ctx.params.get("store") or "geocmer-store"))
+        return [name for name in read_records(path, kind) if name.casefold().startswith(incomplete.casefold())]
+    return []

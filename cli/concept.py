@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .completion import complete_concept
 from .console import say
 from .options import STORE, StoreDir, open_collection
 
@@ -18,6 +19,7 @@ Example: geocmer concept make solar --from labels.geojson
 """
 
 Name = Annotated[str, typer.Argument(help="Name of the concept: letters, digits, spaces, - and _.")]
+KnownName = Annotated[str, typer.Argument(help="Name of the concept.", autocompletion=complete_concept)]
 
 
 def make(
@@ -61,7 +63,7 @@ def list_(store: StoreDir = STORE) -> None:
         )
 
 
-def show(name: Name, store: StoreDir = STORE) -> None:
+def show(name: KnownName, store: StoreDir = STORE) -> None:
     """Show what a concept was taught with, and how good it is.
 
     Example: geocmer concept show solar
@@ -72,7 +74,7 @@ def show(name: Name, store: StoreDir = STORE) -> None:
         print(line)
 
 
-def remove(name: Name, store: StoreDir = STORE) -> None:
+def remove(name: KnownName, store: StoreDir = STORE) -> None:
     """Remove a concept from a store.
 
     Example: geocmer concept remove solar
@@ -82,7 +84,7 @@ def remove(name: Name, store: StoreDir = STORE) -> None:
 
 
 def export(
-    name: Name,
+    name: KnownName,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write, JSON.")],
     store: StoreDir = STORE,
 ) -> None:

@@ -7,16 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
+from geocmer._files import require_folder
+
 from . import options as opt
+from .completion import complete_concept
 from .console import say
 
 RASTERS = (".tif", ".tiff")
 
 
 def detect(
-    name: Annotated[str, typer.Argument(help="A concept that was taught, see `geocmer concept`, or words.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A concept that was taught, see `geocmer concept`, or words.", autocompletion=complete_concept
+        ),
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Polygons: .gpkg, .geojson, .fgb, .parquet, .csv; a raster: .tif.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Polygons: .gpkg, .geojson, .json, .geojsonl, .fgb, .parquet, .csv; a raster: .tif.",
+        ),
     ],
     store: opt.StoreDir = opt.STORE,
     min_probability: Annotated[
@@ -45,8 +58,14 @@ def detect(
     """
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
     conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
-    collection = opt.open_collection(store, as_of=as_of)
-    if output.suffix.lower() in RASTERS:
+    collection, raster = opt.open_collection(store, as_of=as_of), output.suffix.lower() in RASTERS
+    if raster:
+        require_folder(output)
+    else:
+        from geocmer.export.detections import require_detections_file
+
+        require_detections_file(output)
+    if raster:
         width, height = collection.write_probabilities(name, output, resolution=resolution, **conditions)
         say(f"{width} x {height} pixels written to {output}")
         return

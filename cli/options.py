@@ -58,8 +58,10 @@ Category = Annotated[
     str | None,
     typer.Option("--category", help="Only tiles of this scene category.", autocompletion=complete_category),
 ]
-Since = Annotated[str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY-MM-DD).")]
-Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date (YYYY-MM-DD).")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Only scenes taken on or after this date (YYYY, YYYY-MM or YYYY-MM-DD).")
+]
+Until = Annotated[str | None, typer.Option("--until", help="Only scenes taken on or before this date, likewise.")]
 Gsd = Annotated[
     str | None,
     typer.Option("--gsd", metavar="LO..HI", help="Only tiles of this ground resolution, metres; a side may be empty."),
@@ -121,6 +123,9 @@ Literal = Annotated[
 Save = Annotated[
     str | None, typer.Option("--save", metavar="NAME", help="Keep the search in the store, for `geocmer watch NAME`.")
 ]
+Before = Annotated[str | None, typer.Option("--before", hidden=True)]
+After = Annotated[str | None, typer.Option("--after", hidden=True)]
+"""Of `change`: people look for it here."""
 Locate = Annotated[
     bool, typer.Option("--locate", help="Find where in each tile: a box and a point, in every export and on the map.")
 ]

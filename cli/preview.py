@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from .console import printable, say
 
@@ -25,6 +27,8 @@ CELLS = 20
 """Width of a thumbnail in characters."""
 GAP = 2
 """Characters between two thumbnails."""
+SIXEL_TERMINALS = {"WezTerm", "mintty", "foot", "mlterm", "contour", "yaft"}
+"""What they call themselves in TERM_PROGRAM or TERM; Windows Terminal and Konsole have variables of their own."""
 _CELL_PIXELS = 8
 """Pixels that stand for a character's width; the terminal scales them."""
 
@@ -72,12 +76,8 @@ def print_previews(
         if not all(shutil.get_terminal_size((0, 0))):
             say("no previews: this terminal does not say how large it is; write -o hits.html to look at the hits")
             return
-        logging.getLogger("textual_image").setLevel(logging.CRITICAL)  # a terminal that does not answer gets blocks
-        from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can show
-
-        # It asks for kitty's and sixel images, and iTerm2 answers to sixel, in 256 colours; its own have all.
-        image = InlineImage if os.environ.get("TERM_PROGRAM") == "iTerm.app" else Image
-        if image is HalfcellImage and (console.no_color or console.is_dumb_terminal):
+        image = _image_class()
+        if image.__module__.endswith("halfcell") and (console.no_color or console.is_dumb_terminal):
             say("no previews: this terminal shows no pictures, and blocks need colours; write -o hits.html instead")
             return
     shown = list(islice(hits, MAX_PREVIEWED_HITS + 1))
@@ -94,6 +94,30 @@ def print_previews(
         )
     if len(shown) > MAX_PREVIEWED_HITS:
         say(f"previews of the first {MAX_PREVIEWED_HITS} hits; write -o hits.html to look at all")
+
+
+def _image_class() -> Any:
+    """Choose what draws by what the terminal says of itself in the environment.
+
+    To ask it, as the library does, is to print what a terminal that does not understand the question shows as signs.
+    """
+    with patch.object(sys, "__stdout__", io.StringIO()):  # no terminal, so that nothing is asked
+        from textual_image._terminal import get_cell_size, get_tiocgwinsz
+        from textual_image.renderable import HalfcellImage, SixelImage, TGPImage
+
+        with suppress(OSError):
+            _, _, width, height = get_tiocgwinsz()
+            if not (width and height):
+                get_cell_size()  # remembers the usual size, which it would ask for as well
+    known = os.environ
+    if known.get("TERM_PROGRAM") == "iTerm.app":  # its sixel has 256 colours, its own images have all
+        return InlineImage
+    if "KITTY_WINDOW_ID" in known or "kitty" in known.get("TERM", ""):
+        return TGPImage
+    names = {known.get("TERM_PROGRAM", ""), known.get("TERM", "").partition("-")[0]}
+    if names & SIXEL_TERMINALS or known.keys() & {"WT_SESSION", "KONSOLE_VERSION"}:
+        return SixelImage
+    return HalfcellImage
 
 
 def _strip(hits: list[Hit]) -> Any:

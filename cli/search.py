@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from geocmer.errors import InputError
+
 from . import options as opt
-from .answer import give
+from .answer import give, require_output
 from .batch import search_batch
 from .console import say
 from .drawing import draw_heatmaps
@@ -49,6 +51,8 @@ def search(
     literal: opt.Literal = False,
     locate: opt.Locate = False,
     save: opt.Save = None,
+    before: opt.Before = None,
+    after: opt.After = None,
     heatmaps: opt.Heatmaps = None,
     batch: opt.Batch = None,
     output: opt.Output = None,
@@ -74,6 +78,11 @@ def search(
 
     Example: geocmer search "airport near river" --bbox=-79,35,-78,36 -o hits.geojson
     """
+    if before or after:
+        raise InputError(
+            f"a search looks at every date; for what is new between two ask `geocmer change {' '.join(text or [])!r} "
+            f"--from {before or 'DATE'} --to {after or 'DATE'}`, for the tiles of some dates give --since and --until"
+        )
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
     conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
     examples: dict[str, Any] = {"like": like or (), "minus": minus or (), "more": more or (), "less": less or ()}
@@ -97,6 +106,7 @@ def search(
         apart |= {"--heatmaps": heatmaps, "--thumbnails": thumbnails, "--style": style, "--json": as_json}
         search_batch(collection, batch, output, conditions | ranking, [name for name in apart if apart[name]])
         return
+    require_output(output, style=style)
     hits = collection.search(*(text or []), **conditions, **examples, **ranking, approximate=approximate, locate=locate)
     if explain:
         for line in hits.plan.lines():

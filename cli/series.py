@@ -33,6 +33,10 @@ def series(
 
     Example: geocmer series "flooded fields" --at=-78.6,35.8 -o series.csv
     """
+    if output:
+        from geocmer.export.series import require_series_file
+
+        require_series_file(output)
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     found = collection.series(text, at=at, minus=minus or [])
     if output:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from . import options as opt
-from .answer import print_hits
+from .answer import print_hits, require_output
+from .completion import complete_search
 from .console import say
 
 NOTHING_NEW = 3
@@ -18,7 +19,11 @@ NOTHING_NEW = 3
 
 def watch(
     name: Annotated[
-        str | None, typer.Argument(help="A search that was saved with `geocmer search ... --save NAME`. [list them]")
+        str | None,
+        typer.Argument(
+            help="A search that was saved with `geocmer search ... --save NAME`. [list them]",
+            autocompletion=complete_search,
+        ),
     ] = None,
     store: opt.StoreDir = opt.STORE,
     output: Annotated[
@@ -45,6 +50,7 @@ def watch(
         collection.remove_search(name)
         say(f"saved search {name!r} removed")
         return
+    require_output(output)
     look = collection.look(name)
     if output:
         collection.write_feed(look, output)

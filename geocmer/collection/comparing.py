@@ -54,7 +54,9 @@ class Comparing(Opening):
         from ..export.hits import Hits
         from ..relations.change import change_notes, find_change
         from ..relations.periods import Periods
+        from ..search.probability import check_share
 
+        check_share("min_score", min_score)
         periods, chosen = Periods.of(before, after), self._filter(filter, conditions)
         encoder, calibration = self._calibrated_encoder()
         if calibration is None:

@@ -76,6 +76,7 @@ class Searching(Opening):
             category_prior, approximate,
         )  # fmt: skip
         question = Question.of(texts, like, minus, more, less, literal=literal)
+        question.read()  # what cannot be read is told before a model is loaded
         encoder = self._query_encoder(images=any(map(is_file, question.like)))
         answer = answer_question(self.store, encoder, question, options, self._notify)
         hits = Hits.of(answer, question.title)

@@ -157,7 +157,9 @@ class Teaching(Opening):
             GeocmerError: as `probabilities`.
         """
         from ..export.detections import Detections
+        from ..search.probability import check_share
 
+        check_share("min_probability", min_probability)
         return Detections.of(self.probabilities(name, **conditions), name, min_probability)
 
     def write_probabilities(

@@ -15,6 +15,8 @@ from ..errors import ModelError
 from ..models.encoder import expected_fingerprint
 from ..models.file_hashes import forget_hashes
 from ..models.trust import is_known
+from ..search.concepts import concepts_of
+from ..search.saved_search import searches_of
 from ..store import mmap_cache
 from ..store.snapshot import Snapshot
 from ..store.store import Store
@@ -223,6 +225,15 @@ def encoder(subject: Subject) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def records(subject: Subject) -> Iterator[Finding]:
+    """Find concepts and saved searches that cannot be read."""
+    for kind, kept in (("concept", concepts_of(subject.store)), ("saved search", searches_of(subject.store))):
+        damaged = kept.damaged()
+        if damaged:
+            name, reason = next(iter(damaged.items()))
+            yield Finding("record", f"records of a {kind} cannot be read", len(damaged), name, reason)
+
+
 def indices(subject: Subject) -> Iterator[Finding]:
     """Find rows that an index does not cover yet."""
     for name, behind in subject.store.unindexed().items():
@@ -258,6 +269,7 @@ CHECKS: tuple[Check, ...] = (
     pending_encoder,
     memory_mapped_caches,
     encoder,
+    records,
     indices,
     maintenance,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import draft_folder
+from .._files import draft_folder, require_folder
 from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.merge import geodesic_areas, merge_footprints
@@ -92,16 +92,27 @@ class Detections:
             InputError: the suffix is not known, or the file cannot be written.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in DRIVERS:
-            known = ", ".join(DRIVERS)
-            raise InputError(f"{path}: detections are written as {known}, or as .tif, the probability of every place")
+        suffix = require_detections_file(path)
         frame = self.to_geopandas()
         with draft_folder(path) as folder:
             draft = folder / f"draft{suffix}"
             _write(frame, draft, suffix, path.stem)
             draft.replace(path)
         return len(self)
+
+
+def require_detections_file(path: Path) -> str:
+    """Refuse a file that polygons cannot be written to, and return its suffix.
+
+    Raises:
+        InputError: the suffix is not known, or the folder is not there.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in DRIVERS:
+        known = ", ".join(DRIVERS)
+        raise InputError(f"{path}: detections are written as {known}, or as .tif, the probability of every place")
+    require_folder(path)
+    return suffix
 
 
 def _write(frame: GeoDataFrame, path: Path, suffix: str, stem: str) -> None:

@@ -2,8 +2,8 @@
 
 The raster lies in the CRS of the scenes, or in longitude and latitude where they have several; there, and where a scene
 is turned, a tile is taken for the box around it. A pixel is as large as the step between tiles, so that each tile
-without overlap is one. It is painted in strips of rows, so that memory does not grow with the ground; where tiles lie
-far apart, the empty blocks between them take no space.
+without overlap is one. It is painted and written a block at a time, so that memory does not grow with the ground; where
+tiles lie far apart, the empty blocks between them take neither space nor time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from ..search.tile_probabilities import TileProbabilities
 from ..store.scene_row import SceneRow
 from ..store.schema import EXTENT
 
-STRIP_ROWS = 512
-"""Rows painted at once: a row of blocks of the file."""
+BLOCK_PIXELS = 512
+"""Side of a block of the file; one is painted at a time."""
+CACHE_BYTES = 64 * 2**20
+"""What GDAL may hold of the file: by itself it takes a twentieth of the machine's memory."""
 MAX_PIXELS = 4_000_000_000
 """More, and the pixels are too small for the ground: a mistake, or to be asked for in parts."""
 
@@ -95,9 +97,11 @@ def write_probabilities(
     crs = _common_crs(scenes)
     bounds, step = _tile_bounds(tiles, scenes, crs)
     frame = Frame.around(bounds, crs, resolution or step)
-    with draft_folder(path) as folder:
+    import rasterio
+
+    with draft_folder(path) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         plain, cog = folder / "plain.tif", folder / "draft.tif"
-        _write_strips(plain, frame, bounds, tiles.values, title)
+        _write_blocks(plain, frame, bounds, tiles.values, title)
         _copy_as_cog(plain, cog)
         cog.replace(path)
     return frame
@@ -175,34 +179,49 @@ def _bounds_in(batch: Any, crs: CRS) -> Float64s:
     return bounds
 
 
-def _write_strips(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:
+def _write_blocks(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:
     import rasterio
     from rasterio.windows import Window
 
     left, top, step = frame.transform.c, frame.transform.f, frame.transform.a
     # A pixel belongs to a tile if its centre lies in it; half a pixel's thousandth of rounding is no gap.
-    first = np.ceil(np.column_stack([bounds[:, 0] - left, top - bounds[:, 3]]) / step - 0.501).astype(np.int64)
-    last = np.ceil(np.column_stack([bounds[:, 2] - left, top - bounds[:, 1]]) / step - 0.501).astype(np.int64)
-    last = np.maximum(last, first + 1)
-    order = np.argsort(first[:, 1], kind="stable")
-    tallest = int((last - first)[:, 1].max())
+    first, last = (
+        np.column_stack([np.ceil((x - left) / step - 0.501), np.ceil((top - y) / step - 0.501)]).astype(np.int32)
+        for x, y in ((bounds[:, 0], bounds[:, 3]), (bounds[:, 2], bounds[:, 1]))
+    )
+    np.maximum(last, first + 1, out=last)
     profile: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": math.nan, "tiled": True}
-    profile |= {"blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 3, "sparse_ok": True}
-    profile |= {"crs": frame.crs.to_wkt(), "transform": frame.transform, "bigtiff": "if_safer"}
+    profile |= dict.fromkeys(("blockxsize", "blockysize"), BLOCK_PIXELS)
+    profile |= {"compress": "deflate", "predictor": 3, "sparse_ok": True, "bigtiff": "if_safer"}
+    profile |= {"crs": frame.crs.to_wkt(), "transform": frame.transform}
     with rasterio.open(path, "w", width=frame.width, height=frame.height, **profile) as file:
         file.set_band_description(1, f"probability of {title}")
-        starts = first[order, 1]
-        for start in range(0, frame.height, STRIP_ROWS):
-            rows = min(STRIP_ROWS, frame.height - start)
-            low, high = np.searchsorted(starts, (start - tallest, start + rows))
-            some = order[low:high]
-            if not len(some):
-                continue
-            strip = np.full((rows, frame.width), -np.inf, np.float32)
-            above = np.array([0, start])
-            _paint(strip, first[some] - above, last[some] - above, values[some])
-            strip[np.isneginf(strip)] = np.nan
-            file.write(strip, 1, window=Window(0, start, frame.width, rows))
+        every = np.arange(len(values))
+        for start_row, strip in _by_blocks(every, first[:, 1], last[:, 1]):
+            rows = min(BLOCK_PIXELS, frame.height - start_row)
+            for start_column, some in _by_blocks(strip, first[:, 0], last[:, 0]):
+                columns = min(BLOCK_PIXELS, frame.width - start_column)
+                if rows <= 0 or columns <= 0:
+                    continue
+                block, origin = np.full((rows, columns), -np.inf, np.float32), (start_column, start_row)
+                _paint(block, first[some] - origin, last[some] - origin, values[some])
+                block[np.isneginf(block)] = np.nan
+                file.write(block, 1, window=Window(start_column, start_row, columns, rows))
+
+
+def _by_blocks(
+    some: NDArray[np.intp], first: NDArray[np.int32], last: NDArray[np.int32]
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield where each block of pixels begins along an axis that tiles reach into, and which of `some` do."""
+    some = some[np.argsort(first[some], kind="stable")]
+    starts, ends = first[some], last[some]
+    longest = int((ends - starts).max(initial=0))
+    begun = np.bincount(starts // BLOCK_PIXELS, minlength=1)
+    ended = np.bincount((ends - 1) // BLOCK_PIXELS + 1)
+    inside = np.cumsum(np.pad(begun, (0, len(ended) - len(begun))) - ended)
+    for start in (np.flatnonzero(inside) * BLOCK_PIXELS).tolist():
+        low, high = np.searchsorted(starts, (start - longest, start + BLOCK_PIXELS))
+        yield start, some[low:high][ends[low:high] > start]
 
 
 def _paint(

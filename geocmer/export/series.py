@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._files import naming_write_errors, write_atomically
+from .._files import naming_write_errors, require_folder, write_atomically
 from .._times import utc_text
 from ..errors import InputError
 from ..search.series import Moment
@@ -59,9 +59,7 @@ class Series:
             InputError: the suffix is none of these, or the file cannot be written.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise InputError(f"{path}: a series is written as {', '.join(SUFFIXES)}; name a file that ends so")
+        suffix = require_series_file(path)
         writers: dict[str, Callable[[], str | bytes]] = {".csv": self._csv, ".json": self._json, ".png": self._png}
         content = writers[suffix]()
         with naming_write_errors(path):
@@ -81,3 +79,16 @@ class Series:
 
     def _png(self) -> bytes:
         return draw_series(self.title, self.place, self.moments)
+
+
+def require_series_file(path: Path) -> str:
+    """Refuse a file that a series cannot be written to, and return its suffix.
+
+    Raises:
+        InputError: the suffix is not known, or the folder is not there.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: a series is written as {', '.join(SUFFIXES)}; name a file that ends so")
+    require_folder(path)
+    return suffix

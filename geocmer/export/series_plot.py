@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from ..search.series import Moment
 
 WIDTH, HEIGHT = 1000, 420
 LEFT, TOP, RIGHT, BOTTOM = 70, 50, 30, 50
 """Margins, pixels."""
-TEXT, GRID, LINE = (40, 40, 40), (222, 222, 222), (31, 119, 180)
+TEXT, GRID, LINE, DOTS = (40, 40, 40), (222, 222, 222), (31, 119, 180), (150, 180, 205)
+DOT_STEP = 8
+"""Pixels between the dots of a line."""
 MAX_TICKS = 10
 
 
@@ -40,8 +44,11 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
         pen.line([(x, y), (x, y + 5)], TEXT)
         pen.text((x, y + 9), label, TEXT, font, anchor="ma")
     points = [at(time, moment.probability) for time, moment in zip(times, moments, strict=True)]
-    if len(points) > 1:
-        pen.line(points, LINE, 2, joint="curve")
+    for start, end in pairwise(points):  # dotted: what the place showed between two pictures is not known
+        steps = max(1, round(math.dist(start, end) / DOT_STEP))
+        for part in range(1, steps):
+            x, y = (a + (b - a) * part / steps for a, b in zip(start, end, strict=True))
+            pen.ellipse([x - 1, y - 1, x + 1, y + 1], DOTS)
     for x, y in points:
         pen.ellipse([x - 4, y - 4, x + 4, y + 4], LINE)
     buffer = io.BytesIO()

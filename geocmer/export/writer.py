@@ -56,16 +56,8 @@ def write(
     Raises:
         InputError: the suffix is not known, the format cannot hold what is asked for, or the file cannot be written.
     """
-    path = Path(path)
-    streamed = str(path) == STDOUT or (path.exists() and not path.is_file() and not path.is_dir())
-    kind = known_formats()[".geojson"] if streamed and not path.suffix else format_of(path)
-    if style and (streamed or not kind.styled):
-        raise InputError(f"{path}: a QGIS style does not go with it; leave --style out, or write .gpkg")
-    if streamed and kind.beside:
-        raise InputError(f"{path}: {kind.suffix} is several files and a pipe takes one; write another format there")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it")
-    require_folder(path)
+    path, streamed = Path(path), _is_stream(Path(path))
+    kind = require_writable(path, style=style)
     if source is None and isinstance(hits, Answer):
         source = hits.snapshot
     stream, options = HitStream(hits), ExportOptions(title, source, thumbnails, path)
@@ -86,6 +78,31 @@ def write(
         reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         raise InputError(f"cannot write {path}: {reason}; free some space, or write elsewhere") from error
     return stream.count
+
+
+def require_writable(path: Path, *, style: bool = False) -> Format:
+    """Refuse a file that hits cannot be written to: to be called before the work whose result it will hold.
+
+    Returns:
+        Its format.
+
+    Raises:
+        InputError: as `write`.
+    """
+    streamed = _is_stream(path)
+    kind = known_formats()[".geojson"] if streamed and not path.suffix else format_of(path)
+    if style and (streamed or not kind.styled):
+        raise InputError(f"{path}: a QGIS style does not go with it; leave --style out, or write .gpkg")
+    if streamed and kind.beside:
+        raise InputError(f"{path}: {kind.suffix} is several files and a pipe takes one; write another format there")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it")
+    require_folder(path)
+    return kind
+
+
+def _is_stream(path: Path) -> bool:
+    return str(path) == STDOUT or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _move(draft: Path, path: Path, kind: Format) -> None:

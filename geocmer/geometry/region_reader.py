@@ -58,7 +58,9 @@ def read_wkt(text: str) -> Geometries:
         with np.errstate(all="ignore"):  # infinities are refused by name
             geometry = shapely.from_wkt(wkt)
     except shapely.errors.ShapelyError as error:
-        raise InputError(f"region is not valid WKT ({reason_of(error)}); write POLYGON((lon lat, ...))") from error
+        cut_off = wkt.count("(") != wkt.count(")")
+        reason = "it ends before its brackets close" if cut_off else reason_of(error)
+        raise InputError(f"region is not valid WKT ({reason}); write POLYGON((lon lat, ...))") from error
     if not srid:
         return [geometry], WGS84
     name, _, code = srid.partition("=")

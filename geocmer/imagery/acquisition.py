@@ -16,6 +16,7 @@ from ..errors import InputError
 from .address import SceneAddress
 from .sensor import time_in_name
 
+_YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2]))?")
 _ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet
     "acquisitiondatetime", "acquisitiontime", "acquisitiondate", "datetime", "acquired", "dateacquired", "imagedate",
     "sensingtime", "datastripsensingtime", "datatake1datatakesensingstart", "generalsensingtime", "nitfidatim",
@@ -106,9 +107,16 @@ def parse_datetime(text: str) -> datetime:
     found = parse_time(text)
     if found is None:
         raise InputError(
-            f"datetime {text!r} is no day or time in ISO 8601; write for instance 2021-06-01 or 2021-06-01T10:20:30Z"
+            f"datetime {text!r} is no day or time in ISO 8601; write for instance "
+            f"{_day_within(text)} or 2021-06-01T10:20:30Z"
         )
     return found
+
+
+def _day_within(text: str) -> str:
+    """Give a day as an example: of the year or the month that was written, if it was one."""
+    found = _YEAR_OR_MONTH.fullmatch(text.strip())
+    return f"{found[1]}-{found[2] or '07'}-01" if found else "2021-06-01"
 
 
 def _tagged(tags: Mapping[str, str]) -> Iterator[tuple[datetime, str]]:

@@ -9,14 +9,12 @@ from ..search.probability import LIKELY, Calibration, unlikely_note
 from ..search.results import PAGE_HITS, Answer
 
 
-def check_min_probability(least: float, has_examples: bool, calibration: Calibration | None) -> None:
-    """Refuse a least probability where there are none, or that is none.
+def check_min_probability(has_examples: bool, calibration: Calibration | None) -> None:
+    """Refuse a least probability where there are none.
 
     Raises:
-        InputError: it is not between 0 and 1, or the answer has no probabilities.
+        InputError: the answer has no probabilities.
     """
-    if not 0 <= least <= 1:
-        raise InputError(f"min_probability {least:g} is not between 0 and 1; give for instance 0.5")
     if has_examples:
         raise InputError("pictures and example tiles have no probability, words have; use --min-score, or ask in words")
     if calibration is None:
@@ -27,8 +25,9 @@ def check_min_probability(least: float, has_examples: bool, calibration: Calibra
 
 
 def say_if_unlikely(
-    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None]
-) -> None:
+    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None],
+    *, among_new: bool = False,
+) -> None:  # fmt: skip
     """Say that nothing is likely to be what was asked for, and how likely the best tile is.
 
     Args:
@@ -37,6 +36,7 @@ def say_if_unlikely(
         likeliest: finds the most probable tile of the store, as hits are not in the order of their probabilities; None
             where they are.
         notify: gets the line.
+        among_new: only tiles of new scenes were looked at.
     """
     best = _best_probability(answer)
     if best >= LIKELY:
@@ -50,7 +50,7 @@ def say_if_unlikely(
             return
         best = max(best, found)
     if best > 0:
-        notify(unlikely_note(title, best))
+        notify(unlikely_note(title, best, among_new=among_new))
 
 
 def _best_probability(answer: Answer) -> float:

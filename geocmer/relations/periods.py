@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
 
 from ..errors import InputError
+from ..search.criteria import read_day
 from ..store.filter import Filter
 
 SEASON_DAYS = 60
@@ -16,7 +15,6 @@ SEASON_DAYS = 60
 GSD_RATIO = 1.5
 """Ratio of ground resolutions from which on the sensors are said to differ."""
 _YEAR_DAYS = 365
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,8 @@ class Periods:
 def _day(value: str | date, *, last: bool) -> date:
     if isinstance(value, date):
         return value.date() if isinstance(value, datetime) else value
-    found = _DATE.fullmatch(value.strip())
     try:
-        if not found:
-            raise ValueError
-        year, month, day = (None if part is None else int(part) for part in found.groups())
-        assert year is not None  # the pattern has one
-        month = (12 if last else 1) if month is None else month
-        return date(year, month, (calendar.monthrange(year, month)[1] if last else 1) if day is None else day)
+        return read_day(value, last=last)
     except ValueError:
         raise InputError(f"date {value!r} is not YYYY, YYYY-MM or YYYY-MM-DD") from None
 

@@ -13,10 +13,10 @@ import numpy as np
 from .._files import is_file
 from ..errors import InputError
 from ..models.text_notes import text_notes
-from ..search.category_prior import DEFAULT_STRENGTH, category_offsets
+from ..search.category_prior import DEFAULT_STRENGTH, category_offsets, check_strength
 from ..search.concepts import concepts_of
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
-from ..search.probability import Calibration, Likelihood, background, calibration_of
+from ..search.probability import Calibration, Likelihood, background, calibration_of, check_share
 from ..search.query_vector import build_query
 from ..search.results import Answer
 from ..search.vector_search import nearest_tiles
@@ -138,6 +138,10 @@ class SearchOptions:
     category_prior: float | None = None
     approximate: bool = False
 
+    def __post_init__(self) -> None:
+        check_share("min_probability", self.min_probability)
+        check_strength(self.category_prior or 0.0)
+
     @property
     def least(self) -> dict[str, float | None]:
         """The least score and probability, a little lower, so that what was printed keeps its own tile."""
@@ -167,7 +171,7 @@ def answer_question(
     store.require_encoder(encoder.fingerprint)
     calibration = None if question.has_examples else calibration_of(encoder)
     if options.min_probability is not None:
-        check_min_probability(options.min_probability, question.has_examples, calibration)
+        check_min_probability(question.has_examples, calibration)
     query, concepts = question.read(), concepts or concepts_of(store)
     if query.clauses:
         return _answer_relations(store, encoder, question, query, options, calibration, concepts, notify)
@@ -181,7 +185,10 @@ def answer_question(
     )  # fmt: skip
     if likelihood is not None:
         likeliest = partial(nearest_tiles, store, filter=options.filter, likelihood=likelihood)
-        say_if_unlikely(question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify)
+        say_if_unlikely(
+            question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify,
+            among_new=options.filter.scenes is not None,
+        )  # fmt: skip
     return replace(answer, vector=vector)
 
 
@@ -206,7 +213,10 @@ def _answer_relations(
     )  # fmt: skip
     answer = ask(k=options.k, keep=options.keep, min_probability=least["min_probability"])
     if calibration is not None:
-        say_if_unlikely(question.title, answer if len(answer) else ask(k=1), None, notify)
+        say_if_unlikely(
+            question.title, answer if len(answer) else ask(k=1), None, notify,
+            among_new=options.filter.scenes is not None,
+        )  # fmt: skip
     return answer
 
 

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..store.records import Records
 from ..store.store import Store
 from .concept import KIND, Concept, check_name
-from .concept_fit import fit_concept
+from .concept_fit import MIN_TILES, fit_concept
 from .labelled_tiles import gather_examples
 from .labels import read_labels
 
@@ -57,6 +57,11 @@ def make_concept(
     name = check_name(name)
     snapshot = store.snapshot()
     encoder = snapshot.require_encoder()
+    if (tiles := snapshot.count()) < 2 * MIN_TILES:
+        raise InputError(
+            f"the store has {tiles} tiles, and teaching takes {MIN_TILES} that show it and {MIN_TILES} that do not; "
+            "tile more scenes, or the same with a smaller --size"
+        )
     if drawn < 0:
         raise InputError(f"{drawn} tiles cannot be drawn; give 0 or more")
     examples = gather_examples(snapshot, read_labels(labels, name, column, yes), drawn, notify, seed)

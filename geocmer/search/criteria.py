@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +24,8 @@ BBoxLike: TypeAlias = BBox | Sequence[float] | str
 RegionLike: TypeAlias = Region | BBox | BaseGeometry | str | Path
 DateLike: TypeAlias = date | str
 GsdLike: TypeAlias = tuple[float | None, float | None] | float | str
+
+_DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 
 def make_filter(
@@ -67,7 +71,7 @@ def make_filter(
     if within is not None and (region is None or isinstance(region, Region | BBox)):
         raise InputError(f"within {within} needs a region with points, lines or areas: a file, WKT or geometry")
     area = read_region(region, within) if region is not None else read_bbox(bbox) if bbox is not None else None
-    return Filter(area, category, read_date(since), read_date(until), read_gsd(gsd), where)
+    return Filter(area, category, read_date(since), read_date(until, last=True), read_gsd(gsd), where)
 
 
 def filter_notes(filter: Filter, store: Reader) -> Iterator[str]:
@@ -108,19 +112,40 @@ def read_region(value: RegionLike, within: float | str | None = None) -> Region 
     return Region.parse(value.wkt if isinstance(value, BaseGeometry) else str(value), metres)
 
 
-def read_date(value: DateLike | None) -> date | None:
+def read_date(value: DateLike | None, *, last: bool = False) -> date | None:
     """Make a date, or a moment as an export writes it, of text; a moment without a zone is in UTC.
 
+    Args:
+        value: a date, a moment, or text: YYYY, YYYY-MM, YYYY-MM-DD or a moment in ISO 8601.
+        last: a year or a month stands for its last day, else for its first.
+
     Raises:
-        InputError: it is neither.
+        InputError: it is none of them.
     """
     if not isinstance(value, str):
         return value
     with contextlib.suppress(ValueError):
+        return read_day(value, last=last)
+    with contextlib.suppress(ValueError):
         return date.fromisoformat(value.strip())
     with contextlib.suppress(ValueError):
         return to_utc(datetime.fromisoformat(value.strip()))
-    raise InputError(f"date {value!r} is not YYYY-MM-DD")
+    raise InputError(f"date {value!r} is not YYYY, YYYY-MM or YYYY-MM-DD")
+
+
+def read_day(text: str, *, last: bool) -> date:
+    """Read a day; a year or a month stands for its first day or its last.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    found = _DAY.fullmatch(text.strip())
+    if not found:
+        raise ValueError(text)
+    year, month, day = (None if part is None else int(part) for part in found.groups())
+    assert year is not None  # the pattern has one
+    month = (12 if last else 1) if month is None else month
+    return date(year, month, (calendar.monthrange(year, month)[1] if last else 1) if day is None else day)
 
 
 def read_gsd(value: GsdLike | None) -> tuple[float | None, float | None] | None:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from .._files import bundled_file, write_atomically
 from .._types import Float64s
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from .dot import exact_dots, quantize_queries
 
 if TYPE_CHECKING:
@@ -186,6 +186,16 @@ class Likelihood:
         return self.of_products(exact_dots(vectors, self.directions))
 
 
+def check_share(name: str, value: float | None) -> None:
+    """Refuse what is no probability and no share, by the name of the argument.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if value is not None and not 0 <= value <= 1:
+        raise InputError(f"{name} {value:g} is not between 0 and 1; give for instance 0.5")
+
+
 def percent(p: float) -> str:
     """Write a probability for people: "2 %", "less than 1 %"."""
     if p < 0.01:
@@ -193,8 +203,9 @@ def percent(p: float) -> str:
     return "more than 99 %" if p > 0.99 else f"{100 * p:.0f} %"
 
 
-def unlikely_note(title: str, best: float) -> str:
-    """Say that nothing is likely, or certain, to be what was asked for."""
+def unlikely_note(title: str, best: float, *, among_new: bool = False) -> str:
+    """Say that nothing is likely, or certain, to be what was asked for, among all tiles or only those of new scenes."""
+    tile, best_of = ("new tile", "the best of them") if among_new else ("tile", "the best")
     if best >= POSSIBLE:
-        return f"no tile is certain to show {title!r}; the best has {percent(best)}, look at it"
-    return f"no tile is likely to show {title!r}; the best has {percent(best)}"
+        return f"no {tile} is certain to show {title!r}; {best_of} has {percent(best)}, look at it"
+    return f"no {tile} is likely to show {title!r}; {best_of} has {percent(best)}"

@@ -151,6 +151,20 @@ class Records(Generic[Value]):
         kept = read_records(self.path, self.kind) if self.held is None else self.held
         return {name: self._read(name, kept[self.key(name)]) for name in names if self.key(name) in kept}
 
+    def damaged(self) -> dict[str, str]:
+        """Tell which records cannot be read, by name, and why.
+
+        Raises:
+            StoreError: the table cannot be read.
+        """
+        found = {}
+        for name, text in read_records(self.path, self.kind).items():
+            try:
+                self._read(name, text)
+            except StoreError as error:
+                found[name] = str(error)
+        return found
+
     def get(self, name: str) -> Value:
         """Read the record of a name.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from synthetic import filled, tile
 
+from geocmer.store.records import write_record
+
 (POINT,) = entry_points(group="console_scripts", name="geocmer")
 
 
@@ -20,6 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [tile(1, category="forest", fractions={"Tree cover": 1.0}), tile(2, category="farm [old]")]
     filled(folder / "geocmer-store", rows, None)
     filled(folder / "other", [tile(1, category="water")], None)
+    write_record(str(folder / "geocmer-store"), "concept", "solar park", "{}")
+    write_record(str(folder / "geocmer-store"), "saved search", "Ponds", "{}")
     (folder / "empty").mkdir()
     (folder / "mine.csv").write_text("code,label,category\n")
     return folder
@@ -53,6 +57,10 @@ def offered(folder: Path, *words: str) -> list[str]:
         (["search", "--store", "absent", "--category", "w"], []),
         (["search", "lake", "--where", "tr"], ["tree_cover"]),
         (["export", "--store", "o"], ["other"]),
+        (["detect", "s"], ["solar park"]),
+        (["concept", "show", "so"], ["solar park"]),
+        (["concept", "show", "--store", "other", "so"], []),
+        (["watch", "Po"], ["Ponds"]),
         (["tile", "x.tif", "--legend", "m"], ["mine.csv"]),
     ],
 )

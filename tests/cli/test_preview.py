@@ -6,8 +6,11 @@ import base64
 import io
 import os
 import re
+import subprocess
+import sys
 
 import pytest
+from geocmer_cli import preview
 from geocmer_cli.preview import print_previews
 from hits import hit
 from PIL import Image
@@ -93,3 +96,38 @@ def test_a_terminal_without_a_size_gets_a_line_and_no_pictures(
     monkeypatch.setattr("shutil.get_terminal_size", lambda fallback: os.terminal_size((110, fallback[1])))
     print_previews(hits(), Console(file=io.StringIO(), force_terminal=True))
     assert "does not say how large it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("says", "drawn"),
+    [
+        ({"TERM": "xterm-256color"}, HalfcellImage),
+        ({"TERM": "xterm-kitty"}, TGPImage),
+        ({"KITTY_WINDOW_ID": "1"}, TGPImage),
+        ({"TERM_PROGRAM": "iTerm.app"}, preview.InlineImage),
+        ({"TERM_PROGRAM": "WezTerm"}, SixelImage),
+        ({"TERM": "foot-direct"}, SixelImage),
+        ({"WT_SESSION": "x"}, SixelImage),
+    ],
+)
+def test_a_terminal_is_known_by_what_it_says_of_itself(
+    monkeypatch: pytest.MonkeyPatch, says: dict[str, str], drawn: object
+) -> None:
+    for name in ("TERM", "TERM_PROGRAM", "KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in says.items():
+        monkeypatch.setenv(name, value)
+    assert preview._image_class() is drawn
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_a_terminal_is_asked_nothing() -> None:
+    """What a terminal gets before the first picture: no question, which some show as signs."""
+    master, slave = os.openpty()
+    code = "from geocmer_cli.preview import _image_class; _image_class()"
+    subprocess.run([sys.executable, "-c", code], stdout=slave, stdin=slave, check=True, timeout=120)
+    os.write(slave, b"end")
+    got = os.read(master, 1000)
+    os.close(master)
+    os.close(slave)
+    assert got == b"end"

@@ -15,6 +15,7 @@ from synthetic import DIM, ENCODER, contents
 from geocmer.doctor.report import Report
 from geocmer.doctor.run import examine
 from geocmer.store import lance, maintenance, mmap_cache, versions
+from geocmer.store.records import write_record
 from geocmer.store.schema import tiles_schema
 from geocmer.store.store import Store
 from geocmer.store.vectors import vector_field
@@ -204,3 +205,12 @@ def test_vectors_that_are_none_are_taken_out(store: Store, value: float) -> None
     after = contents(store)
     assert [r["id"] for r in after if r[ENCODER.column] is None] == ids
     assert [r for r in after if r["id"] not in ids] == [r for r in before if r["id"] not in ids]
+
+
+def test_damaged_records_are_found_by_kind_and_name(store: Store) -> None:
+    write_record(store.path, "concept", "solar", "{")
+    write_record(store.path, "saved search", "ponds", "[]")
+    found = {finding.example: finding for finding in examine(store, quick=True).findings if finding.kind == "record"}
+    assert set(found) == {"solar", "ponds"}
+    assert "geocmer concept remove 'solar'" in found["solar"].remedy
+    assert "geocmer watch 'ponds' --remove" in found["ponds"].remedy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import geopandas
@@ -11,14 +12,17 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from looker import look, looker
-from pyproj import Geod
+from pyproj import CRS, Geod
 from synthetic import contents, noise, raster
 from taught import SIDE, THING, box, make_store, scene_row, truth
 
 from geocmer.errors import InputError
+from geocmer.export import probability_raster
 from geocmer.export.detections import DRIVERS, Detections
-from geocmer.export.probability_raster import write_probabilities
+from geocmer.export.probability_raster import Frame, write_probabilities
 from geocmer.geometry.footprint import footprint
 from geocmer.imagery.stretch import StretchRule
 from geocmer.ingest.pipeline import TileOptions, ingest
@@ -148,6 +152,30 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Pat
             middle = tiles.footprints(np.array([number]))[0].centroid
             (value,) = next(file.sample([(middle.x, middle.y)]))
             assert value >= tiles.values[number] - 1e-6
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    count=st.integers(1, 40), side=st.sampled_from([1, 7, 40, 90]), spread=st.sampled_from([50, 1000]),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_blocks_hold_what_one_large_array_would(count: int, side: int, spread: int, seed: int) -> None:
+    """Tiles over several blocks, several tiles in one, and blocks without any: painted here all at once."""
+    rng = np.random.default_rng(seed)
+    west, north = rng.integers(0, spread, (2, count)).astype(float)
+    sides = rng.integers(1, side + 1, (2, count))
+    values = rng.random(count).astype(np.float32)
+    bounds = np.column_stack([west, -north - sides[1], west + sides[0], -north])
+    frame = Frame.around(bounds, CRS.from_epsg(3857), 1.0)
+    want = np.full((frame.height, frame.width), -np.inf, np.float32)
+    for (x0, y0, x1, y1), value in zip(bounds - [west.min(), 0, west.min(), 0], values, strict=True):
+        rows, columns = slice(int(-y1 - north.min()), int(-y0 - north.min())), slice(int(x0), int(x1))
+        want[rows, columns] = np.maximum(want[rows, columns], value)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probability_raster, "BLOCK_PIXELS", 16)
+        probability_raster._write_blocks(Path(folder) / "p.tif", frame, bounds, values, "x")
+        with rasterio.open(Path(folder) / "p.tif") as file:
+            np.testing.assert_array_equal(file.read(1), np.where(np.isneginf(want), np.nan, want))
 
 
 def test_a_raster_that_cannot_be_is_refused(tiles: TileProbabilities, tmp_path: Path) -> None:

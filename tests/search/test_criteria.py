@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,9 @@ def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
     [
         ({"bbox": BOX, "region": BOX}, "both given"),
         ({"filter": Filter(), "category": "forest"}, "category and a filter were both given"),
-        ({"since": "0001-01-01T00:00+14:00"}, "is not YYYY-MM-DD"),
+        ({"since": "0001-01-01T00:00+14:00"}, "is not YYYY, YYYY-MM or YYYY-MM-DD"),
         ({"until": datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=3)))}, "out of the years 1 to 9999"),
-        ({"since": "yesterday"}, "'yesterday' is not YYYY-MM-DD"),
+        ({"since": "yesterday"}, "'yesterday' is not YYYY, YYYY-MM or YYYY-MM-DD"),
         ({"gsd": "fine"}, "gsd 'fine' is not LO..HI"),
         ({"bbox": (1, 2, 3)}, "four numbers"),
     ],
@@ -102,3 +102,21 @@ def test_a_distance_needs_a_region(conditions: dict[str, Any]) -> None:
         make_filter(within="5km", **conditions)
     with pytest.raises(InputError, match="is no distance"):
         make_filter(within="near", region="POINT(0 0)")
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("1985", date(1985, 1, 1), date(1985, 12, 31)),
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("1985-7-3", date(1985, 7, 3), date(1985, 7, 3)),
+    ],
+)
+def test_a_year_or_a_month_is_all_of_it(text: str, first: date, last: date) -> None:
+    assert make_filter(since=text, until=text).period == (
+        datetime.combine(first, time.min, UTC),
+        datetime.combine(last, time.max, UTC),
+    )
+    for wrong in ("85", "1985-13", "1985-00", "19850"):
+        with pytest.raises(InputError, match="is not YYYY, YYYY-MM or YYYY-MM-DD"):
+            make_filter(since=wrong)
