@@ -72,9 +72,7 @@ def reopen(path: Path) -> gpd.GeoDataFrame:
     else:
         layer = {"layer": path.stem} if path.suffix == ".gpkg" else {}  # else it warns of the table of styles
         frame = pyogrio.read_dataframe(path, **layer)
-        frame = (
-            frame.drop(columns="id", errors="ignore") if path.suffix == ".kml" else frame
-        )  # KML's own ids, which newer GDAL tells
+        frame = frame.drop(columns="id") if path.suffix == ".kml" else frame  # GDAL's, of KML's own ids
         frame = frame.rename(columns={"validshare": "valid_share", "probab": "probability", "tile": "id"})
     frame = frame[frame.geom_type != "LineString"]  # GeoJSON draws a line to a partner as a feature of its own
     return frame.astype({"rank": int}).sort_values("rank", ignore_index=True) if len(frame) else frame
