@@ -99,7 +99,7 @@ def _box_pairs(boxes: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], N
     for start in range(0, len(boxes), STRIP_ROWS):  # from south to north; a box meets its strip and some beyond
         strip_rows = order[start : start + STRIP_ROWS]
         end = int(np.searchsorted(boxes[order, 1], boxes[strip_rows, 3].max()))
-        tree = shapely.STRtree(shapely.box(*boxes[strip_rows].T))
+        tree = shapely.STRtree(shapely.box(*(boxes[strip_rows, side] for side in range(4))))
         for other_start in range(start, end, STRIP_ROWS):
             other_rows = order[other_start : min(other_start + STRIP_ROWS, end)]
             b, a = tree.query(shapely.box(*boxes[other_rows].T))

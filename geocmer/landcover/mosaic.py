@@ -131,4 +131,4 @@ def _boxes(outline: Polygon | MultiPolygon | None) -> list[Any]:
     if outline is None:
         return [shapely.box(-180, -90, 180, 90)]
     bounds = shapely.bounds(shapely.get_parts(outline)) + np.array([-1, -1, 1, 1]) * _MARGIN_DEGREES
-    return list(shapely.box(*bounds.T))
+    return list(shapely.box(*(bounds[:, side] for side in range(4))))

@@ -43,7 +43,7 @@ def _is_quick_and_exact() -> bool:
     """Tell whether torch multiplies 8-bit numbers quickly here, and without saturating at 16 bits."""
     import torch
 
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     signs = np.random.default_rng(0).choice(np.array([-LEVELS, LEVELS], np.int8), (2, 256, 512))
     signs[:, :8] = LEVELS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -54,12 +55,17 @@ def test_many_texts_find_what_each_finds(place: Path) -> None:
 
 
 def test_what_all_questions_need_is_made_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
+    made: list[object] = []
+
+    def counted(call: Callable[..., object], *given: object, note: object) -> object:
+        made.append(note)
+        return call(*given)
+
     encode, read = NumpyTextEncoder.encode_texts, records.read_records
     monkeypatch.setattr(
-        NumpyTextEncoder, "encode_texts", lambda self, texts: made.append(list(texts)) or encode(self, texts)
+        NumpyTextEncoder, "encode_texts", lambda self, texts: counted(encode, self, texts, note=list(texts))
     )
-    monkeypatch.setattr(records, "read_records", lambda *given: made.append("records") or read(*given))
+    monkeypatch.setattr(records, "read_records", lambda *given: counted(read, *given, note="records"))
     assert len(list(geocmer.open(place).search_many([*TEXTS[:3], TEXTS[0], TEXTS[4]]))) == 5
     assert made == ["records", [TEXTS[0], TEXTS[4]], ["lake", "forest"], ["river", "road"]]
 

@@ -19,6 +19,7 @@ import rasterio
 import shapely
 from affine import Affine
 from commands import lines
+from shapely.geometry.base import BaseGeometry
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Path(__file__).with_name("qgis_session.py")
@@ -136,7 +137,7 @@ def tiles_of(folder: Path, store: Path) -> dict[str, shapely.Geometry]:
     }
 
 
-def tiles_in(tiles: dict[str, shapely.Geometry], *shapes: shapely.Geometry) -> set[str]:
+def tiles_in(tiles: dict[str, BaseGeometry], *shapes: BaseGeometry) -> set[str]:
     """The tiles that touch shapes, by shapely."""
     return {name for name, footprint in tiles.items() if any(footprint.intersects(shape) for shape in shapes)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,9 @@ def test_what_is_let_through_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_small_questions_import_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8_candidates, "_is_quick_and_exact", lambda: True)
-    monkeypatch.setattr(int8_candidates.sys, "modules", {})
+    monkeypatch.setattr(sys, "modules", {})
     assert not int8_candidates.pays(100_000_000)
     assert int8_candidates.pays(1_000_000_000)
-    monkeypatch.setattr(int8_candidates.sys, "modules", {"torch": None})
+    monkeypatch.setattr(sys, "modules", {"torch": None})
     assert int8_candidates.pays(100_000_000)
     assert not int8_candidates.pays(1_000_000)
