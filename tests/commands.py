@@ -25,7 +25,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
             main()
         except SystemExit as stop:
             code = int(stop.code or 0)
-    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined, return-value]
+    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[return-value]
 
 
 def lines(*arguments: object) -> list[dict[str, Any]]:

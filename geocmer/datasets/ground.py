@@ -24,7 +24,7 @@ def ground_resolution(content: Any) -> tuple[float, ...]:
         InputError: it is a number that is no resolution.
     """
     given = content.get(FIELD) if isinstance(content, dict) else None
-    values = given if isinstance(given, list) else [given]
+    values: list[Any] = given if isinstance(given, list) else [given]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return ()
     if len(values) not in (1, 2) or not 0 < values[0] <= values[-1] < float("inf"):

@@ -131,4 +131,5 @@ def _boxes(outline: Polygon | MultiPolygon | None) -> list[Any]:
     if outline is None:
         return [shapely.box(-180, -90, 180, 90)]
     bounds = shapely.bounds(shapely.get_parts(outline)) + np.array([-1, -1, 1, 1]) * _MARGIN_DEGREES
-    return list(shapely.box(*(bounds[:, side] for side in range(4))))
+    boxes: NDArray[np.object_] = shapely.box(bounds[:, 0], bounds[:, 1], bounds[:, 2], bounds[:, 3])
+    return list(boxes)

@@ -190,13 +190,12 @@ def _linear(x: Floats, w: Mapping[str, Floats], at: str) -> Floats:
 def _norm(x: Floats, w: Mapping[str, Floats] | None = None, at: str = "", epsilon: float = 1e-5) -> Floats:
     x = x - x.mean(-1, keepdims=True)
     x = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(epsilon))
-    if w is not None:
-        x = x * w[f"{at}.weight"] + w[f"{at}.bias"]
-    return x
+    return x if w is None else x * w[f"{at}.weight"] + w[f"{at}.bias"]
 
 
 def _gelu(x: Floats) -> Floats:
-    return x * (1 + _erf(x / np.float32(math.sqrt(2)))) / 2
+    result: Floats = x * (1 + _erf(x / np.float32(math.sqrt(2)))) / 2
+    return result
 
 
 def _erf(x: Floats) -> Floats:

@@ -226,7 +226,7 @@ def _losses(p: Float64s, known: NDArray[np.int8]) -> tuple[float, Float64s, Floa
     use, weights = known != UNKNOWN, prevalence_weights(known)
     q, y, w = np.clip(p[use], 1e-12, 1 - 1e-12), (known == SHOWN)[use].astype(float), weights[use] / weights.sum()
     bins = np.clip(np.digitize(q, EDGES) - 1, 0, len(EDGES) - 2)
-    weight = np.bincount(bins, w, len(EDGES) - 1)
+    weight = np.asarray(np.bincount(bins, w, len(EDGES) - 1), np.float64)
     said, so = (np.bincount(bins, w * v, len(EDGES) - 1) / np.maximum(weight, 1e-300) for v in (q, y))
     return float(-w @ (y * np.log(q) + (1 - y) * np.log1p(-q))), said, so, weight
 

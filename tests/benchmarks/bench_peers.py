@@ -87,7 +87,7 @@ def by_torchgeo(path: Path, size: int) -> int:
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler, Units
 
-    class Tiles(RasterDataset):
+    class Tiles(RasterDataset):  # type: ignore[misc, unused-ignore]
         filename_glob = path.name
 
     data = Tiles(str(path.parent))
@@ -164,7 +164,8 @@ class _Prepared:
     """Tiles of a raster, prepared for a model: what a loader's workers read."""
 
     def __init__(self, path: Path, size: int, prepare: Any) -> None:
-        self._path, self._size, self._prepare, self._file = path, size, prepare, None
+        self._path, self._size, self._prepare = path, size, prepare
+        self._file: Any = None
         with rasterio.open(path) as file:
             self._across, self._down = file.width // size, file.height // size
 

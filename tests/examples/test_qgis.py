@@ -122,7 +122,7 @@ def geocmer_file(folder: Path, *arguments: str | Path) -> Any:
     return geopandas.read_file(folder / "out.gpkg", layer=0)
 
 
-def tiles_of(folder: Path, store: Path) -> dict[str, shapely.Geometry]:
+def tiles_of(folder: Path, store: Path) -> dict[str, BaseGeometry]:
     """The footprints of all tiles in EPSG:32633, where pyproj put them, by id."""
     import pyproj
 

@@ -17,7 +17,7 @@ from geocmer.imagery.scene_list import find_scenes
 from geocmer.imagery.scene_options import SceneOptions
 from geocmer.imagery.shared_stretch import shared_stretch
 from geocmer.imagery.stretch import StretchRule
-from geocmer.ingest.pipeline import IngestReport
+from geocmer.ingest.ingest_report import IngestReport
 
 
 def rule_of(*paths: Path) -> StretchRule | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from geocmer import _files
 from geocmer.errors import ModelError
 from geocmer.models import trust
 from geocmer.models.encoder import Encoder
@@ -66,7 +67,7 @@ def test_a_damaged_note_knows_nothing_and_is_written_anew(tmp_path: Path, conten
 
 def test_what_is_named_at_the_same_time_is_all_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"origin https://{number}.example" for number in range(8)]
-    write = trust.write_atomically
+    write = _files.write_atomically
 
     def slowly(*args: Any) -> None:
         time.sleep(0.02)

@@ -98,7 +98,8 @@ def test_what_must_not_be_shown_takes_its_share(tiles: Any) -> None:
 def test_of_a_picture_in_several_sizes_that_counts_which_the_others_have(
     tmp_path: Path, sizes: list[tuple[int, ...]], taken: list[int]
 ) -> None:
-    rows, scenes = [], []
+    rows: list[Any] = []
+    scenes: list[Any] = []
     for picture, several in enumerate(sizes):
         for size in several:
             row = scene(len(scenes), uri=f"/data/{picture}.tif")
