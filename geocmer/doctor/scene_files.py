@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .._files import is_file
 from .._types import Progress
 from ..errors import InputError
 from ..imagery.address import SceneAddress
@@ -22,7 +23,7 @@ def scene_files(subject: Subject, quick: bool, progress: Progress | None) -> Ite
         rows.setdefault(scene.uri, []).append(scene)
     hashes = {uri: scenes[-1].content_hash for uri, scenes in rows.items()}
     addresses = {uri: SceneAddress.of(uri) for uri in hashes}
-    gone = [uri for uri, address in addresses.items() if not address.remote and not address.path.is_file()]
+    gone = [uri for uri, address in addresses.items() if not address.remote and not is_file(address.path)]
     unasked = unknown_origins({address.origin for address in addresses.values() if address.remote})
     if unasked:
         subject.notes.append(f"scenes on {', '.join(unasked[:3])} were not looked at: no scene of it was tiled here")

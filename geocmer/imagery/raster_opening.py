@@ -33,7 +33,7 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
     """
     if not address.remote:
         file = address.path
-        if not file.exists():
+        if not os.path.exists(file):  # noqa: PTH110 - a name that is too long is not there, and no error
             raise InputError(f"scene {file} does not exist; give a GeoTIFF")
         if file.is_dir() or file.stat().st_size == 0:
             raise InputError(f"scene {file} is {'a folder' if file.is_dir() else 'an empty file'}; give a GeoTIFF")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from .._files import is_file
 from .._types import Progress
 from ..errors import InputError
 from ..imagery.acquisition import parse_datetime
@@ -204,7 +205,7 @@ class _Run:
             )
         if stored is not None and same_settings(stored, settings, land_cover):
             old = SceneAddress.of(stored.uri)
-            if not old.remote and not old.path.is_file():  # moved: its tiles are read from here from now on
+            if not old.remote and not is_file(old.path):  # moved: its tiles are read from here from now on
                 store.add_scene(replace(stored, uri=address.absolute))
             return self.finish(stored, scene.bands_note)
         if land_cover is not None:

@@ -198,7 +198,7 @@ class Reader:
         if not found and len(name) >= MIN_ID_DIGITS:
             found = sorted(scene for scene in ids if scene.startswith(name))
         if not found:
-            known = ", ".join(sorted({Path(uri).name for uri in uris.values()})[:5]) or "none"
+            known = ", ".join(sorted({Path(uri or "?").name[:60] for uri in uris.values()})[:5]) or "none"
             raise StoreError(
                 f"the store {self.path} has no scene {name}; give its file or {MIN_ID_DIGITS} digits of its id "
                 f"(its scenes: {known})"

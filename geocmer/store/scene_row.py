@@ -125,6 +125,7 @@ def _tiling_report(text: str) -> TilingReport:
 
 COLUMNS = {"report": "account", "settings": "landcover"}
 """Attributes whose columns have another name, since the first stores."""
+_REQUIRED = ("id", "uri", "crs", "width", "height", "gsd", "created_at")
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "stretch": Stretch.to_json,
     "grid": lambda value: json.dumps(asdict(value)),
@@ -187,10 +188,14 @@ def scene_row(record: dict[str, Any]) -> SceneRow:
     try:
         record = {"item": None, **record}  # a store made before has no such column
         values = {field.name: record[COLUMNS.get(field.name, field.name)] for field in fields(SceneRow)}
+        lacking = [name for name in _REQUIRED if values[name] is None]
+        if lacking:
+            raise ValueError(f"it has no {lacking[0]}")
         return SceneRow(**{name: _READERS.get(name, lambda value: value)(value) for name, value in values.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         name = str(record.get("id"))
+        scene = str(record.get("uri") or name)[:200]
         raise StoreError(
-            f"the record of scene {record.get('uri') or name[:32]} is damaged ({str(error)[:80]}); `geocmer tile` the "
+            f"the record of scene {scene} is damaged ({str(error)[:80]}); `geocmer tile` the "
             f"scene again with the options of then, which writes the record anew, or `geocmer remove {name[:8]}`"
         ) from error

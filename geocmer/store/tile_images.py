@@ -9,7 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
-from .._files import Closing
+from .._files import Closing, is_file
 from ..errors import InputError
 from ..geometry.footprint import to_wgs84
 from ..imagery.address import SceneAddress
@@ -94,7 +94,7 @@ def open_scene(row: SceneRow) -> Scene:
         InputError: it is no longer where it was, or has changed.
     """
     address = SceneAddress.of(row.uri)
-    if not address.remote and not address.path.is_file():
+    if not address.remote and not is_file(address.path):
         raise InputError(
             f"scene {row.uri} is gone; put it back, tile it from its new place, or `geocmer remove {row.id[:8]}`"
         )
