@@ -194,8 +194,7 @@ def _norm(x: Floats, w: Mapping[str, Floats] | None = None, at: str = "", epsilo
 
 
 def _gelu(x: Floats) -> Floats:
-    result: Floats = x * (1 + _erf(x / np.float32(math.sqrt(2)))) / 2
-    return result
+    return np.float32(0.5) * x * (1 + _erf(x / np.float32(math.sqrt(2))))
 
 
 def _erf(x: Floats) -> Floats:
