@@ -102,7 +102,7 @@ def _image_class() -> Any:
     To ask it, as the library does, is to print what a terminal that does not understand the question shows as signs.
     """
     with patch.object(sys, "__stdout__", io.StringIO()):  # no terminal, so that nothing is asked
-        from textual_image._terminal import get_cell_size, get_tiocgwinsz
+        from textual_image._terminal import get_cell_size, get_tiocgwinsz  # type: ignore[attr-defined]
         from textual_image.renderable import HalfcellImage, SixelImage, TGPImage
 
         with suppress(OSError):
