@@ -67,8 +67,14 @@ def create_tables(path: str) -> None:
     with translate_errors(path, "make"):
         database = connect(path)
         for name, schema in zip(TABLES, (tiles_schema(), scenes_schema()), strict=True):
-            if name not in present:
-                database.create_table(name, schema=schema, exist_ok=True)  # another process may be as far
+            if name in present:
+                continue
+            try:
+                database.create_table(name, schema=schema)
+            except (ValueError, RuntimeError, OSError):
+                # Another process may have been as quick, and its table have the column of an encoder by now.
+                if name not in _existing_tables(path):
+                    raise
 
 
 def recover(path: str, read_all: bool = False) -> list[str]:
