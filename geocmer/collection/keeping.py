@@ -173,7 +173,10 @@ class Keeping(Opening):
                 be written.
         """
         found = [scene for name in scenes for scene in self.store.find_scenes(name)]  # all, before any is removed
+        unfinished = self.store.unfinished_uris().keys()
         removed = {scene: self.store.remove_scene(scene) for scene in dict.fromkeys(found)}
+        for scene in self.store.unfinished_uris().keys() - unfinished:
+            self._notify(f"scene {scene[:8]} had tiles in common with what was removed; tile it again to complete it")
         self.store.upkeep()
         return removed
 

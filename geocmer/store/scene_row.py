@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
@@ -115,6 +115,13 @@ class SceneRow:
     settings: TilingSettings
     created_at: dt.datetime
     item: ItemRecord | None = None
+
+    def shares_tiles(self, other: SceneRow) -> bool:
+        """Tell whether another scene is of the same pixels, read and divided alike but for the stride."""
+        mine, theirs = (
+            (row.content_hash, row.bands, row.stretch, replace(row.grid, stride=0)) for row in (self, other)
+        )
+        return self.id != other.id and mine == theirs
 
 
 def _tiling_report(text: str) -> TilingReport:

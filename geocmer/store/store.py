@@ -184,6 +184,9 @@ class Store(VectorWriter):
     def remove_scene(self, scene_id: str) -> int:
         """Remove a scene and its tiles; an interrupted removal is completed by another.
 
+        Windows that another stride over the same pixels has too are the same tiles. So scenes that differ in stride
+        alone are unfinished after it, and complete when they are tiled again.
+
         Returns:
             How many tiles were removed.
 
@@ -193,8 +196,13 @@ class Store(VectorWriter):
         from lancedb.expr import col, lit
 
         self._require_newest()
+        scene = self.scene(scene_id)
+        sharing = [other for other in self.scenes_of(scene.uri) if other.shares_tiles(scene)] if scene else []
         with connection.translate_errors(self.path, "write"):
-            self._table("scenes").delete((col("id") == lit(scene_id)).to_sql())  # first: it is not whole any more
+            if sharing:
+                lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + other.id: other.uri for other in sharing})
+            for not_whole in (*(other.id for other in sharing), scene_id):  # first: they are not whole any more
+                self._table("scenes").delete((col("id") == lit(not_whole)).to_sql())
             before = self.count()
             self._table("tiles").delete((col("scene_id") == lit(scene_id)).to_sql())
             if scene_id in self._begun_uris():

@@ -47,6 +47,26 @@ def test_a_removed_scene_leaves_nothing_and_the_others_alone(tmp_path: Path) -> 
     assert store.remove_scene(first.id) == 0
 
 
+def test_a_scene_that_shared_tiles_with_a_removed_one_is_completed(tmp_path: Path) -> None:
+    path, strides = raster(tmp_path / "a.tif", noise(3, 96, 128)), (32, 16)
+    alone = Store.create(tmp_path / "alone")
+    ingest(path, alone, None, TileOptions(size=32, stride=16))
+    expected = {record["id"] for record in contents(alone)}
+    for removed, left in (strides, strides[::-1]):
+        store = Store.create(tmp_path / f"store {removed}")
+        for stride in strides:
+            ingest(path, store, None, TileOptions(size=32, stride=stride))
+        ids = {scene.grid.stride: scene.id for scene in store.scenes()}
+        store.remove_scene(ids[removed])
+        assert list(store.unfinished_uris()) == [ids[left]]
+        assert [finding.kind for finding in examine(store).findings] == ["unfinished"]
+        ingest(path, store, None, TileOptions(size=32, stride=left))
+        assert [scene.id for scene in store.scenes()] == [ids[left]]
+        assert [finding.kind for finding in examine(store).findings] == ["unembedded"]
+        if left == 16:
+            assert {record["id"] for record in contents(store)} == expected
+
+
 def test_an_unfinished_scene_is_named_by_its_file_and_can_be_removed(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     path = raster(tmp_path / "big.tif", noise(3, 64, 64))
