@@ -57,9 +57,9 @@ def scene_json(scene: SceneRow) -> dict[str, Any]:
     import numpy as np
     from affine import Affine
 
-    from geocmer._times import utc_text
     from geocmer.export.outline import outlines
     from geocmer.geometry.footprint import footprint
+    from geocmer.imagery.times import utc_text
 
     outline = footprint(Affine(*scene.transform), scene.width, scene.height, scene.crs)
     return {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .._files import naming_write_errors, write_atomically
-from .._times import now_text
 from ..errors import InputError
+from ..imagery.times import now_text
 
 FEED_SUFFIXES = (".geojson", ".json")
 MAX_FEATURES = 10_000

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
-from .._times import utc_text
+from ..imagery.times import utc_text
 from ..search.results import Hit
 
 COORDINATE_DECIMALS = 7

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .._files import naming_write_errors, require_folder, write_atomically
-from .._times import utc_text
 from ..errors import InputError
+from ..imagery.times import utc_text
 from ..search.series import Moment
 from .formats.csv import escape_formula
 from .series_plot import draw_series

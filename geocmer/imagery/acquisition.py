@@ -11,10 +11,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from .._times import to_utc
 from ..errors import InputError
 from .address import SceneAddress
 from .sensor import time_in_name
+from .times import to_utc
 
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2]))?")
 _ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet
@@ -42,9 +42,16 @@ class Acquisition:
     datetime: datetime | None
     source: str
 
+    @property
+    def note(self) -> str:
+        """Say when, and how that is known."""
+        return (
+            self.source if self.datetime is None else f"taken {self.datetime:%Y-%m-%d %H:%M:%S} UTC, from {self.source}"
+        )
+
 
 def find_acquisition(
-    path: SceneAddress, dataset: Any, given: datetime | None = None, given_by: str = "as given"
+    path: SceneAddress, dataset: Any, given: datetime | None = None, given_by: str = "what was given"
 ) -> Acquisition:
     """Find when an open raster was taken: the most trustworthy source wins, and is named.
 

@@ -74,10 +74,7 @@ class Scene(Closing):
         acquired = find_acquisition(path, dataset, options.datetime, options.datetime_source)
         self.datetime, self.datetime_source = acquired.datetime, acquired.source
         self.gsd = self.georeference.gsd(*self.georeference.reference_pixel)
-        time_note = acquired.source
-        if acquired.datetime is not None:
-            time_note = f"taken {acquired.datetime:%Y-%m-%d %H:%M:%S} UTC, from {acquired.source}"
-        self.notes = [note for note in (self.bands_note, self.georeference.note, time_note) if note]
+        self.notes = [note for note in (self.bands_note, self.georeference.note, acquired.note) if note]
 
     @classmethod
     def open(

@@ -26,6 +26,6 @@ class SceneOptions:
     nodata: float | None = None
     gcps: bool = False
     datetime: dt.datetime | None = None
-    datetime_source: str = "as given"
+    datetime_source: str = "what was given"
     stretch: StretchRule = PERCENTILE
     trust_sources: bool = False

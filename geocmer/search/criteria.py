@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 
 from shapely.geometry.base import BaseGeometry
 
-from .._times import to_utc
 from ..errors import InputError
 from ..geometry.bbox import BBox
 from ..geometry.lengths import read_length
 from ..geometry.region import Region
+from ..imagery.times import to_utc
 from ..store.filter import EVERY_TILE, Filter
 from ..store.reader import Reader
 

@@ -12,9 +12,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from .._times import to_utc
 from ..geometry.bbox import BBox
 from ..geometry.region import Region
+from ..imagery.times import to_utc
 from .cql2_text import Node
 from .operations import Period
 from .tile_columns import NO_TIME, TileView, microseconds

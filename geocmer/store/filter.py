@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .._times import to_utc
 from ..errors import InputError
 from ..geometry.bbox import BBox
 from ..geometry.region import Region
+from ..imagery.times import to_utc
 from .areas import inside, near
 from .tile_columns import NO_TIME, TileColumns, microseconds
 from .where import Condition

@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .._times import to_utc
 from ..errors import InputError, StoreError
+from ..imagery.times import to_utc
 from .leases import leased_versions
 
 GRACE = dt.timedelta(minutes=10)

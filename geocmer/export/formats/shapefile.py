@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from ..._times import utc_text
 from ...errors import InputError
+from ...imagery.times import utc_text
 from ..format import Format
 from ..gdal import polygon_reader, write_layer
 from ..options import ExportOptions

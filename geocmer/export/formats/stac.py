@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from ..._times import utc_text
 from ...errors import InputError
+from ...imagery.times import utc_text
 from ...search.results import Hit
 from ...store.snapshot import Snapshot
 from ...store.vectors import EncoderInfo
