@@ -257,7 +257,8 @@ def test_a_run_that_was_ended_is_completed_by_the_same_command(run: Run, tmp_pat
     scene = raster(tmp_path / "a.tif", noise(3, 400, 400))
     args = ["tile", str(scene), "--size", "16", "--no-embed", "--store"]
     (point,) = entry_points(group="console_scripts", name="geocmer")
-    code = f"from {point.module} import {point.attr} as main; main()"
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # tests in the background do not
+    code = f"{heed}; from {point.module} import {point.attr} as main; main()"
     process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.PIPE)
     data = tmp_path / "killed" / "tiles.lance" / "data"
     while process.poll() is None and not (data.is_dir() and any(data.iterdir())):

@@ -60,7 +60,9 @@ def test_the_other_scenes_are_read_and_the_damaged_one_is_named(
     assert store.scenes_of(str(scenes[1])) == [whole]
     assert list(store.damaged_scenes()) == [name]
     facts = describe(store)
-    assert facts["scenes"] == {str(scenes[1]): whole.id[:8]}
+    assert {uri: [row["id"] for row in rows] for uri, rows in facts["scenes"].items()} == {
+        str(scenes[1]): [whole.id[:8]]
+    }
     assert facts["damaged_scenes"] == {str(scenes[0]): name[:8]}
     found = {finding.kind: finding for finding in examine(store, fix=True).findings}
     assert set(found) == {"damaged scene"}

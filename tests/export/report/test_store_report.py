@@ -88,7 +88,7 @@ def test_counts_scenes_and_quality_are_those_of_the_store(page: tuple[geocmer.Co
     assert counts[0] == expected_counts[0]
     (about,) = [row for row in parsed.rows if row[0].endswith(".tif") and "too few" in row[5]]
     assert about[1] == "100 x 80"
-    assert about[3:] == ["2020-05-01", "60", "10 too few valid pixels", "87.5%"]
+    assert about[3:] == ["2020-05-01", "60 of 64 pixels", "10 too few valid pixels", "87.5%"]
     told = {row["category"]: row for row in tiles.evaluate()}
     measured = {row[0]: row[1:] for row in parsed.rows if len(row) == 5 and row[0] in told}
     assert set(measured) == set(told)
