@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..models.encoder import Encoder
     from ..models.text_encoder import NumpyTextEncoder, TextEncoder
     from ..search.probability import Calibration
+    from ..store.vectors import EncoderInfo
 
 Notify = Callable[[str], None]
 """Called with a line for the user: which model is used, how the words were read."""
@@ -124,10 +125,14 @@ class Opening:
 
     def _named(self) -> tuple[str | None, str | Path | None, str, int]:
         """Give the model, adapter, device and views that were named; views that were not are those of the vectors."""
-        built = self.store.encoder if self._store or self.is_there() else None
+        built = self._made_by()
         return self._model, self._adapter, self._device, self._views or (built.views if built else 1)
 
     def _built_with(self) -> tuple[str, str] | None:
         """Name model and adapter that made the vectors, if there are any."""
-        built = self.store.encoder if self._store or self.is_there() else None
+        built = self._made_by()
         return (built.model, built.adapter) if built else None
+
+    def _made_by(self) -> EncoderInfo | None:
+        """Tell what made the vectors, if there are any."""
+        return self.store.encoder if self._store or self.is_there() else None
