@@ -65,10 +65,10 @@ class CoverMosaic:
             outline: Polygon | MultiPolygon | None = footprint(grid.transform, grid.width, grid.height, grid.crs)
         except CRSError:
             outline = None
-        wanted = self._near(outline)
-        for number in set(self._under) - set(wanted):
+        near = self._near(outline)
+        for number in set(self._under) - set(near):
             self._under.pop(number).close()
-        for number in wanted:
+        for number in near:
             raster = self._under.get(number) or CoverRaster(self._paths[number], self._band)
             if raster.fit(grid):
                 self._under[number] = raster
@@ -89,10 +89,10 @@ class CoverMosaic:
             raster = self._under.get(number)
             if raster is None or known.all():
                 continue
-            found, there = raster.codes(tile)
+            found, has_code = raster.codes(tile)
             if self._blank:
-                there &= ~np.isin(found, list(self._blank))
-            codes, known = np.where(there & ~known, found, codes), known | there
+                has_code &= ~np.isin(found, list(self._blank))
+            codes, known = np.where(has_code & ~known, found, codes), known | has_code
         return codes, known
 
     def _near(self, outline: Polygon | MultiPolygon | None) -> list[int]:
