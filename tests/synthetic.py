@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 import shapely
 from affine import Affine
@@ -16,6 +20,7 @@ from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
 from geocmer.imagery.stretch import Stretch
 from geocmer.imagery.tiling import Tile, TileReader, TilingReport
+from geocmer.store import mmap_cache
 from geocmer.store.scene_row import GridRecord, TilingSettings
 from geocmer.store.store import EncoderInfo, SceneRow, Store, TileRow
 
@@ -142,3 +147,16 @@ def cut(path: Path, size: int, stride: int | None = None, **more: Any) -> tuple[
 def interrupt(*_: object) -> None:
     """Do what a person does who presses Ctrl-C."""
     raise KeyboardInterrupt
+
+
+@contextmanager
+def cached_copy(store: Store, path: Path, mapped_rows: int, block_rows: int = mmap_cache.BLOCK_ROWS) -> Iterator[Store]:
+    """The same store with a memory-mapped cache, scored by the compiled product."""
+    shutil.copytree(store.path, path)
+    copy = Store.open(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geocmer.store.mmap_cache.BLOCK_ROWS", block_rows)
+        patch.setattr("geocmer.store.mmap_source.MAPPED_ROWS", mapped_rows)
+        patch.setattr("geocmer.search.dot.NUMBA_MIN_ROWS", 50)
+        assert mmap_cache.build_cache(copy.snapshot()) is not None
+        yield copy

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from hits import score_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
-from synthetic import DIM, ENCODER, filled, footprint, tile, unit
+from synthetic import DIM, ENCODER, cached_copy, filled, footprint, tile, unit
 
 from geocmer.errors import InputError, StoreError
 from geocmer.export import attributes, write
@@ -28,7 +27,7 @@ from geocmer.relations.relation_search import relate
 from geocmer.search.dot import exact_dots, quantize_queries
 from geocmer.search.probability import MIDPOINT_Z, STEEPNESS, background
 from geocmer.search.results import Hit
-from geocmer.store import Filter, Store, mmap_cache
+from geocmer.store import Filter, Store
 from geocmer.store.schema import TileRow
 
 BACKGROUND = unit(len(background()), DIM, seed=1)
@@ -188,13 +187,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def copy(world: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The same store with a memory-mapped cache, scored by the compiled product."""
-    path = tmp_path_factory.mktemp("relate") / "copy"
-    shutil.copytree(world.path, path)
-    store = Store.open(path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.store.mmap_source.MAPPED_ROWS", 40)
-        patch.setattr("geocmer.search.dot.NUMBA_MIN_ROWS", 50)
-        assert mmap_cache.build_cache(store.snapshot()) is not None
+    with cached_copy(world, tmp_path_factory.mktemp("relate") / "copy", mapped_rows=40) as store:
         yield store
 
 
