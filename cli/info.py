@@ -26,9 +26,9 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
         return
     for name, value in facts.items():
         if name == "versions":
-            _say_versions(value)
+            _print_versions(value)
         elif name == "scenes":
-            _say_scenes(value)
+            _print_scenes(value)
         elif name == "damaged_scenes":
             for uri, scene in value.items():
                 print(printable(f"damaged record of a scene: {uri} ({scene}); see `geocmer doctor`"))
@@ -40,15 +40,15 @@ def info(store: StoreDir = STORE, as_of: AsOf = None, as_json: Json = False) -> 
             print(printable(f"{name}: {value}"))
 
 
-def _say_scenes(scenes: dict[str, list[dict[str, Any]]]) -> None:
+def _print_scenes(scenes: dict[str, list[dict[str, Any]]]) -> None:
     print("scenes:")
     for uri, grids in scenes.items():
         for grid in grids:
-            told = f"{grid['tiles']} tiles of {grid['size']} pixels, {grid['side_m']:,g} m"
-            print(printable(f"  {uri}: {grid['id']}, {told}"))
+            line = f"{grid['tiles']} tiles of {grid['size']} pixels, {grid['side_m']:,g} m"
+            print(printable(f"  {uri}: {grid['id']}, {line}"))
 
 
-def _say_versions(versions: list[dict[str, Any]]) -> None:
+def _print_versions(versions: list[dict[str, Any]]) -> None:
     print("versions:")
     for version in versions[:_SHOWN]:
         print(f"  {version['version']}: {version['time']}, {version['tiles']} tiles")

@@ -22,12 +22,12 @@ def warnings_as_notes() -> Iterator[None]:
 
     Only warnings: an error is raised as well, and is said then.
     """
-    said: set[str] = set()
+    printed: set[str] = set()
 
     def note(text: str) -> None:
         line = _GDAL_CODE.sub("", text.strip()).split("\n")[0]
-        if line and line not in said:
-            said.add(line)
+        if line and line not in printed:
+            printed.add(line)
             say(f"note: {line}")
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -72,8 +72,8 @@ def train(
         raise InputError(f"{both}; give either an annotation file or --store DIR")
     options: dict[str, Any] = {"method": method, "epochs": epochs, "batch": batch, "learning_rate": learning_rate}
     options |= {"views": views, "seed": seed, "config": config, "images": images, "cache_dir": cache_dir}
-    options |= {"cached": not no_cache, "on_epoch": _say_epoch, "on_ensemble": _say_ensemble}
-    options |= {"on_calibration": _say_calibration}
+    options |= {"cached": not no_cache, "on_epoch": _print_epoch, "on_ensemble": _print_ensemble}
+    options |= {"on_calibration": _print_calibration}
     with progress("features") as bar:
         if pairs:
             folder = geocmer.train(pairs, out, model=model, device=device, notify=say, progress=bar, **options)
@@ -83,18 +83,18 @@ def train(
         print(folder)
 
 
-def _say_epoch(epoch: Epoch) -> None:
+def _print_epoch(epoch: Epoch) -> None:
     mark = " *" if epoch.best else ""
     figures = f"loss {epoch.loss:.3f}  validation {_figures(epoch.val)}{mark}"
     member = f"member {epoch.member + 1}/{epoch.members}  " if epoch.members > 1 else ""
     say(f"{member}epoch {epoch.number + 1}/{epoch.epochs}  {figures}")
 
 
-def _say_ensemble(score: Score) -> None:
+def _print_ensemble(score: Score) -> None:
     say(f"all members together: validation {_figures(score)}")
 
 
-def _say_calibration(found: Reliability | str) -> None:
+def _print_calibration(found: Reliability | str) -> None:
     say(found if isinstance(found, str) else f"probabilities of hits: {found.lines()[1]}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from geocmer.errors import InputError
 
-PREFIX = "picture-"
+PREFIX = "image-"
 """Of their keys, which stand where ids of tiles do."""
 MAX_BYTES = 50_000_000
 SHOWN_PIXELS = 256
@@ -30,7 +30,7 @@ class GivenImages:
         """
         from geocmer.imagery.image_reader import IMAGE_DRIVERS, read_rgb
 
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="geocmer-pictures-")
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="geocmer-images-")
         key = PREFIX + hashlib.blake2b(content, digest_size=12).hexdigest()
         path = Path(self._folder.name) / key
         path.write_bytes(content)
@@ -41,7 +41,7 @@ class GivenImages:
             raise InputError(
                 f"{Path(name).name[:80]} cannot be read as a picture; give a JPEG, PNG or GeoTIFF"
             ) from error
-        self._names[key] = Path(name).name or "picture"
+        self._names[key] = Path(name).name or "image"
         return key
 
     def path(self, key: str) -> Path:

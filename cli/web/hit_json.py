@@ -23,7 +23,7 @@ def hits_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:
             **attributes(hit),
             "scene_id": hit.scene_id,
             "captions": list(hit.captions),
-            "picture": hit.thumbnail is not None,
+            "thumbnail": hit.thumbnail is not None,
             "rings": ring,
             "partners": _partners(hit),
         }

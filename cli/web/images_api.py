@@ -64,7 +64,7 @@ def routes(workspace: Workspace) -> list[Route]:
             content += part
             if len(content) > MAX_BYTES:
                 raise InputError(f"the picture has more than {MAX_BYTES // 1_000_000} MB; give a smaller one")
-        name = request.query_params.get("name", "picture")
+        name = request.query_params.get("name", "image")
         return JSONResponse({"key": await run_in_threadpool(workspace.images.keep, bytes(content), name)})
 
     def given(request: Request) -> Response:
@@ -82,8 +82,8 @@ def routes(workspace: Workspace) -> list[Route]:
         return png(pixels)
 
     return [
-        Route("/api/pictures", give, methods=["POST"]),
-        Route("/api/pictures/{key}", given),
+        Route("/api/images", give, methods=["POST"]),
+        Route("/api/images/{key}", given),
         Route("/api/tiles/{tile}/thumbnail", thumbnail),
         Route("/api/tiles/{tile}/image", image),
         Route("/api/tiles/{tile}/spot/{answer}", spot),

@@ -88,7 +88,7 @@ class Keeping(Opening):
     def _add_on_ray(
         self, scenes: Sequence[SceneSource], plan: IngestPlan, address: str, *, embed: bool, **options: Any
     ) -> Iterator[IngestReport | SceneFailure]:
-        """Add scenes with the workers of a cluster; which model they load is settled here, where it was named."""
+        """Add scenes with the workers of a cluster; which model they load is decided here, where it was named."""
         from ..ingest.ray_cluster import EncoderChoice, ingest_on_ray
         from ..models.choose import choose_model
 
@@ -199,7 +199,7 @@ class Keeping(Opening):
             if not fix:
                 raise
             store = self._store = Store.open_recovered(self.path)
-            self._tell_recovered(store)
+            self._notify_recovered(store)
         return examine(store, fix, quick, progress)
 
     def info(self) -> dict[str, Any]:
@@ -219,24 +219,24 @@ class Keeping(Opening):
     def _over(
         self, plan: IngestPlan, scenes: Sequence[str | Path | SceneSource], on_scene: SceneProgress | None = None
     ) -> IngestPlan:
-        """Settle a plan over all its scenes, and tell what was settled."""
+        """Choose what a plan leaves open over all its scenes, and notify of it."""
         if not plan.shares_stretch:
             return plan
         with on_scene("one stretch") if on_scene else nullcontext() as progress:
-            settled = plan.over(scenes, progress)
-        if settled is not plan:
+            result = plan.over(scenes, progress)
+        if result is not plan:
             self._notify(
-                f"note: one stretch for all scenes; to tile others like them: --stretch {settled.options.stretch.text}"
+                f"note: one stretch for all scenes; to tile others like them: --stretch {result.options.stretch.text}"
             )
-        return settled
+        return result
 
     def _open_to_write(self) -> Store:
         """Open the store once to write to it; one that is not there is made, one that was interrupted recovered."""
         if not self._writable:
             self._store, self._writable = Store.open_or_create(self.path), True
-            self._tell_recovered(self._store)
+            self._notify_recovered(self._store)
         return self.store
 
-    def _tell_recovered(self, store: Store) -> None:
+    def _notify_recovered(self, store: Store) -> None:
         for note in store.notes:
             self._notify(f"note: {note}")

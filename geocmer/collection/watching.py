@@ -55,7 +55,7 @@ class Watching(Searching):
         """
         from ..search.concept import check_name
         from ..search.probability import LIKELY, calibration_of
-        from ..search.saved_search import SavedSearch, complete_scenes, kept_arguments, searches_of
+        from ..search.saved_search import SavedSearch, complete_scenes, kept_arguments, write_search
 
         scenes = complete_scenes(self.store)
         within = arguments.pop("within", None)
@@ -72,7 +72,7 @@ class Watching(Searching):
             kept["min_probability"] = LIKELY
             self._notify(f"saved with --min-probability {LIKELY}, as neither it nor --min-score was given")
         saved = SavedSearch(check_name(name), texts, kept, scenes, "").asked_of(scenes)
-        searches_of(self.store).put(saved.name, saved.to_json())
+        write_search(self.store, saved)
         return saved
 
     def saved_searches(self) -> list[SavedSearch]:
@@ -115,10 +115,9 @@ class Watching(Searching):
         Raises:
             StoreError: the store cannot be written.
         """
-        from ..search.saved_search import searches_of
+        from ..search.saved_search import write_search
 
-        seen = look.search.asked_of(look.scenes)
-        searches_of(self.store).put(seen.name, seen.to_json())
+        write_search(self.store, look.search.asked_of(look.scenes))
 
     def write_feed(self, look: Look, path: str | Path) -> None:
         """Write the hits of a look to a file; a GeoJSON feed keeps those of earlier looks behind them.

@@ -74,14 +74,14 @@ class ShownConcepts:
         }
         for key, text in sorted(concepts.items()):
             stems = _stems(text)
-            phrase, telling = f" {' '.join(stems)} ", set(stems) - _GENERIC or set(stems)
+            phrase, specific = f" {' '.join(stems)} ", set(stems) - _GENERIC or set(stems)
             column = np.zeros(len(pairs), np.int8)
             for i in range(len(pairs)):
                 holding = [phrase in f" {' '.join(caption)} " for caption in captions[i]]
                 share = np.mean(holding) if holding else 0
                 if key in labels[i] or (share >= NAMED_SHARE and key not in named):
                     column[i] = SHOWN
-                elif telling & image_stems[i] or synonyms[key] & labels[i]:
+                elif specific & image_stems[i] or synonyms[key] & labels[i]:
                     column[i] = UNKNOWN
             if (column == SHOWN).sum() >= MIN_IMAGES and (column == ABSENT).any():
                 texts.append(text)

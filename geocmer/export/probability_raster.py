@@ -148,12 +148,12 @@ def _from_grids(tiles: TileProbabilities, scenes: dict[str, SceneRow]) -> Iterat
         encoded = batch["scene_id"].dictionary_encode()
         codes = np.array([known.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
         scene = codes[encoded.indices.to_numpy()]
-        wanted = scene >= 0
-        a, _, c, _, e, f, width, height = table[scene[wanted]].T
-        row, col, size = (batch[name].to_numpy()[wanted].astype(np.float64) for name in ("row", "col", "size"))
+        known = scene >= 0
+        a, _, c, _, e, f, width, height = table[scene[known]].T
+        row, col, size = (batch[name].to_numpy()[known].astype(np.float64) for name in ("row", "col", "size"))
         x = c + a * np.stack([col, np.minimum(col + size, width)])  # a tile ends where its scene does
         y = f + e * np.stack([row, np.minimum(row + size, height)])
-        yield rows[wanted], np.column_stack([x.min(0), y.min(0), x.max(0), y.max(0)])
+        yield rows[known], np.column_stack([x.min(0), y.min(0), x.max(0), y.max(0)])
 
 
 def _scanned(tiles: TileProbabilities, columns: list[str]) -> Iterator[tuple[NDArray[np.intp], Any]]:

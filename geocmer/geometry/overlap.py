@@ -27,7 +27,7 @@ MAX_AREA_RATIO = 25.0
 the tile of a coarse sensor it would otherwise hide the hundreds of a fine one that lie in it."""
 SAME_SIZE_RATIO = 1.5
 """Footprints whose areas differ by no more are of one size: of equal grids in different latitudes and projections."""
-FEW = 128
+MAX_WITHOUT_TREE = 128
 """Extents of which comparing all with all is quicker than a tree."""
 STRIP_ROWS = 8192
 """Extents in one tree: shapely's boxes of half a million would be 400 MB."""
@@ -89,7 +89,7 @@ def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], N
 
 def _box_pairs(boxes: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield pairs of boxes (n, 4), each once, with all that overlap among them."""
-    if len(boxes) <= FEW:
+    if len(boxes) <= MAX_WITHOUT_TREE:
         west, south, east, north = boxes.T
         meet = (west[:, None] < east) & (south[:, None] < north)
         a, b = np.nonzero(np.triu(meet & meet.T, 1))

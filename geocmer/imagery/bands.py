@@ -114,10 +114,10 @@ def parse_bands(text: str) -> tuple[int, ...]:
 
 def _automatic(path: SceneAddress, dataset: Any, visible: Sequence[int]) -> tuple[tuple[int, ...], str]:
     colours = {colour: i + 1 for i, colour in reversed(list(enumerate(dataset.colorinterp)))}
-    for wanted, how in ((_RGB, "by colour interpretation"), (_YCBCR, "by colour interpretation")):
-        if all(colour in colours for colour in wanted):
-            found = tuple(colours[colour] for colour in wanted)
-            return found, f"bands {_list(found)}, {how}"
+    for colour_space, method in ((_RGB, "by colour interpretation"), (_YCBCR, "by colour interpretation")):
+        if all(colour in colours for colour in colour_space):
+            found = tuple(colours[colour] for colour in colour_space)
+            return found, f"bands {_list(found)}, {method}"
     if all(colour in colours for colour in _CMYK):
         return tuple(colours[colour] for colour in _CMYK[:3]), "cyan, magenta, yellow, black"
     sensor = sensor_of(path.name)

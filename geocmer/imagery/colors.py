@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .bands import Rendering
 
-_LEAST_POWER = 1e-6
+_MIN_POWER = 1e-6
 """-60 dB, the floor of the decibel scale: darker than any radar image."""
 
 
@@ -51,7 +51,7 @@ def to_rgb(
 def decibels(data: NDArray[Any]) -> NDArray[np.float32]:
     """Turn linear backscatter into decibels, float32."""
     with np.errstate(invalid="ignore"):
-        decibel: NDArray[np.float32] = 10 * np.log10(np.maximum(data, _LEAST_POWER).astype(np.float32))
+        decibel: NDArray[np.float32] = 10 * np.log10(np.maximum(data, _MIN_POWER).astype(np.float32))
     return decibel
 
 

@@ -40,7 +40,7 @@ def scenes_of_table(address: SceneAddress, asset: str | None = None, trusted: bo
             for record in _records(file, kept):
                 yield scene_of_item(_item(record), address, asset, trusted)
             return
-        column = next((name for wanted in PATH_COLUMNS for name in names if name.lower() == wanted), None)
+        column = next((name for accepted in PATH_COLUMNS for name in names if name.lower() == accepted), None)
         if column is None:
             raise InputError(
                 f"table {address} has neither STAC assets nor a column of scenes; name it one of: "

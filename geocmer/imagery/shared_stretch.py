@@ -41,7 +41,7 @@ def shared_stretch(
         except GeocmerError:
             continue
         finally:
-            _tell(progress, done, 2 * len(scenes))
+            _report(progress, done, 2 * len(scenes))
     step = max(finest, area**0.5 / SAMPLE_SIDE_PIXELS)
     for done, (address, options) in enumerate(usable, 1 + 2 * len(scenes) - len(usable)):
         try:
@@ -50,7 +50,7 @@ def shared_stretch(
         except GeocmerError:
             continue
         finally:
-            _tell(progress, done, 2 * len(scenes))
+            _report(progress, done, 2 * len(scenes))
         samples.append(values.T * scales + offsets)
     if not samples:
         return None
@@ -60,6 +60,6 @@ def shared_stretch(
     return StretchRule.parse(StretchRule("fixed", tuple(low.tolist()), tuple(high.tolist())).text)
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> None:
+def _report(progress: Progress | None, done: int, total: int) -> None:
     if progress is not None:
         progress(done, total)

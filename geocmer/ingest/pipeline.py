@@ -75,10 +75,10 @@ class TileOptions:
 
     def of_scene(self, source: SceneSource) -> SceneOptions:
         """Say how a scene is read: the user's own time counts before that of what names the scene."""
-        time, teller = self.datetime, "as given"
+        time, time_source = self.datetime, "as given"
         if time is None and source.item is not None:
-            time, teller = source.datetime, source.item.name
-        return SceneOptions(self.bands, self.nodata, self.gcps, time, teller, self.stretch, self.trust_sources)
+            time, time_source = source.datetime, source.item.name
+        return SceneOptions(self.bands, self.nodata, self.gcps, time, time_source, self.stretch, self.trust_sources)
 
 
 def _parse_sizes(text: str) -> tuple[int, ...]:

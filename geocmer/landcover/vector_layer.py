@@ -150,10 +150,10 @@ def _clipped(shapes: NDArray[np.object_], box: Any, shift: float) -> NDArray[np.
 
 def _valid(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     """Mend the shapes (n,) that are not valid, in a copy."""
-    mended = shapes.copy()
-    wrong = ~shapely.is_valid(mended)
-    mended[wrong] = shapely.make_valid(mended[wrong])
-    return mended
+    repaired = shapes.copy()
+    wrong = ~shapely.is_valid(repaired)
+    repaired[wrong] = shapely.make_valid(repaired[wrong])
+    return repaired
 
 
 def _boxes(to_layer: Transformer, grid: Grid, crs: CRS) -> list[tuple[Any, float]]:

@@ -34,8 +34,8 @@ def hash_parts(*parts: str | Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part.read_bytes())
-    settled = all(time.time_ns() - max(stamp[2:]) >= MIN_AGE_NS for stamp in before)
-    if settled and _stamps(paths) == before:
+    old_enough = all(time.time_ns() - max(stamp[2:]) >= MIN_AGE_NS for stamp in before)
+    if old_enough and _stamps(paths) == before:
         with suppress(OSError, RuntimeError):  # it is computed again where it cannot be noted
             file = _note(key)
             file.parent.mkdir(parents=True, exist_ok=True)

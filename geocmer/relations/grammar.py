@@ -158,7 +158,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
     directions = [phrase for phrase, (kind, _) in phrases.items() if kind.azimuth is not None]
     # "within" alone is "in", unless a distance was meant that `UNREADABLE` then names
     not_a_length = rf"(?!\s+between\b)(?:(?<!within)|(?!\s+(?:[^\s\",]+\s+){{0,3}}{HINT}))"
-    said = (
+    vocabulary = (
         *(*_RELATIVE, *_AUXILIARIES, *_COPULAS, *_CONTRACTIONS, *_NEGATORS, *_FILLERS, *_ADVERBS, *_UPPER, *_LOWER),
         *(*_JOINS, *_BENT, *phrases, *WORDS, "within", "a", "an", "the"),
         *("either", "few", "couple", "radius", "distance", *(word[:-1] for word in _CONTRACTIONS)),
@@ -176,7 +176,7 @@ def _grammar(table: tuple[Kind, ...]) -> Grammar:
         behind=_compile(rf"{_BEFORE_LENGTH}{_EXTENT}{_AFTER_LENGTH}\s+(?:away\s+)?(?:from|to)"),
         plain=_compile(rf"{_BEFORE}(?P<phrase>{_any(phrases)}){not_a_length}"),
         phrases=phrases,
-        words=frozenset(word for phrase in said for word in re.split(r"[\s-]+", phrase)),
+        words=frozenset(word for phrase in vocabulary for word in re.split(r"[\s-]+", phrase)),
     )
 
 

@@ -60,8 +60,8 @@ class Kind:
 
 
 def _direction(azimuth: float, way: str, *spellings: str) -> Kind:
-    said = [f"{word} of" for word in (way, *spellings)] + [f"to the {word} of" for word in (way, *spellings[:1])]
-    return Kind(said[0], tuple(said[1:]), half_metres=5000.0, azimuth=azimuth)
+    phrases = [f"{word} of" for word in (way, *spellings)] + [f"to the {word} of" for word in (way, *spellings[:1])]
+    return Kind(phrases[0], tuple(phrases[1:]), half_metres=5000.0, azimuth=azimuth)
 
 
 NEAR = Kind(
@@ -118,7 +118,9 @@ def table() -> str:
     """List the kinds as a Markdown table."""
     rows = ["| relation | also | not so | holds |", "|---|---|---|---|"]
     for kind in KINDS:
-        words = [", ".join(f"`{word}`" for word in said) for said in ((kind.title,), kind.synonyms, kind.antonyms)]
+        words = [
+            ", ".join(f"`{word}`" for word in phrases) for phrases in ((kind.title,), kind.synonyms, kind.antonyms)
+        ]
         rows.append(f"| {' | '.join(words)} | {kind.meaning} |")
     return "\n".join(rows) + "\n"
 

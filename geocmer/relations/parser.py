@@ -52,22 +52,23 @@ def parse(text: str) -> Query:
         raise InputError("the query is empty; say what to look for, for instance 'airport near river'")
     if not found:
         return Query(whole, note="" if sole else _why_whole(_QUOTED.sub(" ", whole)))
-    said = [text[relation.start : relation.end].strip() for relation in found]
+    relations = [text[relation.start : relation.end].strip() for relation in found]
     concepts = [_concepts(part) for part in parts]
     lacking = [number for number, some in enumerate(concepts) if some == ("",)]
     if lacking:
-        return Query(whole, note=f"{said[max(lacking[0] - 1, 0)]!r} lacks a place on one side")
+        return Query(whole, note=f"{relations[max(lacking[0] - 1, 0)]!r} lacks a place on one side")
     describing = CAPTION.search(_QUOTED.sub(" ", text))
     if describing and not any(relation.certain for relation in found):
         return Query(whole, note=f"{describing[0]!r} makes it the description of one picture")
     if parts[0].casefold().startswith("no "):
         return Query(whole, note=f"{parts[0][:2]!r} makes it the description of one picture")
-    for part, relation in zip(parts, [*said, ""], strict=True):
+    for part, relation in zip(parts, [*relations, ""], strict=True):
         _refuse_leftovers(_QUOTED.sub(" … ", part).strip(), relation)
     if not all(relation.joined for relation in found[1:]):
         raise InputError(
-            f"{whole!r} chains {said[0]!r} and {said[1]!r}, which can be read in two ways; put 'and' between them if "
-            'both speak of the first place, "quote" what belongs together, or search the words as one with --literal'
+            f"{whole!r} chains {relations[0]!r} and {relations[1]!r}, which can be read in two ways; put 'and' between "
+            'them if both speak of the first place, "quote" what belongs together, or search the words as one with '
+            "--literal"
         )
     if not all(map(all, concepts)):
         raise InputError(

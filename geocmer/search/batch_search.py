@@ -20,7 +20,7 @@ from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.tile_source import TileBatch, TileSource, choose_source
 from .dot import cross_dots
-from .int8_candidates import Int8Queries, pays
+from .int8_candidates import Int8Queries, is_faster
 from .nms import first_limit
 from .probability import Likelihood
 from .results import Answer, Plan
@@ -65,10 +65,10 @@ def nearest_tiles_of_each(
     plan = _rank_all(source, snapshot, filter, topks)
     for topk, vector, likelihood in zip(topks, vectors, likelihoods or [None] * len(vectors), strict=True):
 
-        def rank(wanted: int | None, found: TopK = topk) -> tuple[NDArray[np.uint64], Answer]:
-            if wanted == limit:
+        def rank(count: int | None, found: TopK = topk) -> tuple[NDArray[np.uint64], Answer]:
+            if count == limit:
                 return ranking(found, plan, snapshot)
-            more = TopK(found.query, wanted, min_score)  # as too many of the first ones show the same places
+            more = TopK(found.query, count, min_score)  # as too many of the first ones show the same places
             return ranking(more, rank_tiles(source, snapshot, filter, more), snapshot)
 
         yield replace(answer_of(store, snapshot, filter, rank, k, keep, likelihood), vector=vector)
@@ -88,11 +88,11 @@ def _rank_all(source: TileSource, snapshot: Snapshot, filter: Filter, topks: Seq
 
 def _push_batch(batch: TileBatch, queries: Float64s, topks: Sequence[TopK]) -> None:
     """Find the candidates of all rankings block by block, and let `TopK` decide between them at the end."""
-    found = _Candidates(queries, topks, quickly=pays(len(batch.positions) * len(topks)))
+    found = _Candidates(queries, topks, quickly=is_faster(len(batch.positions) * len(topks)))
     for piece in batch.pieces():
         for start in range(piece.start, piece.stop, BLOCK_ROWS):
             found.add(_vectors(batch, start, min(start + BLOCK_ROWS, piece.stop)), start)
-    who, rows = found.settled()
+    who, rows = found.candidates()
     unique, at = np.unique(rows, return_inverse=True)
     rowids, ids = batch.rowids(unique), batch.ids(unique)
     scores = np.empty(len(rows))
@@ -142,7 +142,7 @@ class _Candidates:
             self._raise_floors()
             self._due = 2 * self._seen
 
-    def settled(self) -> tuple[Rows, Rows]:
+    def candidates(self) -> tuple[Rows, Rows]:
         """Return queries and rows, by their numbers, in the order of the queries."""
         self._raise_floors()
         who, rows, _ = self._found[0]

@@ -32,7 +32,7 @@ MIN_PRODUCTS_FOR_TORCH = 300_000_000
 """With fewer, importing torch takes longer than it saves."""
 
 
-def pays(products: int) -> bool:
+def is_faster(products: int) -> bool:
     """Tell whether so many products are made faster in this way, on this processor."""
     needed = MIN_PRODUCTS if "torch" in sys.modules else MIN_PRODUCTS_FOR_TORCH
     return products >= needed and _is_quick_and_exact()

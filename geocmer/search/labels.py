@@ -108,27 +108,27 @@ def _marks(
             )
         return [True] * len(frame)
     texts = [text.casefold() for text in _texts(frame, column or COLUMN)]
-    wanted = frozenset(text.strip().casefold() for text in yes) or YES | {name.casefold()}
-    unknown = sorted({text for text in texts if text and text not in wanted | NO}) if not yes else []
+    positive = frozenset(text.strip().casefold() for text in yes) or YES | {name.casefold()}
+    unknown = sorted({text for text in texts if text and text not in positive | NO}) if not yes else []
     if unknown:
         raise InputError(
             f"{path} has marks that are neither yes nor no: {', '.join(unknown)[:80]}; tell which of them mean yes "
             f"with --yes {unknown[0]!r}"
         )
-    return [None if not text else text in wanted for text in texts]
+    return [None if not text else text in positive for text in texts]
 
 
-def _shapes(path: Path, frame: Any, wanted: NDArray[np.bool_]) -> NDArray[np.object_]:
+def _shapes(path: Path, frame: Any, positive: NDArray[np.bool_]) -> NDArray[np.object_]:
     """Read the wanted geometries, in WGS84; None where one is empty or not wanted."""
     shapes = np.full(len(frame), None, object)
-    if not wanted.any():
+    if not positive.any():
         return shapes
     if not hasattr(frame, "geometry") or not hasattr(frame, "crs"):
         raise InputError(f"{path} has rows with neither a tile's id nor a geometry; keep the column id of the hits")
     crs = crs_of(frame, path, f"label file {path}")
     frame = frame.set_crs(crs) if frame.crs is None else frame
     plain = frame.geometry.to_crs(WGS84)  # points and lines; the edges of areas are followed
-    for row in np.flatnonzero(wanted):
+    for row in np.flatnonzero(positive):
         shape = frame.geometry.iloc[row]
         if shape is None or shape.is_empty:
             continue

@@ -91,6 +91,11 @@ def searches_of(store: Store) -> Records[SavedSearch]:
     )  # fmt: skip
 
 
+def write_search(store: Store, search: SavedSearch) -> None:
+    """Write a saved search to a store, in place of any of its name."""
+    searches_of(store).put(search.name, search.to_json())
+
+
 def complete_scenes(store: Store) -> frozenset[str]:
     """List the ids of the scenes whose tiles are all in the store."""
     return frozenset(store.snapshot().uris)

@@ -21,9 +21,9 @@ def find_tiles(snapshot: Snapshot, ids: Iterable[str], read_pixels: ReadPixels |
     """
     from pyarrow.compute import field
 
-    wanted, found = sorted(set(ids)), dict[str, Hit]()
-    for start in range(0, len(wanted), MAX_IDS):
-        for batch in snapshot.scan(HIT_COLUMNS, field("id").isin(wanted[start : start + MAX_IDS])):
+    distinct, found = sorted(set(ids)), dict[str, Hit]()
+    for start in range(0, len(distinct), MAX_IDS):
+        for batch in snapshot.scan(HIT_COLUMNS, field("id").isin(distinct[start : start + MAX_IDS])):
             for record in batch.to_pylist():
                 found[record["id"]] = hit_from_record(record, 1, None, snapshot.uris, read_pixels)
     return found

@@ -67,7 +67,7 @@ def write_record(path: str, kind: str, name: str, text: str) -> None:
     row = {"id": f"{kind}/{name}", "kind": kind, "name": name, "text": text}
     rows = pa.Table.from_pylist([row], schema=records_schema())
     lance.upsert(path, connection.open_table(path, TABLE), rows, set(), insert=True, update=True)
-    _settle(path, began)
+    _sync_and_compact(path, began)
 
 
 def remove_record(path: str, kind: str, name: str) -> None:
@@ -83,7 +83,7 @@ def remove_record(path: str, kind: str, name: str) -> None:
     began = time.time()
     with connection.translate_errors(path, "write"):
         connection.open_table(path, TABLE).delete((col("id") == lit(f"{kind}/{name}")).to_sql())
-    _settle(path, began)
+    _sync_and_compact(path, began)
 
 
 def _dataset(path: str) -> Any | None:
@@ -98,7 +98,7 @@ def _dataset(path: str) -> Any | None:
         raise
 
 
-def _settle(path: str, began: float) -> None:
+def _sync_and_compact(path: str, began: float) -> None:
     """Have the commit on the disk, and clear versions that nobody reads any more."""
     if connection.is_local(path):
         with connection.translate_errors(path, "sync"):

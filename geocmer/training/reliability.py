@@ -60,13 +60,13 @@ class StoreAnswers:
 
     Attributes:
         false_alarms: of those without it, a tile is called likely.
-        told: of those without it, none even possible: "nothing here" is said, and right.
+        correct_rejections: of those without it, none even possible: "nothing here" is said, and right.
         misses: of those with it, no tile is called likely.
         denials: of those with it, none even possible: "nothing here" is said, and wrong.
     """
 
     false_alarms: float
-    told: float
+    correct_rejections: float
     misses: float
     denials: float
 
@@ -74,8 +74,8 @@ class StoreAnswers:
         """Describe it for a person."""
         return (
             f"stores of {STORE_TILES} {name}: without the concept a tile is called likely in {self.false_alarms:.0%}, "
-            f"nothing in {self.told:.0%}; with {STORE_SHOWN} of it none is likely in {self.misses:.0%}, nothing is "
-            f"said in {self.denials:.0%}"
+            f"nothing in {self.correct_rejections:.0%}; with {STORE_SHOWN} of it none is likely in {self.misses:.0%}, "
+            f"nothing is said in {self.denials:.0%}"
         )
 
 
@@ -105,7 +105,7 @@ class Reliability:
     Attributes:
         concepts: how many.
         images: how many pictures, mosaics included.
-        calibration_error: expected calibration error: mean difference between what was said and what was so.
+        calibration_error: expected calibration error: mean difference between predicted probability and observed share.
         log_loss: mean of -log of the probability of what was so, nats.
         prior_loss: the same if every picture had the prevalence.
         pooled: average precision over all concepts at once, by probability.
@@ -113,7 +113,7 @@ class Reliability:
         stores: of pictures that show a concept as a whole.
         parts: of mosaics, which show it in a part.
         unseen: for each set that was left out of a fit.
-        said: (b,) mean probability of the pictures in each of b bins.
+        predicted: (b,) mean probability of the pictures in each of b bins.
         found: (b,) share of them that show the concept.
         weight: (b,) share of all that a bin holds.
     """
@@ -128,7 +128,7 @@ class Reliability:
     stores: StoreAnswers
     parts: StoreAnswers | None
     unseen: tuple[Unseen, ...]
-    said: tuple[float, ...]
+    predicted: tuple[float, ...]
     found: tuple[float, ...]
     weight: tuple[float, ...]
 
@@ -136,7 +136,10 @@ class Reliability:
         """Make a record of it, rounded."""
         names = ("calibration_error", "log_loss", "prior_loss", "pooled", "pooled_cosine")
         values = {name: round(getattr(self, name), 4) for name in names}
-        answers = {name: round(getattr(self.stores, name), 4) for name in ("false_alarms", "told", "misses", "denials")}
+        answers = {
+            name: round(getattr(self.stores, name), 4)
+            for name in ("false_alarms", "correct_rejections", "misses", "denials")
+        }
         left_out = {
             one.name: {"calibration_error": round(one.calibration_error, 4), "log_loss": round(one.log_loss, 4)}
             for one in self.unseen
@@ -145,7 +148,7 @@ class Reliability:
 
     def lines(self) -> list[str]:
         """Describe it for a person."""
-        bins = zip(self.said, self.found, self.weight, strict=True)
+        bins = zip(self.predicted, self.found, self.weight, strict=True)
         return [
             f"{self.concepts} concepts left out in turn, {self.images} pictures, prevalence {PREVALENCE:.0%}",
             f"calibration error {self.calibration_error:.4f}, log loss {self.log_loss:.4f} (prevalence alone "
@@ -154,7 +157,10 @@ class Reliability:
             self.stores.line("tiles"),
             *([] if self.parts is None else [self.parts.line("mosaics")]),
             *(one.line() for one in self.unseen),
-            *(f"said {said:6.1%}  so {found:6.1%}  share {weight:.4%}" for said, found, weight in bins),
+            *(
+                f"predicted {predicted:6.1%}  observed {found:6.1%}  share {weight:.4%}"
+                for predicted, found, weight in bins
+            ),
         ]
 
 
@@ -175,14 +181,14 @@ def measure(seen: Seen, cosines: Float64s, fit: Fit, rng: np.random.Generator) -
         rows = ~(known[:, held] == SHOWN).any(axis=1)
         found = fit(seen.products[rows][:, ~held], known[rows][:, ~held], seen.bias[rows])
         p[:, held] = _probabilities(seen.products[:, held], seen.bias, found)
-    loss, said, so, weight = _losses(p, known)
+    loss, predicted, observed, weight = _losses(p, known)
     use = known != UNKNOWN
     y, w = (known == SHOWN)[use].astype(float), prevalence_weights(known)[use]
     filled = weight > 0
     return Reliability(
         concepts=count,
         images=len(seen.products),
-        calibration_error=float(weight @ np.abs(said - so)),
+        calibration_error=float(weight @ np.abs(predicted - observed)),
         log_loss=loss,
         prior_loss=float(-PREVALENCE * np.log(PREVALENCE) - (1 - PREVALENCE) * np.log(1 - PREVALENCE)),
         pooled=_average_precision(p[use], y, w),
@@ -190,8 +196,8 @@ def measure(seen: Seen, cosines: Float64s, fit: Fit, rng: np.random.Generator) -
         stores=_stores(p[seen.whole], known[seen.whole], rng),
         parts=None if seen.whole.all() else _stores(p[~seen.whole], known[~seen.whole], rng),
         unseen=tuple(_leave_sets_out(seen, fit, rng)),
-        said=tuple(said[filled].tolist()),
-        found=tuple(so[filled].tolist()),
+        predicted=tuple(predicted[filled].tolist()),
+        found=tuple(observed[filled].tolist()),
         weight=tuple(weight[filled].tolist()),
     )
 
@@ -208,8 +214,8 @@ def _leave_sets_out(seen: Seen, fit: Fit, rng: np.random.Generator) -> list[Unse
             continue
         p = _probabilities(held.products, held.bias, fit(rest.products, rest.known, rest.bias))[:, usable]
         known = held.known[:, usable]
-        loss, said, so, weight = _losses(p, known)
-        error = float(weight @ np.abs(said - so))
+        loss, predicted, observed, weight = _losses(p, known)
+        error = float(weight @ np.abs(predicted - observed))
         results.append(Unseen(name, int(usable.sum()), error, loss, _stores(p, known, rng)))
     return results
 
@@ -222,13 +228,13 @@ def _probabilities(products: Float64s, bias: Float64s, found: tuple[float, float
 
 
 def _losses(p: Float64s, known: NDArray[np.int8]) -> tuple[float, Float64s, Float64s, Float64s]:
-    """Compute the log loss, and for each bin what was said, what was so and the share of all; prevalence as assumed."""
+    """Compute the log loss, and per bin the predicted, the observed and the share of all; prevalence as assumed."""
     use, weights = known != UNKNOWN, prevalence_weights(known)
     q, y, w = np.clip(p[use], 1e-12, 1 - 1e-12), (known == SHOWN)[use].astype(float), weights[use] / weights.sum()
     bins = np.clip(np.digitize(q, EDGES) - 1, 0, len(EDGES) - 2)
     weight = np.asarray(np.bincount(bins, w, len(EDGES) - 1), np.float64)
-    said, so = (np.bincount(bins, w * v, len(EDGES) - 1) / np.maximum(weight, 1e-300) for v in (q, y))
-    return float(-w @ (y * np.log(q) + (1 - y) * np.log1p(-q))), said, so, weight
+    predicted, observed = (np.bincount(bins, w * v, len(EDGES) - 1) / np.maximum(weight, 1e-300) for v in (q, y))
+    return float(-w @ (y * np.log(q) + (1 - y) * np.log1p(-q))), predicted, observed, weight
 
 
 def _stores(p: Float64s, known: NDArray[np.int8], rng: np.random.Generator) -> StoreAnswers:

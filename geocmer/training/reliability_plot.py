@@ -1,4 +1,4 @@
-"""A reliability diagram: the probabilities that were said against the shares that were so."""
+"""A reliability diagram: predicted probabilities against the observed shares."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def draw_reliability(found: Reliability, figure: Path) -> None:
     chart = Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(chart)
 
-    def at(said: float, so: float) -> tuple[float, float]:
-        return LEFT + said * (SIDE - LEFT - RIGHT), SIDE - BOTTOM - so * (SIDE - BOTTOM - TOP)
+    def at(predicted: float, observed: float) -> tuple[float, float]:
+        return LEFT + predicted * (SIDE - LEFT - RIGHT), SIDE - BOTTOM - observed * (SIDE - BOTTOM - TOP)
 
     for tick in (0, 0.2, 0.4, 0.6, 0.8, 1.0):
         for ends in ((at(0, tick), at(1, tick)), (at(tick, 0), at(tick, 1))):
@@ -28,14 +28,14 @@ def draw_reliability(found: Reliability, figure: Path) -> None:
         pen.text((LEFT - 10, at(0, tick)[1]), f"{tick:.0%}", TEXT_COLOUR, font(14), anchor="rm")
         pen.text((at(tick, 0)[0], SIDE - BOTTOM + 8), f"{tick:.0%}", TEXT_COLOUR, font(14), anchor="ma")
     pen.line([at(0, 0), at(1, 1)], (150, 150, 150), 2)
-    points = [at(said, so) for said, so in zip(found.said, found.found, strict=True)]
+    points = [at(predicted, observed) for predicted, observed in zip(found.predicted, found.found, strict=True)]
     pen.line(points, BLUE, 2)
     for (x, y), weight in zip(points, found.weight, strict=True):
         radius = 4 + 10 * weight**0.25
         pen.ellipse([x - radius, y - radius, x + radius, y + radius], BLUE)
     title = f"{found.concepts} concepts that the fit had not seen: error {found.calibration_error:.4f}"
     pen.text((LEFT, 8), title, TEXT_COLOUR, font(16))
-    pen.text(((LEFT + SIDE) / 2, SIDE - 12), "probability that was said", TEXT_COLOUR, font(14), anchor="md")
+    pen.text(((LEFT + SIDE) / 2, SIDE - 12), "predicted probability", TEXT_COLOUR, font(14), anchor="md")
     pen.text((LEFT, TOP - 6), "share of the pictures that show it", TEXT_COLOUR, font(14), anchor="ld")
     with atomic_path(figure) as draft:
         chart.save(draft, "PNG")

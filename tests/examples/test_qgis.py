@@ -205,7 +205,7 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(
     polygons, raster = tmp_path / "found.gpkg", tmp_path / "score.tif"
     everywhere = {
         "WHAT": "a red roof",
-        "LEAST": 0.0,
+        "MIN_PROBABILITY": 0.0,
         "STORE": str(store),
         "OUTPUT": str(polygons),
         "RASTER": str(raster),

@@ -115,13 +115,13 @@ def test_nothing_here_is_counted_store_by_store() -> None:
     for concept in range(5):
         rows = slice(concept * 20, concept * 20 + 20)
         known[rows, concept], products[rows, concept] = SHOWN, 3.0
-    told = measure(seen(products, known), products, fit, np.random.default_rng(0))
-    assert told.stores == StoreAnswers(false_alarms=0.0, told=1.0, misses=0.0, denials=0.0)
-    assert told.parts is None
+    found = measure(seen(products, known), products, fit, np.random.default_rng(0))
+    assert found.stores == StoreAnswers(false_alarms=0.0, correct_rejections=1.0, misses=0.0, denials=0.0)
+    assert found.parts is None
     products[known == SHOWN] = -3.0
     products[200] = 3.0  # a picture that is like everything
-    told = measure(seen(products, known), products, fit, np.random.default_rng(0))
-    assert told.stores.misses > 0.5
+    found = measure(seen(products, known), products, fit, np.random.default_rng(0))
+    assert found.stores.misses > 0.5
 
 
 def test_a_set_that_is_left_out_is_measured_by_a_fit_on_the_others() -> None:

@@ -65,7 +65,7 @@ def test_our_own_page_may_ask(served: Served) -> None:
 def test_what_is_not_reading_asks_for_the_header_of_our_scripts(served: Served) -> None:
     assert status(served.address, method="POST") == 403
     assert status(served.address, method="POST", X_Geocmer="1") == 405
-    assert status(served.address, "/api/pictures", method="POST") == 403
+    assert status(served.address, "/api/images", method="POST") == 403
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,8 @@ def test_a_picture_that_names_other_files_is_none(served: Served, tmp_path: Path
     (tmp_path / "vrt.png").write_text(vrt)
     assert read_rgb(tmp_path / "vrt.png").min() == 77, "one's own file may"
     connection = http.client.HTTPConnection(urlsplit(served.address).netloc, timeout=60)
-    connection.request("POST", "/api/pictures?name=vrt.png", vrt, {SCRIPT_HEADER: "1"})
+    connection.request("POST", "/api/images?name=vrt.png", vrt, {SCRIPT_HEADER: "1"})
     answer = connection.getresponse()
     assert (answer.status, b"cannot be read as a picture" in answer.read()) == (400, True)
-    connection.request("POST", "/api/pictures?name=a.tif", secret.read_bytes(), {SCRIPT_HEADER: "1"})
+    connection.request("POST", "/api/images?name=a.tif", secret.read_bytes(), {SCRIPT_HEADER: "1"})
     assert connection.getresponse().status == 200

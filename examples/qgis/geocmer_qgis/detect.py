@@ -27,14 +27,14 @@ class Detect(GeocmerAlgorithm):
     """
 
     NAME, TITLE = "detect", "Detect everywhere"
-    WHAT, LEAST, RASTER = "WHAT", "LEAST", "RASTER"
+    WHAT, MIN_PROBABILITY, RASTER = "WHAT", "MIN_PROBABILITY", "RASTER"
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """Add the parameters."""
         self.addParameter(QgsProcessingParameterString(self.WHAT, "Concept, or words"))
         self.add_store()
         least = QgsProcessingParameterNumber(
-            self.LEAST, "Least probability of a tile",
+            self.MIN_PROBABILITY, "Least probability of a tile",
             type=QgsProcessingParameterNumber.Type.Double, defaultValue=0.5, minValue=0, maxValue=1,
         )  # fmt: skip
         self.addParameter(least)
@@ -54,7 +54,7 @@ class Detect(GeocmerAlgorithm):
             raise QgsProcessingException("A concept or words must be given")
         path, store = answer_path(self, parameters, context), self.store(parameters, context)
         arguments = ["detect", "--store", store, *filter_arguments(self, parameters, context, ranked=False)]
-        least = self.parameterAsDouble(parameters, self.LEAST, context)
+        least = self.parameterAsDouble(parameters, self.MIN_PROBABILITY, context)
         run([*arguments, "--min-probability", f"{least:g}", "-o", path, "--", name], feedback)
         outputs = load_answer(path, name, context)
         if parameters.get(self.RASTER):

@@ -19,7 +19,7 @@ export async function ask(path, { signal, method = "GET", body } = {}) {
   throw new Error(line);
 }
 
-const GIVEN = "picture-";
+const GIVEN = "image-";
 export const isGiven = (key) => key.startsWith(GIVEN);
 /** The address of a picture: of a tile, or one that the person gave. */
-export const picture = (tile, kind = "thumbnail") => (isGiven(tile) ? `/api/pictures/${tile}` : `/api/tiles/${tile}/${kind}`);
+export const imageUrl = (tile, kind = "thumbnail") => (isGiven(tile) ? `/api/images/${tile}` : `/api/tiles/${tile}/${kind}`);

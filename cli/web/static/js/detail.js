@@ -1,7 +1,7 @@
 // One tile: its picture at full resolution, where in it the question is answered, its classes, facts, partners and other dates.
 
 import { answer } from "./answer.js";
-import { ask, picture } from "./api.js";
+import { ask, imageUrl } from "./api.js";
 import { byId, make } from "./dom.js";
 import { fitView, showBox } from "./map.js";
 import { refine } from "./search_box.js";
@@ -53,12 +53,12 @@ function step(hit, by, sign, title) {
 
 /** The tile, clear where it holds no data, and over it what each place is worth for the question. */
 function image(hit, maps) {
-  const whole = make("img", { src: picture(hit.id, "image"), alt: `Tile ${hit.rank}: ${tileName(hit)}` });
+  const whole = make("img", { src: imageUrl(hit.id, "image"), alt: `Tile ${hit.rank}: ${tileName(hit)}` });
   const box = make("div", { className: `tile checker${hit.size < 160 ? " sharp" : ""}` }, whole);
   const note = make("p", { className: "soft small", hidden: true });
   whole.onerror = () => {
     whole.onerror = null;
-    whole.src = picture(hit.id);
+    whole.src = imageUrl(hit.id);
     say(hit, "image", note);
   };
   const strength = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Strength of the heat map", hidden: true });
@@ -86,7 +86,7 @@ function heatMap(tile, frame) {
   return {
     async show(on) {
       if (on && !overlay) {
-        overlay = make("img", { src: picture(tile, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.5 } });
+        overlay = make("img", { src: imageUrl(tile, `spot/${answer.key}`), alt: "Heat map: where in the tile the question is answered", style: { opacity: 0.5 } });
         frame.append(overlay);
         await overlay.decode().catch((error) => { overlay.remove(); overlay = null; throw error; });
       }
@@ -99,7 +99,7 @@ function heatMap(tile, frame) {
 /** Say why a picture cannot be shown. */
 async function say(hit, kind, note) {
   try {
-    await ask(picture(hit.id, kind));
+    await ask(imageUrl(hit.id, kind));
   } catch (error) {
     note.textContent = error.message;
     note.hidden = false;
@@ -121,7 +121,7 @@ function partners(hit, maps) {
     const other = otherTime(partner);
     const how = other ? other.differs && `the two pictures: ${other.differs}` : partner.bearing === null ? "the same tile" : [partner.distance_m ? `${metres(partner.distance_m)} apart` : "touching", `hit is ${wind(partner.bearing)}`].join(", ");
     const figure = (tile, words) => {
-      const frame = make("div", { className: "tile checker" }, make("img", { src: picture(tile, other ? "image" : undefined), alt: "" }));
+      const frame = make("div", { className: "tile checker" }, make("img", { src: imageUrl(tile, other ? "image" : undefined), alt: "" }));
       if (other) maps.push(heatMap(tile, frame));
       return make("figure", {}, frame, make("figcaption", { textContent: words }));
     };
@@ -158,7 +158,7 @@ function facts(hit) {
 /** The same place in other scenes, oldest first; any of them is compared with this one on the map. */
 function dates(hit) {
   const section = make("section", { hidden: true }, make("h3", { textContent: "The same place at other dates" }));
-  ask(picture(hit.id, "dates")).then(({ tiles }) => {
+  ask(imageUrl(hit.id, "dates")).then(({ tiles }) => {
     if (shown !== hit || tiles.length < 2) return;
     section.append(make("ol", { className: "strip" }, ...tiles.map((tile) => {
       const mine = tile.scene_id === hit.scene_id;
@@ -167,7 +167,7 @@ function dates(hit) {
         showBox(pad(hit.box));
         change({ swipe: `${before.scene_id}~${after.scene_id}` });
       } });
-      const figure = make("figure", {}, make("img", { src: picture(tile.id), alt: "", loading: "lazy" }), make("figcaption", { textContent: day(tile.datetime) || "no date" }), mine ? null : compare);
+      const figure = make("figure", {}, make("img", { src: imageUrl(tile.id), alt: "", loading: "lazy" }), make("figcaption", { textContent: day(tile.datetime) || "no date" }), mine ? null : compare);
       if (mine) figure.setAttribute("aria-current", "true");
       return make("li", {}, figure);
     })));

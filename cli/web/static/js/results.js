@@ -1,7 +1,7 @@
 // The grid of hits. Only the rows in view are in the page; the arrow keys walk through all of them.
 
 import { answer, hover, on } from "./answer.js";
-import { picture } from "./api.js";
+import { imageUrl } from "./api.js";
 import { SHADES, step } from "./colours.js";
 import { byId, make } from "./dom.js";
 import { change, state } from "./state.js";
@@ -65,7 +65,7 @@ function place(at) {
 function card(hit, at) {
   const near = hit.partners.map((partner) => (otherTime(partner) ? `${day(hit.datetime)}, ${partner.relation}` : `${partner.relation}, ${metres(partner.distance_m)}`));
   const short = hit.partners.map((partner) => otherTime(partner)?.differs ?? (otherTime(partner) ? "" : `${partner.distance_m ? metres(partner.distance_m) : "touching"} · ${partner.relation}`)).filter(Boolean);
-  const frames = [frame(hit.id, hit.picture, severalDates ? day(hit.datetime) : ""), ...hit.partners.slice(0, 2).map((partner) => frame(partner.id, true, otherTime(partner)?.day))];
+  const frames = [frame(hit.id, hit.thumbnail, severalDates ? day(hit.datetime) : ""), ...hit.partners.slice(0, 2).map((partner) => frame(partner.id, true, otherTime(partner)?.day))];
   if (hit.partners.some(isEarlier)) frames.reverse(); // the times from left to right
   const dot = make("i", { className: "dot", style: { background: SHADES[step(hit.score, answer.low, answer.high)] } });
   const words = make("span", { className: "words" },
@@ -82,7 +82,7 @@ function card(hit, at) {
 }
 
 function frame(tile, there, tag = "") {
-  const image = there ? make("img", { src: picture(tile), alt: "", loading: "lazy", decoding: "async" }) : null;
+  const image = there ? make("img", { src: imageUrl(tile), alt: "", loading: "lazy", decoding: "async" }) : null;
   return make("span", { className: "frame checker" }, image, tag ? make("span", { className: "tag", textContent: tag }) : null);
 }
 

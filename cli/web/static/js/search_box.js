@@ -1,7 +1,7 @@
 // The box for words, with suggestions while one types, and what refines the question: chips that can be taken away.
 
 import { answer, fail, on } from "./answer.js";
-import { ask, isGiven, picture } from "./api.js";
+import { ask, isGiven, imageUrl } from "./api.js";
 import { byId, make } from "./dom.js";
 import { change, onChange, state } from "./state.js";
 
@@ -54,7 +54,7 @@ function refinements() {
 
 function chip(name, said, value) {
   const words = isGiven(value) ? `${said} this picture` : name === "minus" ? `${said} ${value}` : `${said} ${answer.byId.get(value)?.category ?? value.slice(0, 6)}`;
-  const image = name === "minus" ? null : make("img", { src: picture(value), alt: "" });
+  const image = name === "minus" ? null : make("img", { src: imageUrl(value), alt: "" });
   const remove = make("button", {
     type: "button", textContent: "✕", "aria-label": `Remove: ${words}`,
     onclick: () => change({ [name]: state[name].filter((other) => other !== value) }),
@@ -77,7 +77,7 @@ function takePictures() {
 async function give(file) {
   if (!file) return;
   try {
-    const { key } = await ask(`/api/pictures?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    const { key } = await ask(`/api/images?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
     change({ like: [key], hit: "" });
   } catch (error) {
     fail(error.message);
