@@ -63,6 +63,18 @@ def read_frame(path: Path, name: str, choose: Callable[[Mapping[str, str]], str 
         raise InputError(f"{name} cannot be read ({reason_of(error)}); {hint}") from error
 
 
+def columns_of(path: Path) -> list[str]:
+    """List the columns of a vector file, over all its layers; none where it is no vector file."""
+    import pyogrio
+
+    try:
+        layers = [str(layer) for layer, _ in pyogrio.list_layers(path)]
+        found = [str(column) for layer in layers for column in pyogrio.read_info(path, layer=layer)["fields"]]
+    except Exception:  # pyogrio and GDAL raise their own unrelated types
+        return []
+    return list(dict.fromkeys(found))
+
+
 def crs_of(frame: GeoDataFrame, path: Path, name: str) -> CRS:
     """Tell the CRS of a frame; that of a CSV, which has none, is WGS84, as this tool and RFC 7946 write it.
 

@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 
 from ..errors import InputError
 from .address import SceneAddress
-from .sensor import sensor_of
+from .sensor import SENSORS, sensor_of
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _CMYK = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
@@ -132,8 +132,19 @@ def _automatic(path: SceneAddress, dataset: Any, visible: Sequence[int]) -> tupl
         return found, f"bands {_list(found)}, by the order of {sensor.name}, as the file name says"
     if len(visible) >= 3:
         found = tuple(visible[:3])
-        return found, f"bands {_list(found)}, as no band declares its colour; choose others with --bands"
+        note = f"bands {_list(found)}, as no band declares its colour; choose others with --bands"
+        return found, note + _sensor_hint(len(visible))
     return (visible[0],) * 3, f"band {visible[0]} in gray"
+
+
+def _sensor_hint(count: int) -> str:
+    """Tell the colours of the sensors whose products have so many bands; nothing where the first three are usual."""
+    likely: dict[str, list[str]] = {}
+    for sensor in SENSORS if count > 4 else ():
+        if count in sensor.rgb:
+            likely.setdefault(",".join(map(str, sensor.rgb[count])), []).append(sensor.name)
+    names = [f"{bands} for {', '.join(dict.fromkeys(sensors))}" for bands, sensors in likely.items()]
+    return f", as {'; '.join(names)}" if names else ""
 
 
 def bands_by_name(names: Mapping[int, str], sensor: str = "") -> tuple[int, int, int] | None:

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from .._files import Closing
 from ..errors import CRSError, LandCoverError
+from ..geometry.vector_file import columns_of
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
 from ..imagery.identity import content_hash
@@ -31,6 +32,14 @@ from .projection import LayerProjection
 
 MAX_SUBDIVISIONS = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
+
+
+def _no_raster(path: Path) -> str:
+    """Say that a file is no raster, and which column may hold the class if it is a vector file."""
+    columns = columns_of(path)
+    if not columns:
+        return f"land cover {path} is not a raster; for a vector file name its --class-column"
+    return f"land cover {path} is a vector file; name with --class-column which holds the class: {', '.join(columns)}"
 
 
 class CoverRaster(Closing):
@@ -46,9 +55,7 @@ class CoverRaster(Closing):
         try:
             self._dataset = rasterio.open(path)
         except RasterioError as error:
-            raise LandCoverError(
-                f"land cover {path} is not a raster; for a vector file name its --class-column"
-            ) from error
+            raise LandCoverError(_no_raster(path)) from error
         dataset, self._path, self._band = self._dataset, path, band
         if dataset.crs is None:
             raise CRSError(f"land cover {path} has no CRS; assign one with: rio edit-info --crs EPSG:CODE {path.name}")

@@ -33,6 +33,8 @@ RED, GREEN, BLUE, ALPHA = ColorInterp.red, ColorInterp.green, ColorInterp.blue, 
     ("count", "colours", "asked", "bands", "said"),
     [
         (3, None, None, (1, 2, 3), "no band declares its colour"),
+        (13, None, None, (1, 2, 3), "choose others with --bands, as 4,3,2 for Sentinel-2"),
+        (7, None, None, (1, 2, 3), "as 4,3,2 for Landsat 8/9, Landsat 8; 3,2,1 for Landsat 4-7"),
         (4, (BLUE, GREEN, RED, ColorInterp.undefined), None, (3, 2, 1), "by colour interpretation"),
         (4, (RED, GREEN, BLUE, ALPHA), None, (1, 2, 3), "by colour interpretation"),
         (7, None, (5, 4, 3), (5, 4, 3), "as requested"),

@@ -418,7 +418,7 @@ def test_files_that_are_no_land_cover_are_refused_in_one_line(tmp_path: Path, le
         (tmp_path / "missing.tif", {"legend": legend}, "does not exist"),
         (tmp_path, {"legend": legend}, "no CRS"),
         (text, {"legend": legend}, "not a raster"),
-        (vector, {"legend": legend}, "--class-column"),
+        (vector, {"legend": legend}, "--class-column which holds the class: what; 'is'"),
         (text, {"class_column": "a"}, "cannot be read .* give a vector file"),
         (vector, {"class_column": "a"}, "its columns are: what; 'is'"),
         (table, {"class_column": "a"}, "no polygons, only a table"),
