@@ -143,10 +143,10 @@ def _from_grids(tiles: TileProbabilities, scenes: dict[str, SceneRow]) -> Iterat
     """Yield rows of the tiles, and their boxes from the grids of their scenes: without projecting a footprint."""
     names = list(scenes)
     table = np.array([[*scenes[n].grid.transform[:6], scenes[n].grid.width, scenes[n].grid.height] for n in names])
-    known = {name: number for number, name in enumerate(names)}
+    numbers = {name: number for number, name in enumerate(names)}
     for rows, batch in _scanned(tiles, ["scene_id", "row", "col", "size"]):
         encoded = batch["scene_id"].dictionary_encode()
-        codes = np.array([known.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
+        codes = np.array([numbers.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
         scene = codes[encoded.indices.to_numpy()]
         known = scene >= 0
         a, _, c, _, e, f, width, height = table[scene[known]].T

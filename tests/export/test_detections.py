@@ -29,6 +29,7 @@ from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.dot import quantize_queries
 from geocmer.search.probability import Calibration, Likelihood
 from geocmer.search.tile_probabilities import TileProbabilities, tile_probabilities
+from geocmer.store import snapshot
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
 LIKELIHOOD = Likelihood(
@@ -109,7 +110,10 @@ def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
 
 
 @pytest.mark.parametrize("stride", [64, 32])
-def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(tmp_path: Path, stride: int) -> None:
+def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(
+    tmp_path: Path, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "BATCH_ROWS", 7)  # a store is read in many batches
     transform, count = Affine(10, 0, 600_000, 0, -10, 5_500_000), 6
 
     def outline(row: int, col: int) -> shapely.Polygon | shapely.MultiPolygon:
