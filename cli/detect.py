@@ -16,6 +16,15 @@ from .console import say
 RASTERS = (".tif", ".tiff")
 
 
+def _suffixes() -> str:
+    from geocmer.export.detections import DRIVERS
+
+    return ", ".join(DRIVERS)
+
+
+HELP_WORDS = {"SUFFIXES": _suffixes}
+
+
 def detect(
     name: Annotated[
         str,
@@ -28,7 +37,7 @@ def detect(
         typer.Option(
             "-o",
             "--output",
-            help="Polygons: .gpkg, .geojson, .json, .geojsonl, .fgb, .parquet, .csv; a raster: .tif.",
+            help="File to write, by its suffix.",
         ),
     ],
     store: opt.StoreDir = opt.STORE,
@@ -50,7 +59,7 @@ def detect(
 ) -> None:
     """Find every place that shows a concept, or what words say: polygons with areas, or a raster.
 
-    All tiles are scored, and neighbours merged into one polygon.
+    All tiles are scored, and neighbours merged into one polygon. Polygons are written to SUFFIXES.
 
     To a .tif goes the probability of every place, of all dates the greatest, as a COG that opens in QGIS.
 

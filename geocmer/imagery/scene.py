@@ -24,7 +24,6 @@ from .acquisition import find_acquisition
 from .address import SceneAddress
 from .bands import BandChoice, Rendering, choose_bands
 from .colors import palette_of, to_rgb
-from .fill import find_fill
 from .georeference import Georeference
 from .identity import content_hash, stamp
 from .raster_opening import first_line, open_raster
@@ -32,6 +31,7 @@ from .raster_size import check_size
 from .remote_raster import RasterSource, inspect_raster
 from .scene_options import SceneOptions
 from .stretch import PERCENTILE, SAMPLE_SIDE_PIXELS, Stretch, StretchRule
+from .undeclared_nodata import find_undeclared_nodata
 from .validity import Validity, can_hold
 
 BLOCK_CACHE_BYTES = 256 * 2**20
@@ -265,10 +265,10 @@ class Scene(Closing):
         if not valid.any():
             raise InputError(f"scene {self.address} has no valid pixel (nodata {self.nodata}); check its nodata value")
         if not self._validity.declared and self._palette is None:
-            fill = find_fill(array, valid)
-            if fill is not None:
-                valid = valid & ~fill.pixels
-                self.notes.append(fill.note)
+            found = find_undeclared_nodata(array, valid)
+            if found is not None:
+                valid = valid & ~found.pixels
+                self.notes.append(found.note)
         scales, offsets = (1.0,) * 3, (0.0,) * 3
         if self._choice.rendering == Rendering.LINEAR:
             scales = tuple(self._dataset.scales[band - 1] for band in self.bands)

@@ -1,4 +1,4 @@
-"""Fill that no nodata value declares: one extreme value in all bands, in one piece along the edge of a scene."""
+"""Nodata that no value declares: one extreme value in all bands, in one piece along the edge of a scene."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_FILL_SHARE = 0.01
+MIN_SHARE = 0.01
 """Of the valid pixels. Less does not move the percentiles of a stretch."""
 _MIN_COMPACTNESS = 0.8
-"""Share of fill pixels whose neighbours to the right and below are fill too: not so for shadows and bright roofs."""
+"""Share of its pixels whose right and lower neighbours have the value too: not so for shadows and bright roofs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
-    """A value that looks like fill.
+class UndeclaredNodata:
+    """A value that looks like nodata.
 
     Attributes:
         value: of all bands.
@@ -37,8 +37,8 @@ class Fill:
         )
 
 
-def find_fill(data: NDArray[Any], valid: NDArray[np.bool_]) -> Fill | None:
-    """Find undeclared fill in a sample of a scene.
+def find_undeclared_nodata(data: NDArray[Any], valid: NDArray[np.bool_]) -> UndeclaredNodata | None:
+    """Find it in a sample of a scene.
 
     Args:
         data: (bands, height, width).
@@ -51,8 +51,8 @@ def find_fill(data: NDArray[Any], valid: NDArray[np.bool_]) -> Fill | None:
     for value in (first.min(), first.max()):
         pixels = valid & (data == value).all(axis=0)
         share = int(pixels.sum()) / count
-        if MIN_FILL_SHARE <= share < 1 and _at_border(pixels) and _is_compact(pixels):
-            return Fill(float(value), share, pixels)
+        if MIN_SHARE <= share < 1 and _at_border(pixels) and _is_compact(pixels):
+            return UndeclaredNodata(float(value), share, pixels)
     return None
 
 
