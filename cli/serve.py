@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,10 +77,9 @@ def serve(
         import webbrowser
 
         webbrowser.open(address)
-    try:
+    with suppress(KeyboardInterrupt):  # which uvicorn raises once it has ended, or not if the loop ended before
         server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        say("stopped")
+    say("stopped")
     if warming_up.is_alive():  # in native code, where the end of the interpreter would abort it
         sys.stderr.flush()
         os._exit(0)
