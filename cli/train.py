@@ -25,7 +25,8 @@ def train(
         list[str] | None,
         typer.Argument(
             help="Annotation files or folders of captioned sets (JSON, JSON lines, CSV), or of labelled ones; "
-            "FILE#word=snow and FILE#mosaics=1500 are parts of one."
+            "FILE#word=snow and FILE#sample=500 are parts of one, FILE#mosaics=1500, FILE#snow=300 and FILE#clouds=300 "
+            "are made of one."
         ),
     ] = None,
     store: Annotated[

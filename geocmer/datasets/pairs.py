@@ -76,6 +76,12 @@ class PairSet:
         pairs = tuple(replace(p, captions=label_captions([word], seed), labels=(word,)) for seed, p in enumerate(found))
         return PairSet(f"{self.name} {word}", pairs, self.ground_m)
 
+    def sample(self, count: int, seed: int = 0) -> PairSet:
+        """Draw so many training images, or take all where there are fewer; they keep their order."""
+        train = self.split("train").pairs
+        some = np.sort(np.random.default_rng(seed).permutation(len(train))[:count])
+        return replace(self, name=f"{self.name} sample", pairs=tuple(train[i] for i in some))
+
     @classmethod
     def joined(cls, sets: Sequence[PairSet]) -> PairSet:
         """Put several sets one after the other; how much ground is in an image is known if it is of all of them."""

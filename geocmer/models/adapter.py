@@ -27,6 +27,9 @@ from .adapter_config import GATE_TEMPERATURE, TEXT_CONSTANT, AdapterConfig, read
 from .backbone import Backbone, Features
 from .hub_bias import HubBias
 
+_BIAS_LOG_SCALE = math.log(1 - TEXT_CONSTANT**2) / 2
+"""Logarithm of what a bias multiplies all cosines with."""
+
 
 class FocusLayer(nn.Module):
     """Pools a token map (n, tokens, channels) with attention weights; background tokens weigh exactly 0.
@@ -139,6 +142,14 @@ class Adapter(nn.Module):
         ensemble.log_scale.data.copy_(scales.mean())
         return ensemble
 
+    def member(self, index: int) -> Adapter:
+        """Copy one member, an adapter by itself without a basis and a bias; what `from_members` puts together."""
+        adapter = Adapter(replace(self.cfg, dim=self.cfg.member_dim, members=1, branch_dim=0, bias_texts=0))
+        adapter.image_branches[0].load_state_dict(self.image_branches[index].state_dict())
+        adapter.text_branches[0].load_state_dict(self.text_branches[index].state_dict())
+        adapter.log_scale.data.copy_(self.log_scale.detach() + (_BIAS_LOG_SCALE if self.hub_bias else 0))
+        return adapter.to(self.log_scale.device)
+
     def with_basis(self, basis: Tensor) -> Adapter:
         """Copy the adapter and project its vectors on an orthonormal basis (members x member_dim, dim)."""
         adapter = Adapter(replace(self.cfg, dim=basis.shape[1], branch_dim=self.cfg.member_dim)).to(basis.device)
@@ -160,7 +171,7 @@ class Adapter(nn.Module):
         adapter.load_state_dict(self.state_dict(), strict=False)
         assert adapter.hub_bias is not None  # it has texts
         adapter.hub_bias.fit(bank, images)
-        adapter.log_scale.data -= math.log(1 - TEXT_CONSTANT**2) / 2  # scaled cosines stay what they were trained to be
+        adapter.log_scale.data -= _BIAS_LOG_SCALE  # scaled cosines stay what they were trained to be
         return adapter
 
     def _combine_members(self, member_vectors: list[Tensor]) -> Tensor:

@@ -30,6 +30,9 @@ class TrainConfig:
     method: str = "cmer"
     """`cmer`: side branches with focus layers. For comparison: `linear`, linear heads on the pooled vectors, and with
     gradients through the towers `adapter` (in their trunks), `lora` and `full` fine-tuning."""
+    start: str = ""
+    """Folder of an adapter to go on from, `bundled` for the one that ships: it has as many members of the same sizes as
+    are trained; none: from the beginning."""
     epochs: int = 20
     """Passes over the training images."""
     batch: int = 128

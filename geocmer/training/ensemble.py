@@ -18,7 +18,8 @@ from ..datasets.pairs import PairSet
 from ..errors import InputError
 from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
-from ..models.backbone import Backbone
+from ..models.backbone import BUNDLED, Backbone
+from ..models.encoder import default_adapter
 from .calibrate import calibrate_adapter
 from .caption_bank import fit_known_captions
 from .checkpoint import Checkpoint
@@ -86,12 +87,16 @@ def train(
             sets, backbone, cfg, cache or Path(temporary), on_features, cache_images=cache is not None
         )
         member_config = _member_config(backbone, cfg, PairSet.joined(sets).ground_m)
+        begun = _begun_members(backbone, cfg, member_config, members)
         if cache:
             backbone.release()
         checkpoints: list[Checkpoint] = []
         for member, folder in enumerate(folders):
             seeded = replace(cfg, seed=cfg.seed * members + member)
-            checkpoints.append(fit(data, member_config, folder, seeded, backbone.device, on_epoch, member, members))
+            checkpoint = fit(
+                data, member_config, folder, seeded, backbone.device, on_epoch, member, members, begun[member]
+            )
+            checkpoints.append(checkpoint)
         if rank() == 0:
             adapter = Adapter.from_members([Adapter.load(folder, backbone) for folder in folders])
             if cfg.method == "cmer" and not backbone.aligned:
@@ -148,6 +153,33 @@ def member_folders(out: Path, cfg: TrainConfig, backbone: Backbone) -> list[Path
     """List the folders of the members that are trained on a backbone; a single member goes to `out` itself."""
     single = cfg.method != "cmer" or backbone.aligned or cfg.members == 1
     return [out] if single else [out / f"member-{m}" for m in range(cfg.members)]
+
+
+def _begun_members(
+    backbone: Backbone, cfg: TrainConfig, member_config: AdapterConfig, members: int
+) -> list[Adapter | None]:
+    """Take the members of the adapter that training goes on from; None for each without one.
+
+    Raises:
+        ModelError: it cannot be read, or belongs to other towers.
+        InputError: it has another number of members, or members of other sizes.
+    """
+    if not cfg.start:
+        return [None] * members
+    adapter = Adapter.load(default_adapter() if cfg.start == BUNDLED else Path(cfg.start), backbone)
+    found = [adapter.member(index) for index in range(adapter.cfg.members)]
+    sizes = ("dim", "width", "heads", "tap_channels", "text_tap_channels")
+    differ = {
+        name: (getattr(found[0].cfg, name), getattr(member_config, name))
+        for name in sizes
+        if getattr(found[0].cfg, name) != getattr(member_config, name)
+    }
+    if len(found) != members:
+        differ["members"] = (len(found), members)
+    if differ:
+        told = ", ".join(f"{name} {has} and not {asked}" for name, (has, asked) in differ.items())
+        raise InputError(f"start {cfg.start} has {told}; set what differs to the same")
+    return list(found)
 
 
 def _member_config(backbone: Backbone, cfg: TrainConfig, ground_m: tuple[float, ...]) -> AdapterConfig:

@@ -56,6 +56,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     member: int = 0,
     members: int = 1,
+    begun: Adapter | None = None,
 ) -> Checkpoint:
     """Train one member and write the weights of its best epoch, or of the last one of several sets, to `out`.
 
@@ -68,6 +69,7 @@ def fit(
         on_epoch: called after each epoch.
         member: number of the member, for `on_epoch`.
         members: how many there are, likewise.
+        begun: the member as it is to begin with; new weights if None.
 
     Returns:
         The checkpoint, whose state stays until its `finish` is called.
@@ -75,7 +77,7 @@ def fit(
     Raises:
         InputError: `out` holds another run or cannot be written, or the loss is no number.
     """
-    trainer = _Trainer(data, adapter_config, cfg, device)
+    trainer = _Trainer(data, adapter_config, cfg, device, begun)
     identity = {"fingerprint": adapter_config.fingerprint, "data": data.fingerprint, "processes": world_size()}
     checkpoint = Checkpoint(out, {**asdict(cfg), **identity})
     start, best = checkpoint.resume(*trainer.parts)
@@ -101,13 +103,16 @@ class _Trainer:
     """A member and all that changes with it: the average of its weights, optimizer, schedule and queue."""
 
     def __init__(
-        self, data: TrainingData, adapter_config: AdapterConfig, cfg: TrainConfig, device: torch.device
-    ) -> None:
+        self, data: TrainingData, adapter_config: AdapterConfig, cfg: TrainConfig, device: torch.device,
+        begun: Adapter | None = None,
+    ) -> None:  # fmt: skip
         self._data, self._cfg, self._device = data, cfg, device
         self._sampler = BatchSampler(data.train, cfg, data.sizes)
         self._total_steps = self._sampler.steps * cfg.epochs
         torch.manual_seed(cfg.seed)
         self.adapter = Adapter(adapter_config).to(device)
+        if begun:
+            self.adapter.load_state_dict(begun.state_dict())
         if cfg.method == "linear":
             _freeze_all_but_projections(self.adapter)
         moving_average = get_ema_multi_avg_fn(cfg.average)  # type: ignore[no-untyped-call]

@@ -61,8 +61,10 @@ def test_labels_kinds_and_tags(labelled: str) -> None:
 
 @pytest.mark.parametrize("word", ["snow", "Snow"])
 def test_images_with_a_word_are_labelled_with_it(captioned: str, word: str) -> None:
-    pairs = load_sets([captioned, f"{captioned}#word={word}"])[1]
+    whole, pairs = load_sets([captioned, f"{captioned}#word={word}"])
     assert len(pairs) == 16
+    held = {pair.image for pair in whole.split("val").pairs}
+    assert not held & {pair.image for pair in pairs.pairs}
     assert {pair.labels for pair in pairs.pairs} == {(word,)}
     assert not pairs.has_split("val")  # they are the images of a set that has its own
 
@@ -73,14 +75,35 @@ def test_mosaics_of_a_labelled_set(labelled: str, captioned: str) -> None:
     assert {label for pair in pairs.pairs for label in pair.labels} <= {"A", "B"}
 
 
+def test_a_sample_is_of_the_images_that_are_not_validated_on(captioned: str) -> None:
+    whole, some = load_sets([captioned, f"{captioned}#sample=10"])
+    train = [pair.image for pair in whole.split("train").pairs]
+    rows = [train.index(pair.image) for pair in some.pairs]
+    assert len(rows) == 10
+    assert rows == sorted(set(rows))
+    assert rows != list(range(10))
+    assert len(load_sets([captioned, f"{captioned}#sample=99"])[1]) == len(train)
+
+
+@pytest.mark.parametrize("weather", ["snow", "clouds"])
+def test_weather_on_a_labelled_set(labelled: str, captioned: str, weather: str) -> None:
+    if weather == "snow":
+        with pytest.raises(InputError, match="as mountain, forest or river"):
+            load_sets([captioned, f"{labelled}#snow=5"])
+    else:
+        pairs = load_sets([captioned, f"{labelled}#clouds=5"])[1]
+        assert {pair.labels[0] for pair in pairs.pairs} == {"cloudy"}
+        assert not pairs.has_split("val")
+
+
 def test_mosaics_need_labels(captioned: str) -> None:
     with pytest.raises(InputError, match=r"no training image .* has one label"):
         load_sets([captioned + "#mosaics=5"])
 
 
-@pytest.mark.parametrize("part", ["word=", "mosaics=0", "mosaics=many", "half"])
+@pytest.mark.parametrize("part", ["word=", "mosaics=0", "mosaics=many", "snow=-1", "half"])
 def test_unknown_parts_are_refused(captioned: str, part: str) -> None:
-    with pytest.raises(InputError, match="give #word=WORD or #mosaics=NUMBER"):
+    with pytest.raises(InputError, match="give #word=WORD, or one of mosaics, sample, snow, clouds"):
         load_sets([f"{captioned}#{part}"])
 
 

@@ -74,6 +74,23 @@ def test_the_kept_adapter_is_projected_on_the_principal_directions(pairs: PairSe
     np.testing.assert_allclose(np.diag(basis.T @ moments @ basis), energy[:8], atol=2e-3)
 
 
+def test_training_goes_on_from_an_adapter(pairs: PairSet, tmp_path: Path) -> None:
+    """With a rate of almost 0 the members stay what they were; a member of other sizes is refused."""
+    backbone: Any = TinyBackbone()
+    first = train(pairs, backbone, tmp_path / "first", CFG)
+    on = replace(CFG, start=str(tmp_path / "first"), epochs=1, seed=5)
+    still = train(pairs, backbone, tmp_path / "still", replace(on, learning_rate=1e-12))
+    moved = train(pairs, backbone, tmp_path / "moved", on)
+    for name, tensor in first.state_dict().items():
+        if "branches" in name:
+            torch.testing.assert_close(still.state_dict()[name], tensor, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(still.log_scale, first.log_scale, atol=2e-3, rtol=0)
+    assert any(not torch.equal(moved.state_dict()[n], t) for n, t in first.state_dict().items() if "branches" in n)
+    for wrong in ({"members": 3}, {"width": 2 * CFG.width}):
+        with pytest.raises(InputError, match=f"has {next(iter(wrong))} .* and not {next(iter(wrong.values()))}"):
+            train(pairs, backbone, tmp_path / "wrong", replace(on, **wrong))
+
+
 def test_towers_are_released_once_their_features_are_kept(pairs: PairSet, tmp_path: Path) -> None:
     cached, live = TinyBackbone(), TinyBackbone()
     train(pairs, cached, tmp_path / "cached", CFG, cache=tmp_path / "cache")  # type: ignore[arg-type]
