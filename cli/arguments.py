@@ -12,10 +12,22 @@ from typer.core import TyperCommand
 
 _NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
 _RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
+_APART = {
+    "every": ("k",),
+    "all_dates": ("keep",),
+    "no_cache": ("cache_dir",),
+    "no_embed": ("model", "adapter", "views", "device"),
+}
+"""Parameters of which one says what the others would say otherwise, or makes them mean nothing."""
+_OF_A_FILE = ("style", "thumbnails")
+"""Parameters that say how a file is written."""
 
 
 class Command(TyperCommand):
-    """A command that refuses an empty value, which an unset shell variable leaves: it would be no filter at all.
+    """A command that refuses what would be dropped in silence.
+
+    That is an empty value, which an unset shell variable leaves, a second value of an option that has one, and options
+    that do not go together.
 
     It takes `--storage-option` after its name too, where people write it; the option is one of `geocmer` itself. Where
     it takes `--model`, it takes `--weights` beside it.
@@ -49,10 +61,11 @@ class Command(TyperCommand):
     help = property(_read_help, _set_help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Join the four numbers of a box, and a model with its weights; refuse empty values.
+        """Join the four numbers of a box, and a model with its weights; refuse what would be dropped in silence.
 
         Raises:
-            InputError: an option has an empty value, or bytes that are no UTF-8; weights without an architecture.
+            InputError: a value is empty, is no UTF-8, or stands beside another that it contradicts; weights without an
+                architecture.
         """
         from geocmer.errors import InputError
 
@@ -60,30 +73,62 @@ class Command(TyperCommand):
             if any("\ud800" <= sign <= "\udfff" for sign in text):
                 shown = text.encode("utf-8", "replace").decode()
                 raise InputError(f"{shown!r} is not UTF-8; set the terminal to UTF-8 and write it again")
-        for name in self._empty(ctx, args):
-            raise InputError(f"{name} is empty, as an unset variable would be; give a value, or leave the option out")
         args, options = _without_storage_options(args)
         use_storage_options(options)
-        rest: list[str] = super().parse_args(ctx, list(_addressed_ray(list(_joined_boxes(args)))))
+        args = list(_addressed_ray(list(_joined_boxes(args))))
+        if not ctx.resilient_parsing:  # as it is where a shell completes a line
+            self._refuse(list(self._given(ctx, args)))
+        rest: list[str] = super().parse_args(ctx, args)
         if (weights := ctx.params.pop("weights", None)) is not None:
             from geocmer.models.families import with_weights
 
             ctx.params["model"] = with_weights(ctx.params["model"], weights)
         return rest
 
-    def _empty(self, ctx: Any, args: list[str]) -> Iterator[str]:
-        valued = {
-            name
-            for parameter in self.get_params(ctx)
-            if parameter.param_type_name == "option" and not getattr(parameter, "is_flag", False)
-            for name in parameter.opts
-        }
-        for before, text in zip(["", *args], args, strict=False):
-            if text == "--":
-                return
-            name, mark, value = text.partition("=")
-            if (mark and name in valued and not value.strip()) or (before in valued and not text.strip()):
-                yield name if mark else before
+    def _given(self, ctx: Any, args: list[str]) -> Iterator[tuple[Any, str, str]]:
+        """Yield each option as its parameter, its name and its value; an argument has no parameter and no name."""
+        named = {name: one for one in self.get_params(ctx) if one.param_type_name == "option" for name in one.opts}
+        words = iter(args)
+        for word in words:
+            name, mark, value = word.partition("=")
+            if word == "--":
+                yield from ((None, "", rest) for rest in words)
+            elif mark and name in named:
+                yield named[name], name, value
+            elif word in named:
+                flag = getattr(named[word], "is_flag", False)
+                yield named[word], word, "yes" if flag else next(words, "a value that Click misses")
+            elif word[:2] in named and not word.startswith("--"):
+                yield named[word[:2]], word[:2], word[2:]
+            elif not word.startswith("-") or word == "-":
+                yield None, "", word
+
+    def _refuse(self, given: list[tuple[Any, str, str]]) -> None:
+        """Refuse what would be dropped in silence.
+
+        Raises:
+            InputError: a value is empty, given twice, or contradicts another.
+        """
+        from geocmer.errors import InputError
+
+        seen: dict[str, tuple[str, str]] = {}
+        for parameter, name, value in given:
+            if not value.strip():
+                what = name or "an argument"
+                raise InputError(f"{what} is empty, as an unset variable would be; give a value, or leave it out")
+            if parameter is None:
+                continue
+            _, before = seen.setdefault(parameter.name, (name, value))
+            if before != value and not parameter.multiple:
+                several = "; for several write --where \"category in ('forest', 'water')\"" * (name == "--category")
+                raise InputError(f"{name} was given twice, {before!r} and {value!r}; give it once{several}")
+        for one, others in _APART.items():
+            for other in others:
+                if one in seen and other in seen:
+                    raise InputError(f"{seen[one][0]} and {seen[other][0]} do not go together; leave one of them out")
+        for one in _OF_A_FILE:
+            if one in seen and "output" not in seen and "batch" not in seen:
+                raise InputError(f"{seen[one][0]} needs a file to be written; name it with -o FILE")
 
 
 def use_storage_options(texts: Sequence[str]) -> None:

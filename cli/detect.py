@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from geocmer._files import require_folder
+from geocmer.errors import InputError
 
 from . import options as opt
 from .completion import complete_concept
@@ -42,8 +43,8 @@ def detect(
     ],
     store: opt.StoreDir = opt.STORE,
     min_probability: Annotated[
-        float, typer.Option("--min-probability", help="Least probability of a tile, for polygons.")
-    ] = 0.5,
+        float | None, typer.Option("--min-probability", help="Least probability of a tile, for polygons. [0.5]")
+    ] = None,
     resolution: Annotated[
         float | None, typer.Option("--resolution", help="Side of a pixel of the raster, in units of its CRS.")
     ] = None,
@@ -68,6 +69,10 @@ def detect(
     conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
     conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
     collection, raster = opt.open_collection(store, as_of=as_of), output.suffix.lower() in RASTERS
+    if raster and min_probability is not None:
+        raise InputError(f"--min-probability {min_probability:g} is of polygons; a raster has every probability")
+    if resolution is not None and not raster:
+        raise InputError(f"--resolution {resolution:g} is of a raster; name one with -o FILE.tif")
     if raster:
         require_folder(output)
     else:
@@ -78,8 +83,11 @@ def detect(
         width, height = collection.write_probabilities(name, output, resolution=resolution, **conditions)
         say(f"{width} x {height} pixels written to {output}")
         return
-    found = collection.detect(name, min_probability=min_probability, **conditions)
+    from geocmer.collection.teaching import MIN_PROBABILITY
+
+    least = MIN_PROBABILITY if min_probability is None else min_probability
+    found = collection.detect(name, min_probability=least, **conditions)
     found.save(output)
     if not len(found):
-        say(f"no tile reaches a probability of {min_probability:g}; see `geocmer search`, or lower --min-probability")
+        say(f"no tile reaches a probability of {least:g}; see `geocmer search`, or lower --min-probability")
     say(f"{len(found)} polygons, {found.areas.sum() / 1e6:.3f} km2, written to {output}")

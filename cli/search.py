@@ -107,6 +107,10 @@ def search(
         search_batch(collection, batch, output, conditions | ranking, [name for name in apart if apart[name]])
         return
     require_output(output, style=style)
+    if save:
+        from geocmer.search.concept import check_name
+
+        check_name(save, "a saved search")
     hits = collection.search(*(text or []), **conditions, **examples, **ranking, approximate=approximate, locate=locate)
     if explain:
         for line in hits.plan.lines():

@@ -71,7 +71,7 @@ class Watching(Searching):
         if free and calibration_of(self._query_encoder(images=False)) is not None:
             kept["min_probability"] = LIKELY
             self._notify(f"saved with --min-probability {LIKELY}, as neither it nor --min-score was given")
-        saved = SavedSearch(check_name(name), texts, kept, scenes, "").asked_of(scenes)
+        saved = SavedSearch(check_name(name, "a saved search"), texts, kept, scenes, "").asked_of(scenes)
         write_search(self.store, saved)
         return saved
 

@@ -54,6 +54,8 @@ def find_scenes(names: Sequence[str | Path], options: ListOptions | None = None)
     options = options or ListOptions()
     found: dict[SceneSource, None] = {}
     for name in names:
+        if not str(name).removeprefix("@").strip():
+            raise InputError(f"{str(name)!r} names no scene, as a variable that is not set would; give a GeoTIFF")
         before = len(found)
         count = 0
         for source in _expand(str(name), options, 0):

@@ -72,7 +72,7 @@ class LandCover:
         """
         path = Path(path)
         if path.is_dir() or (glob.has_magic(str(path)) and not path.exists()):
-            return cls._of_many(path, legend, class_column, band)
+            return cls._of_many(path, legend, class_column, layer, band)
         if not path.is_file():
             raise LandCoverError(f"land cover {path} does not exist; give a raster or a vector file")
         if class_column is not None:
@@ -80,14 +80,20 @@ class LandCover:
             polygons = CoverPolygons(VectorLayer.read(path, class_column, layer), given)
             key = _layer_hash(polygons.hash, polygons.legend, repr((class_column, layer)))
             return cls(path, polygons.legend, key, polygons, polygons.notes)
+        if layer is not None:
+            raise LandCoverError(f"layer {layer!r} is one of a vector file; name the --class-column of {path} as well")
         raster = CoverRaster(path, band)
         named = Legend.load(legend) if legend else Legend.from_raster(path, band)
         return cls(path, named, _layer_hash(raster.hash, named, band), raster, _legend_notes(path, legend, named))
 
     @classmethod
-    def _of_many(cls, path: Path, legend: str | Path | None, class_column: str | None, band: int) -> Self:
-        if class_column is not None:
-            raise LandCoverError(f"land cover {path} is no vector file; several rasters need no --class-column")
+    def _of_many(
+        cls, path: Path, legend: str | Path | None, class_column: str | None, layer: str | None, band: int
+    ) -> Self:
+        if class_column is not None or layer is not None:
+            raise LandCoverError(
+                f"land cover {path} is no vector file; several rasters need neither --class-column nor --layer"
+            )
         try:
             paths = [source.address.path for source in find_scenes([path])]
         except InputError as error:

@@ -172,15 +172,15 @@ class Concept:
         return found
 
 
-def check_name(name: str) -> str:
-    """Return the name of a concept without spaces around it.
+def check_name(name: str, what: str = "a concept") -> str:
+    """Return the name of a concept, or of a saved search, without spaces around it.
 
     Raises:
         InputError: it is not made of letters, digits, spaces, `-` and `_`, 64 at most.
     """
     bare = " ".join(name.split())
     if not _NAME.fullmatch(bare):
-        raise InputError(f"{name!r} cannot name a concept; use letters, digits, spaces, '-' and '_', 64 at most")
+        raise InputError(f"{name!r} cannot name {what}; use letters, digits, spaces, '-' and '_', 64 at most")
     return bare
 
 

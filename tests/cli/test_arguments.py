@@ -73,6 +73,58 @@ def test_an_unknown_category_names_those_there_are(store: Path, category: str) -
     assert "'forest'" in str(error) or ": forest" in str(error)
 
 
+def test_a_category_that_no_tile_has_is_said_beside_one_that_some_have(store: Path) -> None:
+    count, said, _ = _export(store, "--where", "category in ('forest', 'forrest')")
+    assert count == 3
+    assert "no tile has the category 'forrest'; did you mean 'forest'" in said
+
+
+def test_a_box_round_most_of_the_earth_is_said(store: Path) -> None:
+    assert "swap west and east" in _export(store, "--bbox=10,-90,9,90")[1]
+    assert "swap west and east" not in _export(store, "--bbox=170,-90,-170,90")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tile", ""],
+        ["tile", "scene.tif", " "],
+        ["calibrate", ""],
+        ["report", ""],
+        ["remove", ""],
+        ["search", "lake", "--", ""],
+        ["export", "-o", "x.gpkg", "--category", "forest", "--category=water"],
+        ["export", "-o", "x.gpkg", "-o", "x.kml"],
+        ["export", "-o", "x.gpkg", "-ox.kml"],
+        ["change", "lake", "--from", "2001", "--before", "2002", "--to", "2003"],
+        ["search", "lake", "--all", "-k", "3"],
+        ["search", "lake", "--all-dates", "--keep", "newest"],
+        ["search", "lake", "--style"],
+        ["change", "lake", "--from", "2001", "--to", "2003", "--thumbnails"],
+        ["tile", "scene.tif", "--no-embed", "--views", "2"],
+        ["train", "set.json", "--no-cache", "--cache-dir", "cache"],
+        ["detect", "lake", "-o", "x.tif", "--min-probability", "0.3"],
+        ["detect", "lake", "-o", "x.gpkg", "--resolution", "10"],
+        ["search", "lake", "--save", "a/b"],
+        ["search", "lake", "--min-score", "nan"],
+    ],
+)
+def test_nothing_that_was_written_is_dropped_in_silence(
+    store: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEOCMER_STORE", str(store))
+    monkeypatch.chdir(store.parent)
+    before = sorted(store.parent.iterdir())
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, InputError)
+    assert "\n" not in str(error)
+    assert sorted(store.parent.iterdir()) == before
+
+
+def test_the_same_twice_is_the_same(store: Path) -> None:
+    assert _export(store, "--category", "forest", "--category=forest")[0] == 3
+
+
 def test_a_command_needs_no_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["info"])
