@@ -47,6 +47,14 @@ class BBox:
         if self.south > self.north:
             raise InputError(f"box {text} has south > north; the order is west,south,east,north")
 
+    @property
+    def note(self) -> str:
+        """What a reader of it should know: that it goes most of the way round the Earth; empty otherwise."""
+        wide = 360 + self.east - self.west
+        if self.west <= self.east or wide <= 180:
+            return ""
+        return f"the box is {wide:g} degrees wide, across the antimeridian; if that was not meant, swap west and east"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse "west,south,east,north", also with blanks between and brackets around, as rio and GDAL write a box."""

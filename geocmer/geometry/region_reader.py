@@ -33,6 +33,8 @@ def read_geojson(text: str) -> Geometries:
     """
     try:
         document = json.loads(text)
+        if document.get("type") is None:
+            raise ValueError("it has no type")
         features = document["features"] if document.get("type") == "FeatureCollection" else [document]
         found = [feature.get("geometry") if "geometry" in feature else feature for feature in features]
         geometries = [shapely.geometry.shape(geometry) if geometry is not None else None for geometry in found]

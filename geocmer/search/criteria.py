@@ -26,6 +26,7 @@ DateLike: TypeAlias = date | str
 GsdLike: TypeAlias = tuple[float | None, float | None] | float | str
 
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 
 
 def make_filter(
@@ -75,10 +76,16 @@ def make_filter(
 
 
 def filter_notes(filter: Filter, store: Reader) -> Iterator[str]:
-    """Tell what of a filter may surprise: how its region was read, and how many tiles no period can find."""
-    note = getattr(filter.region, "note", "")  # a box has none
-    if note:
-        yield note
+    """Tell what of a filter may surprise.
+
+    That is how its region was read, which of its categories no tile has, and how many tiles no period can find.
+    """
+    if filter.region is not None and filter.region.note:
+        yield filter.region.note
+    if len(filter.categories) > 1:  # of one alone it is an error that no tile is found
+        for name in filter.categories:
+            if unknown := store.snapshot().unknown_category(name):
+                yield unknown
     timed = filter.period != (None, None)
     dated = filter.condition is not None and "datetime" in filter.condition.attributes
     undated = store.snapshot().undated if timed or dated else 0
@@ -117,7 +124,7 @@ def read_date(value: DateLike | None, *, last: bool = False) -> date | None:
 
     Args:
         value: a date, a moment, or text: YYYY, YYYY-MM, YYYY-MM-DD or a moment in ISO 8601.
-        last: a year or a month stands for its last day, else for its first.
+        last: a year, a month or a week stands for its last day, else for its first.
 
     Raises:
         InputError: it is none of them.
@@ -134,11 +141,13 @@ def read_date(value: DateLike | None, *, last: bool = False) -> date | None:
 
 
 def read_day(text: str, *, last: bool) -> date:
-    """Read a day; a year or a month stands for its first day or its last.
+    """Read a day; a year, a month or a week, as 2019-W22, stands for its first day or its last.
 
     Raises:
         ValueError: it is none of them.
     """
+    if week := _WEEK.fullmatch(text.strip()):
+        return date.fromisocalendar(int(week[1]), int(week[2]), 7 if last else 1)
     found = _DAY.fullmatch(text.strip())
     if not found:
         raise ValueError(text)
@@ -163,4 +172,6 @@ def read_gsd(value: GsdLike | None) -> tuple[float | None, float | None] | None:
         low, high = (float(side) if side.strip() else None for side in (finest, coarsest if dots else finest))
     except ValueError as error:
         raise InputError(f"gsd {value!r} is not LO..HI in metres; write for instance 0.3..10") from error
+    if low is None and high is None:
+        raise InputError(f"gsd {value!r} has no number, as from variables that are not set; write for instance 0.3..10")
     return low, high

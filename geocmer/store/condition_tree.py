@@ -141,9 +141,10 @@ class Reader:
         raise self.error(f"{op!r} gives no number, text, time or geometry of a tile")
 
     def _property(self, name: str) -> Value:
-        if name not in ATTRIBUTES:
+        if name.casefold() not in ATTRIBUTES:
             self.classes.append(name)
             return Number(lambda view: view.share(name), share=name, of_shares=True)
+        name = name.casefold()
         self.attributes.add(name)
         if name == "category":
             return Text(None)

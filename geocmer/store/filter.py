@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -67,7 +68,7 @@ class Filter:
         if start and end and start > end:
             raise InputError(f"since {self.since} is later than until {self.until}, so nothing can match; swap them")
         finest, coarsest = self.gsd or (None, None)
-        if any(side is not None and not side > 0 for side in (finest, coarsest)):
+        if any(side is not None and not 0 < side < math.inf for side in (finest, coarsest)):
             raise InputError(f"gsd {finest}..{coarsest} is not in metres; give positive numbers, for instance 0.3..10")
         if finest is not None and coarsest is not None and finest > coarsest:
             raise InputError(f"gsd {finest:g} is coarser than {coarsest:g}, so nothing can match; swap them")

@@ -100,6 +100,9 @@ ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
+    "/": np.true_divide,
+    "div": lambda a, b: np.trunc(np.true_divide(a, b)),
+    "%": np.fmod,
+    "^": np.power,
 }
-"""Of numbers; what is divided by zero is unknown."""
+"""Of numbers; what is divided by zero is unknown. A quotient of `div` is cut towards 0, a rest has the sign of a."""

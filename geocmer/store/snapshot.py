@@ -163,15 +163,19 @@ class Snapshot:
         Raises:
             InputError: no tile has one of them.
         """
-        category = next((name for name in names if name not in self.categories), None)
-        if category is None:
-            return
-        known_categories = ", ".join(sorted(self.categories))
-        if not known_categories:
-            raise InputError(f"category {category!r} cannot be asked for: no tile has one; tile with --landcover first")
-        near = difflib.get_close_matches(category.casefold(), sorted(self.categories), 1, 0.6)
+        for name in names:
+            if unknown := self.unknown_category(name):
+                raise InputError(unknown)
+
+    def unknown_category(self, name: str) -> str:
+        """Say that no tile has a category, and which there are; empty if some tile has it."""
+        if name in self.categories:
+            return ""
+        if not self.categories:
+            return f"category {name!r} cannot be asked for: no tile has one; tile with --landcover first"
+        near = difflib.get_close_matches(name.casefold(), sorted(self.categories), 1, 0.6)
         hint = f"; did you mean {near[0]!r}" if near else ""
-        raise InputError(f"no tile has the category {category!r}{hint}; the store knows: {known_categories}")
+        return f"no tile has the category {name!r}{hint}; the store knows: {', '.join(sorted(self.categories))}"
 
     @cached_property
     def labels(self) -> frozenset[str]:

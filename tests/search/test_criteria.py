@@ -55,6 +55,15 @@ def test_dates_and_the_rest() -> None:
     assert found == Filter(None, "forest", date(2020, 1, 31), date(2021, 1, 1), None, "water > 0.1")
 
 
+@pytest.mark.parametrize("text", ["2019-W22", "2019W22", "2020-W53"])
+def test_a_week_is_all_of_its_days(text: str) -> None:
+    found = make_filter(since=text, until=text)
+    assert isinstance(found.since, date)
+    assert isinstance(found.until, date)
+    assert found.since.strftime("%G-W%V-%u") == f"{text[:4]}-W{text[-2:]}-1"
+    assert found.until.strftime("%G-W%V-%u") == f"{text[:4]}-W{text[-2:]}-7"
+
+
 def test_nothing_asked_is_every_tile_and_a_filter_stays_as_it_is() -> None:
     assert make_filter() is EVERY_TILE
     one = Filter(category="forest")
@@ -78,6 +87,10 @@ def test_an_empty_value_is_no_condition_but_a_mistake(name: str) -> None:
         ({"until": datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=3)))}, "out of the years 1 to 9999"),
         ({"since": "yesterday"}, "'yesterday' is not YYYY, YYYY-MM or YYYY-MM-DD"),
         ({"gsd": "fine"}, "gsd 'fine' is not LO..HI"),
+        ({"gsd": ".."}, "has no number"),
+        ({"gsd": "inf.."}, "is not in metres"),
+        ({"gsd": (None, float("inf"))}, "is not in metres"),
+        ({"until": "2019-W53"}, "'2019-W53' is not"),
         ({"bbox": (1, 2, 3)}, "four numbers"),
     ],
 )

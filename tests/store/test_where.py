@@ -53,6 +53,21 @@ def test_a_condition_means_what_it_says_of_one_tile(
 
 
 @pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("forest ^ 2 > 0.1", "forest * forest > 0.1"),
+        ("gsd div 10 = 1", "gsd >= 10 and gsd < 20"),
+        ("gsd % 2 < 1", "gsd - 2 * (gsd div 2) < 1"),
+        ("GSD > 5 and CATEGORY = 'forest'", "gsd > 5 and category = 'forest'"),
+        ("Datetime > DATE('2020-01-10')", "datetime > DATE('2020-01-10')"),
+    ],
+)
+def test_the_same_in_other_words(world: Store, cache: MmapCache, text: str, plain: str) -> None:
+    assert found(world, cache, text) == found(world, cache, plain)
+    assert 0 < len(found(world, cache, text)) < len(ROWS)
+
+
+@pytest.mark.parametrize(
     ("before", "plain"),
     [
         ("built-up > .25", '"Built-up" > 0.25'),
@@ -94,7 +109,7 @@ def test_what_could_be_written_before(world: Store, cache: MmapCache, before: st
         ("forest > 1.5", "more than the whole tile"),
         ("forest between 0.1 and 30", "more than the whole tile"),
         ("forest > -0.5", "less than nothing"),
-        ("forest ^ 2 > 0.1", "'^' gives no number"),
+        ("accenti(gsd) > 0.1", "'accenti' gives no number"),
         ("buffer(geometry, 5) = 3", "'buffer' gives no number"),
         ("a_equals(category, category)", "'a_equals' cannot be asked of tiles"),
         ("(" * 60 + "forest > 0" + ")" * 60, "more than 50 brackets"),
