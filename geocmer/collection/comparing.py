@@ -53,11 +53,14 @@ class Comparing(Opening):
         """
         from ..export.hits import Hits
         from ..relations.change import change_notes, find_change
+        from ..relations.notes import relation_notes
         from ..relations.periods import Periods
         from ..search.probability import check_share
 
         check_share("min_score", min_score)
         periods, chosen = Periods.of(before, after), self._filter(filter, conditions)
+        for note in relation_notes(text):
+            self._notify(note)
         encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             self._notify("this model has no calibration: differences are measured in the spread of the store's tiles")
@@ -83,10 +86,13 @@ class Comparing(Opening):
             StoreError: there is no store, it has no vectors, or another encoder made them.
         """
         from ..export.series import Series
+        from ..relations.notes import relation_notes
         from ..search.probability import Likelihood
         from ..search.series import read_point, series_at
 
         place = read_point(at if isinstance(at, str) else f"{at[0]},{at[1]}")
+        for note in relation_notes(text):
+            self._notify(note)
         encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             raise InputError(

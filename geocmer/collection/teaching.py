@@ -128,6 +128,7 @@ class Teaching(Opening):
 
     def _likelihood(self, name: str, made_by: EncoderInfo) -> Likelihood:
         """Tell what is asked of every tile, by a concept or by words; which of them it is, is said."""
+        from ..relations.notes import relation_notes
         from ..search.concepts import concepts_of
         from ..search.probability import Likelihood
 
@@ -142,6 +143,8 @@ class Teaching(Opening):
                 "teach one with `geocmer concept make`, or run `geocmer calibrate`"
             )
         self._notify(f"no concept has the name {name!r}, so these words are looked for")
+        for note in relation_notes(name):
+            self._notify(note)
         vector = encoder.encode_texts([name])
         return Likelihood.of(calibration, vector, vector[:0])
 

@@ -13,11 +13,14 @@ from affine import Affine
 from pyproj import CRS
 
 from ..errors import InputError
+from .raster_size import MAX_SCENE_PIXELS
 from .scene import Scene
 
 WHOLE_NOTE = "the tiles divide the scene without a rest, so every pixel is in a tile"
 EDGE_NOTE = "the last row and column of tiles are shifted inward, so every pixel is in a tile"
 PADDED_NOTE = "the scene is smaller than a tile, which is padded with invalid pixels"
+MAX_SIZE = 2**14
+"""Side of a tile, pixels: a picture of this size takes 0.8 GB, and a model sees some hundred pixels of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,21 @@ class Grid:
         """Lay a grid over a whole scene.
 
         Raises:
-            InputError: a number is not positive, or the stride would leave gaps.
+            InputError: a number is not positive or beyond sense, or the stride would leave gaps.
         """
         step = size if stride is None else stride
         if size < 1 or step < 1 or step > size:
             raise InputError(f"size {size} with stride {step} leaves gaps or is not positive; give 1 <= stride <= size")
+        if size > MAX_SIZE:
+            raise InputError(f"size {size}: a tile of so many pixels is too large for memory; give {MAX_SIZE} at most")
         if gsd is not None and not (gsd > 0 and math.isfinite(gsd)):
             raise InputError(f"gsd {gsd} is not a positive number of metres")
         if gsd is None:
             return cls(scene.transform, scene.crs, scene.width, scene.height, size, step, 1.0, 1.0, scene.gsd)
         across, down = scene.georeference.pixel_size(*scene.georeference.reference_pixel)
         width, height = max(1, round(scene.width * across / gsd)), max(1, round(scene.height * down / gsd))
+        if width * height > MAX_SCENE_PIXELS:
+            raise InputError(f"gsd {gsd:g} makes {width:,} x {height:,} pixels of the scene; give a coarser one")
         scale_x, scale_y = scene.width / width, scene.height / height
         transform = scene.transform @ Affine.scale(scale_x, scale_y)
         return cls(transform, scene.crs, width, height, size, step, scale_x, scale_y, gsd, gsd)

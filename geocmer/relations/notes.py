@@ -29,6 +29,12 @@ def notes(texts: Sequence[str], *, others: bool) -> Iterator[str]:
             yield f"{text!r} is read as one description: a relation is looked for in a text alone, not beside {beside}"
 
 
+def relation_notes(text: str) -> Iterator[str]:
+    """Say that a relation in words is not looked for, where no other question than one description can be asked."""
+    if _has_relation(text):
+        yield f"{text!r} is read as one description: relations are looked for by `geocmer search` alone"
+
+
 def _has_relation(text: str) -> bool:
     if not may_relate(text):
         return False

@@ -16,7 +16,7 @@ from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets, check_strength
 from ..search.concepts import concepts_of
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
-from ..search.probability import Calibration, Likelihood, background, calibration_of, check_share
+from ..search.probability import Calibration, Likelihood, background, calibration_of, check_number, check_share
 from ..search.query_vector import build_query
 from ..search.results import Answer
 from ..search.vector_search import nearest_tiles
@@ -139,6 +139,7 @@ class SearchOptions:
     approximate: bool = False
 
     def __post_init__(self) -> None:
+        check_number("min_score", self.min_score)
         check_share("min_probability", self.min_probability)
         check_strength(self.category_prior or 0.0)
 

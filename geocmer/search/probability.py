@@ -186,6 +186,16 @@ class Likelihood:
         return self.of_products(exact_dots(vectors, self.directions))
 
 
+def check_number(name: str, value: float | None) -> None:
+    """Refuse what is not a number, by the name of the argument: nothing is more than it, nor less.
+
+    Raises:
+        InputError: it is NaN.
+    """
+    if value is not None and np.isnan(value):
+        raise InputError(f"{name} {value:g} is no number; give for instance 0.2")
+
+
 def check_share(name: str, value: float | None) -> None:
     """Refuse what is no probability and no share, by the name of the argument.
 

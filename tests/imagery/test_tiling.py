@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 from synthetic import cut, noise, raster
 
-from geocmer.errors import GeocmerError
+from geocmer.errors import GeocmerError, InputError
 from geocmer.imagery import tiling
 from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
@@ -24,6 +24,15 @@ ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 
 # -- the grid --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beyond", [{"size": 10**6}, {"gsd": 1e-9}, {"gsd": 0.0}, {"size": 8, "stride": 9}])
+def test_a_grid_beyond_sense_is_refused(tmp_path: Path, beyond: dict[str, Any]) -> None:
+    with (
+        Scene.open(raster(tmp_path / "a.tif", noise(1, 64, 64))) as scene,
+        pytest.raises(InputError, match=r"give|positive"),
+    ):
+        Grid.over(scene, **beyond)
 
 
 @ANY_FOLDER

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from geocmer.relations.notes import notes
+from geocmer.relations.notes import notes, relation_notes
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_words_that_may_be_meant_otherwise_are_said(texts: list[str], others: bo
     assert len(found) == len(said)
     assert all(part in note for part, note in zip(said, found, strict=True))
     assert not any("\n" in note for note in found)
+
+
+def test_where_no_relation_is_looked_for_one_in_words_is_said() -> None:
+    assert ["one description" in note for note in relation_notes("airport near river")] == [True]
+    assert not list(relation_notes("airport"))
