@@ -1,38 +1,40 @@
 """Many query vectors -> the nearest tiles of each, in one pass over the vectors, with the answers of one search each.
 
-A block of vectors is multiplied with all queries as matrices, in float32, or, where processors do that quicker and it
-pays, in 8-bit numbers first (`int8_candidates`). The products only find who may be among the best; `TopK` decides by
-the sums in float64 of a single search, so that the scores are equal to the last bit.
+The pass finds which tiles may be among the best (`batch_candidates`); which are is decided by the sums in float64 of a
+single search, so that the scores are equal to the last bit. What answers have in common is done once for some of them:
+which tiles show one place, and reading the rows of hits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._types import Float64s, Rows
+from .._types import Float64s
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
 from ..store.tile_source import TileBatch, TileSource, choose_source
-from .dot import cross_dots
-from .int8_candidates import Int8Queries, is_faster
-from .nms import first_limit
+from .batch_candidates import Candidates
+from .nms import count_hidden, first_limit, is_enough, nms_mask, suppress_overlaps
 from .probability import Likelihood
-from .results import Answer, Plan
-from .topk import TopK
-from .vector_search import answer_of, check_k, rank_tiles, ranking, unit_query
+from .results import HIT_COLUMNS, PAGE_HITS, Answer, Plan, pixel_reader
+from .shared_rows import SharedRows
+from .topk import TopK, TopKOfEach
+from .vector_search import check_k, probabilities_of, rank_tiles, unit_query
 
-BLOCK_ROWS = 4096
-"""Vectors multiplied at once with all queries of a group: 6 MB at 384 numbers."""
-GROUP_QUERIES = 1024
-"""Queries multiplied at once: their products with a block are 16 MB."""
-SPREAD = 4.0
-"""More than products differ: numbers of queries, so far apart, and products make one key to sort by."""
+Hits: TypeAlias = tuple[NDArray[np.uint64], Float64s]
+"""Row ids and scores, best first."""
+BLOCK_ROWS = 256
+"""Candidates whose products are summed in float64 at once: they stay in the processor's cache."""
+SHARED_HITS = 2000
+"""Hits of some answers that are read together: 8 MB with their thumbnails."""
 
 
 def nearest_tiles_of_each(
@@ -48,7 +50,7 @@ def nearest_tiles_of_each(
     """Find the `k` tiles nearest to each of many vectors, in their order; see `nearest_tiles`, also for the arguments.
 
     The pass over the vectors is made before the first answer. Memory is flat: a block of vectors and its products, and
-    the best few of each query.
+    the best few of each query. Hits are read with those of the next answers, when they are first looked at.
 
     Raises:
         StoreError: the store has no vectors yet.
@@ -58,115 +60,86 @@ def nearest_tiles_of_each(
         return
     snapshot = store.snapshot()
     info = snapshot.require_encoder()
-    queries = [unit_query(vector, info) for vector in vectors]
+    queries = np.array([unit_query(vector, info) for vector in vectors])
     limit = first_limit(check_k(k), keep)
     source = choose_source(snapshot, filter)
-    topks = [TopK(query, limit, min_score) for query in queries]
-    plan = _rank_all(source, snapshot, filter, topks)
-    for topk, vector, likelihood in zip(topks, vectors, likelihoods or [None] * len(vectors), strict=True):
+    best = TopKOfEach(queries, limit, min_score)
+    plan = _rank_all(source, snapshot, filter, best)
+    ranked = _Ranked(snapshot, source, filter, best, plan, k, min_score, keep)
+    likely, read_pixels = likelihoods or [None] * len(vectors), pixel_reader(store)
+    together = max(1, SHARED_HITS // min(k, PAGE_HITS))
+    for first in range(0, len(vectors), together):
+        found = ranked.kept(range(first, min(first + together, len(vectors))))
+        first_hits = [rowids[:PAGE_HITS] for _, rowids, _ in found]
+        rows, stored = (SharedRows(snapshot, first_hits, columns) for columns in (HIT_COLUMNS, [info.column]))
+        for place, (plan, rowids, scores) in enumerate(found):
+            vector, likelihood = vectors[first + place], likely[first + place]
+            known = probabilities_of(snapshot, rowids, likelihood, stored.of(place)) if likelihood else None
+            yield Answer(
+                plan, snapshot, rowids, scores, read_pixels=read_pixels, vector=vector, probabilities=known,
+                take=rows.of(place),
+            )  # fmt: skip
 
-        def rank(count: int | None, found: TopK = topk) -> tuple[NDArray[np.uint64], Answer]:
-            if count == limit:
-                return ranking(found, plan, snapshot)
-            more = TopK(found.query, count, min_score)  # as too many of the first ones show the same places
-            return ranking(more, rank_tiles(source, snapshot, filter, more), snapshot)
 
-        yield replace(answer_of(store, snapshot, filter, rank, k, keep, likelihood), vector=vector)
-
-
-def _rank_all(source: TileSource, snapshot: Snapshot, filter: Filter, topks: Sequence[TopK]) -> Plan:
-    """Push the tiles of a source that pass a filter to all of several rankings."""
+def _rank_all(source: TileSource, snapshot: Snapshot, filter: Filter, best: TopKOfEach) -> Plan:
+    """Push the tiles of a source that pass a filter to the rankings of all queries."""
     scanned = matched = unembedded = 0
-    queries = np.array([topk.query for topk in topks])
     for batch in source.batches(filter):
         scanned += batch.read
         matched += len(batch.positions)
         unembedded += batch.unembedded
-        _push_batch(batch, queries, topks)
+        _push_batch(batch, best)
     return Plan(source.method, True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _push_batch(batch: TileBatch, queries: Float64s, topks: Sequence[TopK]) -> None:
-    """Find the candidates of all rankings block by block, and let `TopK` decide between them at the end."""
-    found = _Candidates(queries, topks, quickly=is_faster(len(batch.positions) * len(topks)))
-    for piece in batch.pieces():
-        for start in range(piece.start, piece.stop, BLOCK_ROWS):
-            found.add(_vectors(batch, start, min(start + BLOCK_ROWS, piece.stop)), start)
-    who, rows = found.candidates()
+def _push_batch(batch: TileBatch, best: TopKOfEach) -> None:
+    """Find the candidates of all queries, and let their sums in float64 decide between them."""
+    who, rows = Candidates(best, batch).find()
     unique, at = np.unique(rows, return_inverse=True)
     rowids, ids = batch.rowids(unique), batch.ids(unique)
     scores = np.empty(len(rows))
     for start in range(0, len(rows), BLOCK_ROWS):
         some = slice(start, start + BLOCK_ROWS)
-        scores[some] = (batch.vectors(rows[some]).astype(np.float64) * queries[who[some]]).sum(axis=1)
-    edges = np.searchsorted(who, np.arange(len(topks) + 1)).tolist()
-    for topk, begin, end in zip(topks, edges[:-1], edges[1:], strict=True):
-        if begin < end:
-            topk.push_exact(scores[begin:end], rowids[at[begin:end]], ids[at[begin:end]])
+        scores[some] = (batch.vectors(rows[some]).astype(np.float64) * best.queries[who[some]]).sum(axis=1)
+    best.push_exact(who, scores, rowids[at], ids[at])
 
 
-def _vectors(batch: TileBatch, start: int, stop: int) -> NDArray[np.float16]:
-    """Return the vectors of these rows of a batch, without copying those that lie together."""
-    vectors, rows = batch.locate(slice(start, stop))
-    if rows is None:
-        return vectors
-    together = rows[-1] - rows[0] == stop - start - 1
-    return vectors[rows[0] : rows[-1] + 1] if together else vectors[rows]
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """The rankings of all queries, of which answers are made."""
 
+    snapshot: Snapshot
+    source: TileSource
+    filter: Filter
+    best: TopKOfEach
+    plan: Plan
+    k: int
+    min_score: float | None
+    keep: Literal["best"] | None
 
-class _Candidates:
-    """The vectors that may be among the best of each query, with their products in float32."""
-
-    def __init__(self, queries: Float64s, topks: Sequence[TopK], *, quickly: bool) -> None:
-        """Start with none: what may be better than the rankings so far is wanted."""
-        self._k = topks[0].k
-        self._floors = np.array([topk.candidate_floor for topk in topks])
-        self._errors = np.array([topk.max_error for topk in topks])
-        self._queries = queries.astype(np.float32)
-        self._groups = [slice(first, first + GROUP_QUERIES) for first in range(0, len(topks), GROUP_QUERIES)]
-        self._int8 = [Int8Queries(queries[group]) if quickly else None for group in self._groups]
-        self._found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
-        self._seen, self._due = 0, BLOCK_ROWS
-
-    def add(self, vectors: NDArray[np.float16], start: int) -> None:
-        """Look for them among vectors (n, dim), the first of which has this number."""
-        for group, int8 in zip(self._groups, self._int8, strict=True):
-            floors = self._floors[group]
-            if int8 is not None and np.isfinite(floors).all():
-                who, rows, products = int8.candidates(vectors, floors)
+    def kept(self, numbers: range) -> list[tuple[Plan, NDArray[np.uint64], Float64s]]:
+        """Take the k best hits of some queries that follow each other, one for each place; row ids and scores."""
+        edges = self.best.edges[numbers.start : numbers.stop + 1]
+        rowids, scores = self.best.rowids[edges[0] : edges[-1]], self.best.scores[edges[0] : edges[-1]]
+        alone = np.ones(len(rowids), bool)
+        if self.keep:
+            alone = nms_mask(self.snapshot, rowids, owners=self.best.who[edges[0] : edges[-1]])
+        found = []
+        for number, (start, stop) in zip(numbers, pairwise((edges - edges[0]).tolist()), strict=True):
+            hits, kept = (rowids[start:stop], scores[start:stop]), np.flatnonzero(alone[start:stop])[: self.k]
+            if not len(kept) or (self.keep and not is_enough(kept, stop - start, self.k, self.best.k)):
+                rank = partial(self._rank, number, hits)
+                hits, kept, hidden = suppress_overlaps(self.snapshot, self.filter, rank, self.k, self.keep)
             else:
-                who, rows, products = self._in_float32(vectors, group)
-            self._found.append((who + group.start, rows + start, products))
-        self._seen += len(vectors)
-        if self._seen >= self._due:  # ever more rarely, as the floors rise ever more slowly
-            self._raise_floors()
-            self._due = 2 * self._seen
+                hidden = count_hidden(kept, stop - start, self.k)
+            plan = self.plan if hidden == self.plan.hidden else replace(self.plan, hidden=hidden)
+            found.append((plan, hits[0][kept], hits[1][kept]))
+        return found
 
-    def candidates(self) -> tuple[Rows, Rows]:
-        """Return queries and rows, by their numbers, in the order of the queries."""
-        self._raise_floors()
-        who, rows, _ = self._found[0]
-        return who, rows
-
-    def _in_float32(self, vectors: NDArray[np.float16], group: slice) -> tuple[Rows, Rows, NDArray[np.float32]]:
-        products, floors = cross_dots(vectors, self._queries[group]), self._floors[group]
-        if self._k is not None and len(vectors) > self._k:  # the block itself tells what the k-th best is at least
-            for query in np.flatnonzero(np.isneginf(floors)):
-                floors[query] = np.partition(products[query], -self._k)[-self._k] - 2 * self._errors[group][query]
-        # In float32, rounded down: beside float64 all products would be widened.
-        least = np.nextafter(floors.astype(np.float32), np.float32(-np.inf))
-        who, rows = np.divmod(np.flatnonzero(products >= least[:, None]), products.shape[1])
-        return who, rows, products[who, rows]
-
-    def _raise_floors(self) -> None:
-        """Forget what is certainly not among the k best: a product, and that of the k-th, may each be an error off."""
-        who, rows, products = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
-        order = np.argsort(who * SPREAD - products)
-        who, rows, products = who[order], rows[order], products[order]
-        if self._k is not None:
-            asked, first, count = np.unique(who, return_index=True, return_counts=True)
-            full = count >= self._k
-            kth = products[first[full] + self._k - 1] - 2 * self._errors[asked[full]]
-            self._floors[asked[full]] = np.maximum(self._floors[asked[full]], kth)
-        kept = products >= self._floors[who]
-        self._found = [(who[kept], rows[kept], products[kept])]
+    def _rank(self, number: int, hits: Hits, count: int | None) -> tuple[NDArray[np.uint64], Hits]:
+        """Rank again for more, as too many of the first hits show the same places."""
+        if count != self.best.k:
+            topk = TopK(self.best.queries[number], count, self.min_score)
+            rank_tiles(self.source, self.snapshot, self.filter, topk)
+            hits = topk.ranked()
+        return hits[0], hits

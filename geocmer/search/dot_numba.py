@@ -17,6 +17,8 @@ BLOCK_ROWS = 256
 """Rows that stay in the processor's cache while one pair of queries after another passes over them: 200 kB."""
 CHUNK = 256
 """Products that are looked at together for one that may matter."""
+LEVELS = 127
+"""The largest of the whole numbers that rows are rounded to."""
 
 
 def row_dots(vectors: NDArray[np.float16], rows: NDArray[np.intp], query: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -38,21 +40,20 @@ def exact_row_dots(
 
 
 def round_rows(
-    vectors: NDArray[np.float16], scales: NDArray[np.float32]
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round float16 rows (n, dim) to whole multiples of scales (n,), and tell how long is what that takes off each.
+    vectors: NDArray[np.float16], codes: NDArray[np.int8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Round float16 rows (n, dim), all finite, to whole multiples, -127 to 127, of a scale for each row.
 
     Args:
-        vectors: all finite.
-        scales: the largest number of each row over 127, or more.
+        vectors: the rows.
+        codes: (n, dim), gets the multiples.
 
     Returns:
-        The multiples (n, dim), and the lengths (n,) of what was lost.
+        The scales (n,), and the lengths (n,) of what was lost.
     """
-    codes, lost = np.empty(vectors.shape, np.int8), np.empty(len(vectors), np.float32)
-    bits = vectors.view(np.int16)
-    _run_in_threads(len(bits), lambda span: _fill_codes(bits[span], scales[span], codes[span], lost[span]))
-    return codes, lost
+    scales, lost = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.float32)
+    _fill_codes(vectors.view(np.int16), codes, scales, lost)
+    return scales, lost
 
 
 def find_greater(
@@ -66,18 +67,35 @@ def find_greater(
         (c,) how many there are.
     """
     counts = np.empty(len(products), np.intp)
-    _run_in_threads(len(products), lambda span: _fill_greater(products[span], scales, least[span], counts[span]))
+    _fill_greater(products, scales, least, counts)
     return counts
 
 
-def pair_dots(
-    vectors: NDArray[np.float16], rows: NDArray[np.int32], queries: NDArray[np.float32], who: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    """Multiply the rows of (n, dim) with these indices, all finite, each with the query of (c, dim) beside it."""
-    out = np.empty(len(rows), np.float32)
-    bits, scaled = vectors.view(np.int16), queries * np.float32(FLOAT16_SCALE)
-    _run_in_threads(len(rows), lambda span: _fill_pair_dots(bits, rows[span], scaled, who[span], out[span]))
-    return out
+def products_above(
+    vectors: NDArray[np.float16], columns: NDArray[np.int32], counts: NDArray[np.intp],
+    scaled: NDArray[np.float32], least: NDArray[np.float32],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:  # fmt: skip
+    """Multiply each query of (c, dim) with the rows of (n, dim) that were found for it, in float32.
+
+    Args:
+        vectors: all finite.
+        columns: (c, ...) the rows of each query at the beginning of its line, as `find_greater` writes them.
+        counts: (c,) how many there are.
+        scaled: the queries, times `FLOAT16_SCALE`.
+        least: (c,) products below are left out.
+
+    Returns:
+        Queries and rows, by their numbers, in the order of the queries, and their products.
+    """
+    total = int(counts.sum())
+    who, rows, products = np.empty(total, np.intp), np.empty(total, np.intp), np.empty(total, np.float32)
+    kept = _fill_above(vectors.view(np.int16), columns, counts, scaled, least, who, rows, products)
+    return who[:kept], rows[:kept], products[:kept]
+
+
+def processors() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run_in_threads(n: int, work: Callable[[slice], None]) -> None:
@@ -85,13 +103,13 @@ def _run_in_threads(n: int, work: Callable[[slice], None]) -> None:
 
     Numba's threads must not be entered by two callers at once.
     """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = processors()
     edges = np.linspace(0, n, workers + 1).astype(int).tolist()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, map(slice, edges[:-1], edges[1:])))
 
 
-def _compiled(function: Callable[..., None]) -> Any:
+def _compiled(function: Callable[..., Any]) -> Any:
     # Terms may be added in any order, which is what lets the processor take eight at a time.
     options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract"}, "boundscheck": False}
     try:
@@ -133,11 +151,13 @@ def _fill_exact_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
 
 
 @_compiled
-def _fill_codes(bits: Any, scales: Any, codes: Any, errors: Any) -> None:
-    """Round rows of float16 to whole numbers of scales, and tell how long is what that takes off each."""
+def _fill_codes(bits: Any, codes: Any, scales: Any, errors: Any) -> None:
     scale_f16 = np.float32(FLOAT16_SCALE)
     for i in range(len(bits)):
-        row, rounded, scale = bits[i], codes[i], scales[i]
+        row, rounded, largest = bits[i], codes[i], np.int16(0)
+        for j in range(len(row)):  # without the sign the bits are ordered as the numbers
+            largest = max(largest, np.int16(row[j] & np.int16(0x7FFF)))
+        scale = np.float32(np.float32(_widen(largest) * scale_f16) / np.float32(LEVELS))
         steps = scale_f16 / scale if scale > 0 else np.float32(0)
         for j in range(len(row)):
             # To the nearest whole number: beside 1.5 * 2^23 a float32 has no room for a fraction.
@@ -147,7 +167,7 @@ def _fill_codes(bits: Any, scales: Any, codes: Any, errors: Any) -> None:
         for j in range(len(row)):
             rest = np.float32(_widen(row[j]) * scale_f16) - np.float32(rounded[j]) * scale
             lost += rest * rest
-        errors[i] = np.sqrt(lost)
+        scales[i], errors[i] = scale, np.sqrt(lost)
 
 
 @_compiled
@@ -168,9 +188,17 @@ def _fill_greater(products: Any, scales: Any, least: Any, counts: Any) -> None:
 
 
 @_compiled
-def _fill_pair_dots(bits: Any, rows: Any, scaled: Any, who: Any, out: Any) -> None:
-    for i in range(len(rows)):
-        row, query, total = bits[rows[i]], scaled[who[i]], np.float32(0)
-        for j in range(len(row)):
-            total += _widen(row[j]) * query[j]
-        out[i] = total
+def _fill_above(
+    bits: Any, columns: Any, counts: Any, scaled: Any, least: Any, who: Any, rows: Any, products: Any
+) -> int:
+    kept = 0
+    for line in range(len(counts)):
+        query = scaled[line]
+        for i in range(counts[line]):
+            row, total = bits[columns[line, i]], np.float32(0)
+            for j in range(len(query)):
+                total += _widen(row[j]) * query[j]
+            if total >= least[line]:
+                who[kept], rows[kept], products[kept] = line, columns[line, i], total
+                kept += 1
+    return kept

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .._types import Rows
 from ..geometry.overlap import (
     MAX_AREA_RATIO,
     SHARED_THRESHOLD,
@@ -62,12 +63,22 @@ def suppress_overlaps(
         rowids, ranking = rank(limit)
         kept = np.arange(len(rowids)) if keep is None else np.flatnonzero(nms_mask(snapshot, rowids, keep == "newest"))
         kept = kept[:k]
-        if keep is None or limit is None or k is None or len(kept) == k or len(rowids) < limit:
+        if keep is None or is_enough(kept, len(rowids), k, limit) or limit is None:
             break
         limit *= 4
     if not len(kept):
         snapshot.require_categories(filter.categories)
-    return ranking, kept, int(kept[-1]) + 1 - k if len(kept) == k else len(rowids) - len(kept)
+    return ranking, kept, count_hidden(kept, len(rowids), k)
+
+
+def is_enough(kept: NDArray[np.intp], found: int, k: int | None, limit: int | None) -> bool:
+    """Tell whether the places that are kept of so many hits are the k that are wanted, or all that there are."""
+    return k is None or limit is None or len(kept) >= k or found < limit
+
+
+def count_hidden(kept: NDArray[np.intp], found: int, k: int | None) -> int:
+    """Count the hits that are left out above the last one that is kept, among so many."""
+    return int(kept[-1]) + 1 - k if len(kept) == k else found - len(kept)
 
 
 def first_limit(k: int | None, keep: Literal["best", "newest"] | None) -> int | None:
@@ -75,7 +86,9 @@ def first_limit(k: int | None, keep: Literal["best", "newest"] | None) -> int | 
     return k if keep is None or k is None else None if keep == "newest" else 4 * k
 
 
-def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False) -> NDArray[np.bool_]:
+def nms_mask(
+    snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = False, owners: Rows | None = None
+) -> NDArray[np.bool_]:
     """Decide which hits are kept, (n,), so that no two of them show one place.
 
     Greedy: the most preferred hit is kept and rules out those that overlap it, then the next that is left.
@@ -84,14 +97,30 @@ def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
         snapshot: where the rows are.
         rowids: (n,) of the hits, best first.
         newest: prefer the later acquisition, a hit without time last and of equal times the better; else the better.
+        owners: (n,) ascending, the answers that the hits are of, which do not touch each other; None: one answer.
     """
     kept = np.ones(len(rowids), bool)
     if len(rowids) < 2:
         return kept
-    extents, times = _extents_and_times(snapshot, rowids)
+    tiles, at = (rowids, None) if owners is None else np.unique(rowids, return_inverse=True)
+    extents, times = _extents_and_times(snapshot, tiles)
+    pairs = _pairs_of_one_place(snapshot, tiles, extents)
+    if owners is not None and at is not None:
+        times, pairs = times[at], _pairs_of_each(pairs, at, owners)
+    rank = _newest_rank(times) if newest else np.arange(len(rowids))
+    swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    pairs[swapped] = pairs[swapped, ::-1]
+    for winner, loser in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
+        if kept[winner]:  # all that could rule it out has been looked at before
+            kept[loser] = False
+    return kept
+
+
+def _pairs_of_one_place(
+    snapshot: Snapshot, rowids: NDArray[np.uint64], extents: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Find the pairs (m, 2) of tiles that show one place."""
     first, second, shared_bound = overlapping_pairs(equal_area_extents(extents))
-    if not len(first):
-        return kept
     in_pairs = np.unique(np.concatenate([first, second]))
     areas = np.zeros(len(rowids))
     for start in range(0, len(in_pairs), BATCH_FOOTPRINTS):
@@ -100,21 +129,29 @@ def nms_mask(snapshot: Snapshot, rowids: NDArray[np.uint64], newest: bool = Fals
     smaller, larger = np.minimum(areas[first], areas[second]), np.maximum(areas[first], areas[second])
     possible = (shared_bound >= SHARED_THRESHOLD * smaller * (1 - 1e-9)) & (larger <= MAX_AREA_RATIO * smaller)
     first, second = first[possible], second[possible]
-    rank = _newest_rank(times) if newest else np.arange(len(rowids))
-    edges = []
+    pairs = [np.empty((0, 2), np.intp)]
     for start in range(0, len(first), BATCH_FOOTPRINTS):
         a, b = first[start : start + BATCH_FOOTPRINTS], second[start : start + BATCH_FOOTPRINTS]
         unique, position = np.unique(np.concatenate([a, b]), return_inverse=True)
         shapes = _equal_area_footprints(snapshot, rowids[unique])[position]
         same = same_place(shapes[: len(a)], shapes[len(a) :])
-        edges.append(np.column_stack([a[same], b[same]]))
-    pairs = np.concatenate(edges) if edges else np.empty((0, 2), int)
-    swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
-    pairs[swapped] = pairs[swapped, ::-1]
-    for winner, loser in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
-        if kept[winner]:  # all that could rule it out has been looked at before
-            kept[loser] = False
-    return kept
+        pairs.append(np.column_stack([a[same], b[same]]))
+    return np.concatenate(pairs)
+
+
+def _pairs_of_each(pairs: NDArray[np.intp], tiles: Rows, owners: Rows) -> NDArray[np.intp]:
+    """Find the pairs (m, 2) of hits of one owner each, of pairs of their tiles; hits have (n,) tiles and owners."""
+    count = int(tiles.max()) + 1
+    keys = owners * count + tiles
+    by_key, by_tile = np.argsort(keys), np.argsort(tiles, kind="stable")
+    begins = np.searchsorted(tiles[by_tile], np.arange(count + 1))
+    times = np.diff(begins)[pairs[:, 0]]  # how often the first tile of a pair was hit
+    nth = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    first = by_tile[np.repeat(begins[pairs[:, 0]], times) + nth]
+    wanted = owners[first] * count + np.repeat(pairs[:, 1], times)
+    place = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
+    there = keys[by_key[place]] == wanted
+    return np.column_stack([first[there], by_key[place[there]]])
 
 
 def _extents_and_times(snapshot: Snapshot, rowids: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

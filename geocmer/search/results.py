@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -18,10 +18,13 @@ from ..store.store import Store
 from .spot import Spot
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from PIL.Image import Image
 
 ReadPixels: TypeAlias = Callable[[str, int, int], NDArray[np.uint8]]
 """From scene id, row and column to the pixels (size, size, 3) of a tile."""
+TakeRows: TypeAlias = "Callable[[NDArray[np.uint64], Sequence[str]], pa.Table]"
+"""Reads columns of rows by `_rowid`, in the order asked for, as `Snapshot.take` does."""
 PAGE_HITS = 1000
 """Hits read from the store at once while streaming."""
 HIT_COLUMNS = (
@@ -174,6 +177,7 @@ class Answer:
         vector: (dim,) of what the tiles should show, in relations of the first concept; None where nothing was asked.
         probabilities: gives the probabilities of the hits at some positions; None where they are not known.
         find_spot: finds where in the tile of a hit the question is answered; None: that was not asked for.
+        take: reads rows of the snapshot; None: the snapshot itself does.
     """
 
     plan: Plan
@@ -185,6 +189,7 @@ class Answer:
     vector: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
     find_spot: Callable[[Hit], Spot] | None = field(default=None, repr=False)
     probabilities: Callable[[slice], NDArray[np.float64]] | None = field(default=None, repr=False)
+    take: TakeRows | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rowids)
@@ -211,7 +216,8 @@ class Answer:
         return list(self)
 
     def _read(self, start: int, stop: int) -> Iterator[Hit]:
-        records = self.snapshot.take(self.rowids[start:stop], HIT_COLUMNS).to_pylist()
+        take = self.take or self.snapshot.take
+        records = take(self.rowids[start:stop], HIT_COLUMNS).to_pylist()
         partners = self.partners(slice(start, stop)) if self.partners and records else [()] * len(records)
         p = self.probabilities(slice(start, stop)).tolist() if self.probabilities else [None] * len(records)
         for position, (record, beside) in enumerate(zip(records, partners, strict=True), start):

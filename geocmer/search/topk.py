@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._types import Float64s, Rows
 from .dot import BLOCK_ROWS, dots
 
 
@@ -39,10 +40,7 @@ class TopK:
         self.query_f32 = query.astype(np.float32)
         self.k = k
         self._min_score = -np.inf if min_score is None else min_score
-        # A float32 sum of n products of unit vectors is off by at most n * 2^-24 (Higham 2002, section 3.1); the 2 is
-        # for rounding the query, the 2 % for vectors that are a little longer than 1. The second term is what is lost
-        # if some library has told the processor to flush subnormal numbers to zero.
-        self.max_error = 1.02 * (len(query) + 2) * 2.0**-24 + float(np.abs(query).sum()) * 2.0**-14
+        self.max_error = float_error(query)
         self.clear()
 
     @property
@@ -132,3 +130,57 @@ class TopK:
         self.rowids, self.scores, self._ids = self.rowids[order], self.scores[order], self._ids[order]
         if len(order) == self.k:
             self._threshold = float(self.scores[-1])
+
+
+class TopKOfEach:
+    """The best rows of each of many queries: what a `TopK` of each would keep.
+
+    Attributes:
+        queries: (c, dim) float64, of unit length.
+        k: how many are kept of each; None for all.
+        max_errors: (c,) of products in float32.
+        who: (n,) the queries of the rows that are kept, ascending.
+        scores: (n,) of the rows, those of each query best first.
+        rowids: (n,) of the rows.
+    """
+
+    def __init__(self, queries: Float64s, k: int | None, min_score: float | None) -> None:
+        """Start with nothing; see `TopK`."""
+        self.queries, self.k = queries, k
+        self.max_errors = np.array([float_error(query) for query in queries])
+        self._thresholds = np.full(len(queries), -np.inf if min_score is None else min_score)
+        self.who, self.scores = np.empty(0, np.intp), np.empty(0)
+        self.rowids, self._ids = np.empty(0, np.uint64), np.empty(0, "S32")
+
+    @property
+    def candidate_floors(self) -> Float64s:
+        """The least products in float32, (c,), with which a row may still be kept."""
+        return self._thresholds - self.max_errors
+
+    def push_exact(self, who: Rows, scores: Float64s, rowids: NDArray[np.uint64], ids: NDArray[np.bytes_]) -> None:
+        """Keep the best of rows, (n,) each, whose queries and scores are known, summed in float64 row by row."""
+        kept = scores >= self._thresholds[who]
+        who, scores = np.concatenate([self.who, who[kept]]), np.concatenate([self.scores, scores[kept]])
+        rowids, ids = np.concatenate([self.rowids, rowids[kept]]), np.concatenate([self._ids, ids[kept]])
+        order = np.lexsort((-scores, who))
+        if ((np.diff(who[order]) == 0) & (np.diff(scores[order]) == 0)).any():  # comparing ids is slow, and rarely due
+            order = np.lexsort((ids, -scores, who))
+        place = np.arange(len(order)) - np.searchsorted(who[order], who[order])
+        if self.k is not None:
+            last = order[place == self.k - 1]
+            self._thresholds[who[last]] = scores[last]
+            order = order[place < self.k]
+        self.who, self.scores, self.rowids, self._ids = who[order], scores[order], rowids[order], ids[order]
+
+    @property
+    def edges(self) -> Rows:
+        """Where the rows of each query begin, and those of the last end, (c + 1,)."""
+        return np.searchsorted(self.who, np.arange(len(self.queries) + 1))
+
+
+def float_error(query: Float64s) -> float:
+    """Bound how much a product of unit vectors with a query (dim,) may be off in float32."""
+    # A sum of n products is off by at most n * 2^-24 (Higham 2002, section 3.1); the 2 is for rounding the query, the
+    # 2 % for vectors that are a little longer than 1. The second term is what is lost if some library has told the
+    # processor to flush subnormal numbers to zero.
+    return 1.02 * (len(query) + 2) * 2.0**-24 + float(np.abs(query).sum()) * 2.0**-14

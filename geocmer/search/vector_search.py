@@ -23,7 +23,7 @@ from .dot import dots_at, exact_dots_at
 from .ivf import IvfIndex
 from .nms import suppress_overlaps
 from .probability import Likelihood
-from .results import HIT_COLUMNS, Answer, Hit, Plan, hit_from_record, pixel_reader
+from .results import HIT_COLUMNS, Answer, Hit, Plan, TakeRows, hit_from_record, pixel_reader
 from .topk import TopK
 
 Offsets: TypeAlias = Mapping[str | None, float] | None
@@ -107,7 +107,7 @@ def answer_of(
     """Make the answer of a ranking: one hit for each place; raises as `suppress_overlaps` does."""
     ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     plan, rowids = replace(ranked.plan, hidden=hidden), ranked.rowids[kept]
-    known = _probabilities(snapshot, rowids, likelihood) if likelihood else None
+    known = probabilities_of(snapshot, rowids, likelihood) if likelihood else None
     return Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store), probabilities=known)
 
 
@@ -124,13 +124,16 @@ class _Likely:
         return np.flatnonzero(self.likelihood.of_products(products) >= self.least)
 
 
-def _probabilities(
-    snapshot: Snapshot, rowids: NDArray[np.uint64], likelihood: Likelihood
+def probabilities_of(
+    snapshot: Snapshot, rowids: NDArray[np.uint64], likelihood: Likelihood, take: TakeRows | None = None
 ) -> Callable[[slice], NDArray[np.float64]]:
+    """Return what computes the probabilities of some of these hits, from the memory-mapped cache if it is open."""
     column = snapshot.require_encoder().column
 
     def probabilities(page: slice) -> NDArray[np.float64]:
-        vectors, _ = to_numpy(snapshot.take(rowids[page], [column])[column].combine_chunks())
+        if (cache := snapshot.mmap_cache) is not None:
+            return likelihood.of_vectors(cache.vectors[cache.rows_of(rowids[page])])
+        vectors, _ = to_numpy((take or snapshot.take)(rowids[page], [column])[column].combine_chunks())
         return likelihood.of_vectors(vectors)
 
     return probabilities

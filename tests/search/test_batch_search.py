@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from synthetic import DIM, filled, tile, unit
 
 from geocmer.errors import InputError
-from geocmer.search import batch_search
+from geocmer.search import batch_candidates, batch_search
 from geocmer.search.batch_search import nearest_tiles_of_each
 from geocmer.search.dot import cross_dots
 from geocmer.search.results import Answer
@@ -47,14 +47,16 @@ def told(answers: Iterator[Answer] | list[Answer]) -> list[tuple[Any, ...]]:
     keep=st.sampled_from(["best", None]),
     min_score=st.sampled_from([None, -1.0, 0.2, 2.0]),
     category=st.sampled_from([None, "forest"]),
+    first=st.sampled_from([5, 1024]),
     block=st.sampled_from([7, 64, 4096]),
+    shared=st.sampled_from([1, 12, 2000]),
     group=st.sampled_from([2, 1024]),
     in_8_bits=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_the_answers_are_those_of_one_search_each(
-    store: Store, count: int, k: int, keep: Any, min_score: float | None, category: str | None, block: int, group: int,
-    in_8_bits: bool, seed: int,
+    store: Store, count: int, k: int, keep: Any, min_score: float | None, category: str | None, first: int, block: int,
+    shared: int, group: int, in_8_bits: bool, seed: int,
 ) -> None:  # fmt: skip
     vectors = list(unit(count + 1, DIM, seed=seed)) + list(unit(60, DIM, seed=2)[:count])  # also those of tiles
     filter = Filter(category=category)
@@ -62,12 +64,15 @@ def test_the_answers_are_those_of_one_search_each(
         nearest_tiles(store, vector, filter=filter, k=k, keep=keep, min_score=min_score) for vector in vectors
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_search, "BLOCK_ROWS", block)
-        patch.setattr(batch_search, "GROUP_QUERIES", group)
-        patch.setattr(batch_search, "pays", lambda _: in_8_bits)
+        patch.setattr(batch_candidates, "FIRST_ROWS", first)
+        patch.setattr(batch_candidates, "BLOCK_ROWS", block)
+        patch.setattr(batch_candidates, "GROUP_QUERIES", group)
+        patch.setattr(batch_candidates, "is_faster", lambda _: in_8_bits)
+        patch.setattr(batch_search, "SHARED_HITS", shared)
         together = list(nearest_tiles_of_each(store, vectors, filter=filter, k=k, keep=keep, min_score=min_score))
     assert told(together) == told(one_by_one)
-    assert together[0].hits == one_by_one[0].hits
+    for place in (0, -1, 0):  # the second time they are read by themselves
+        assert together[place].hits == one_by_one[place].hits
     assert all((answer.vector == vector).all() for answer, vector in zip(together, vectors, strict=True))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geocmer.search import dot_numba, int8_candidates
-from geocmer.search.dot_numba import pair_dots
+from geocmer.search.dot_numba import products_above
 from geocmer.search.int8_candidates import Int8Queries
 
 KINDS = ("normal", "one number stands out", "few numbers", "tiny numbers", "zero", "queries themselves")
@@ -35,9 +35,11 @@ def vectors_of(kind: str, queries: np.ndarray, rng: np.random.Generator) -> np.n
 @settings(deadline=None, max_examples=60)
 @given(
     kind=st.sampled_from(KINDS), dim=st.sampled_from([8, 33, 384, 1024]), rank=st.integers(0, 96),
-    seed=st.integers(0, 1000), outlier=st.booleans(),
+    seed=st.integers(0, 1000), outlier=st.booleans(), together=st.sampled_from([2, 5, 1024]),
 )  # fmt: skip
-def test_nothing_that_reaches_the_floor_is_lost(kind: str, dim: int, rank: int, seed: int, outlier: bool) -> None:
+def test_nothing_that_reaches_the_floor_is_lost(
+    kind: str, dim: int, rank: int, seed: int, outlier: bool, together: int
+) -> None:
     rng = np.random.default_rng(seed)
     queries = rng.standard_normal((5, dim))
     queries[0, 0] *= 100 if outlier else 1
@@ -46,7 +48,7 @@ def test_nothing_that_reaches_the_floor_is_lost(kind: str, dim: int, rank: int, 
     exact = queries @ vectors.astype(np.float64).T
     floors = np.sort(exact, axis=1)[:, rank]
     error = (dim + 2) * 2.0**-24 * 1.02 + np.abs(queries).sum(axis=1) * 2.0**-14  # of the product in float32
-    who, rows, products = Int8Queries(queries).candidates(vectors, floors - error)
+    who, rows, products = Int8Queries(queries, together).candidates(vectors, floors - error)
     found = set(zip(who.tolist(), rows.tolist(), strict=True))
     assert {(a, b) for a, b in np.argwhere(exact >= floors[:, None]).tolist()} <= found
     assert found <= {(a, b) for a, b in np.argwhere(exact >= (floors - 2 * error)[:, None]).tolist()}
@@ -64,11 +66,11 @@ def test_what_is_let_through_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     def counted(*given: Any) -> Any:
-        tried.append(len(given[1]))
-        return pair_dots(*given)
+        tried.append(int(given[2].sum()))
+        return products_above(*given)
 
-    monkeypatch.setattr(dot_numba, "pair_dots", counted)
-    Int8Queries(queries).candidates(vectors, floors)
+    monkeypatch.setattr(dot_numba, "products_above", counted)
+    Int8Queries(queries, 1024).candidates(vectors, floors)
     assert 40 <= tried[0] < 0.02 * len(queries) * len(vectors)
 
 
