@@ -52,7 +52,7 @@ def paint_floes(side: int, rng: np.random.Generator) -> Image:
     count = int(np.exp(rng.uniform(np.log(8), np.log(400))))
     centres = rng.uniform(-0.1, 1.1, (count, 2)) * side
     jitter = [side * rng.uniform(0.01, 0.04) * (fractal_noise(side, side / 8, rng, 0.6) - 0.5) * 2 for _ in range(2)]
-    at = np.stack(np.mgrid[:side, :side] + np.array(jitter), axis=-1).reshape(-1, 2)
+    at = np.moveaxis(np.mgrid[:side, :side] + np.array(jitter), 0, -1).reshape(-1, 2)
     near, which = cKDTree(centres).query(at, k=2)
     gap = ((near[:, 1] - near[:, 0]) / (side / count**0.5)).reshape(side, side)
     floe = which[:, 0].reshape(side, side)

@@ -119,7 +119,7 @@ def test_noise_is_spread_evenly() -> None:
 
 
 def test_ranks_share_ties() -> None:
-    np.testing.assert_allclose(ranks(np.array([[3.0, 1.0], [1.0, 5.0]])), [[2 / 3, 0], [0, 1]])
+    np.testing.assert_allclose(ranks(np.array([[3.0, 1.0], [1.0, 5.0]])), np.array([[2 / 3, 0], [0, 1]]))
 
 
 def test_slopes_towards_the_light_are_bright() -> None:

@@ -86,7 +86,8 @@ def test_training_goes_on_from_an_adapter(pairs: PairSet, tmp_path: Path) -> Non
             torch.testing.assert_close(still.state_dict()[name], tensor, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(still.log_scale, first.log_scale, atol=2e-3, rtol=0)
     assert any(not torch.equal(moved.state_dict()[n], t) for n, t in first.state_dict().items() if "branches" in n)
-    for wrong in ({"members": 3}, {"width": 2 * CFG.width}):
+    others: list[dict[str, Any]] = [{"members": 3}, {"width": 2 * CFG.width}]
+    for wrong in others:
         with pytest.raises(InputError, match=f"has {next(iter(wrong))} .* and not {next(iter(wrong.values()))}"):
             train(pairs, backbone, tmp_path / "wrong", replace(on, **wrong))
 
