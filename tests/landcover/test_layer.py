@@ -1,53 +1,24 @@
-"""Class fractions and legends: against tables made with plain numpy, against brute force, by every way in."""
+"""Class fractions of tiles: against tables made with plain numpy, and against brute force."""
 
 from __future__ import annotations
 
 import csv
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
-import pandas
-import pyogrio
 import pytest
-import rasterio
 import shapely
 from affine import Affine
+from covers import FIVE, polygons, under
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
-from synthetic import NASTY, UTM, noise, raster
+from synthetic import UTM, noise, raster
 
 from geocmer.errors import GeocmerError
-from geocmer.imagery.grid import Grid
-from geocmer.imagery.scene import Scene
-from geocmer.imagery.tiling import Tile, TileReader
-from geocmer.landcover.bundled_legends import legend_names
 from geocmer.landcover.layer import ClassFractions, LandCover
-from geocmer.landcover.legend import Legend
-
-FIVE = {"classes": [{"code": code, "label": f"class {code}"} for code in range(1, 6)], "nodata": [0]}
-
-
-@pytest.fixture
-def legend(tmp_path: Path) -> Path:
-    path = tmp_path / "legend.json"
-    path.write_text(json.dumps(FIVE))
-    return path
-
-
-def under(scene_path: Path, cover: LandCover, size: int, **more: Any) -> Iterator[tuple[Tile, ClassFractions]]:
-    """Every tile of a scene with its fractions."""
-    with Scene.open(scene_path) as scene:
-        grid = Grid.over(scene, size, **more)
-        cover.fit(grid)
-        for tile in TileReader(scene, grid, scene.stretch(), 0):
-            yield tile, cover.fractions(tile)
-
 
 # -- the oracle tables -----------------------------------------------------------------------------------------------
 
@@ -184,208 +155,6 @@ def test_unknown_codes_are_kept_and_said_once(tmp_path: Path, legend: Path) -> N
         assert found.shares == {"class 1": 0.5, "unknown 77": 0.5}
     assert len(cover.notes) == 1
     assert "code 77 is not in legend legend" in cover.notes[0]
-
-
-# -- polygons --------------------------------------------------------------------------------------------------------
-
-
-def polygons(path: Path, shapes: list[shapely.Polygon], names: list[str | None], crs: int = 32633) -> Path:
-    geopandas.GeoDataFrame({"what; 'is'": names}, geometry=shapes, crs=crs).to_file(path)
-    return path
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
-@given(st.integers(0, 999), st.sampled_from([32633, 4326]))
-def test_polygons_count_at_pixel_centres_and_the_later_one_wins(tmp_path: Path, seed: int, crs: int) -> None:
-    random = np.random.default_rng(seed)
-    spots = random.uniform(0, 40, (6, 2))
-    shapes = [shapely.Point(UTM @ tuple(spot)).buffer(random.uniform(30, 200)) for spot in spots]
-    names = [str(random.choice(NASTY[:5])) for _ in shapes]
-    path = tmp_path / f"{seed}.gpkg"
-    path.unlink(missing_ok=True)
-    geopandas.GeoDataFrame({"what; 'is'": names}, geometry=shapes, crs=32633).to_crs(crs).to_file(path)
-    cover = LandCover.open(path, class_column="what; 'is'")
-    for tile, found in under(raster(tmp_path / "a.tif", noise(3, 40, 40)), cover, 20):
-        at = np.arange(20) + 0.5
-        places: Any = tuple(np.meshgrid(at, at))  # arrays pass where an Affine asks for numbers
-        xs, ys = tile.transform @ places
-        seen = np.full(xs.shape, None, object)
-        for shape, name in zip(shapes, names, strict=True):
-            seen[shapely.contains_xy(shape, xs, ys)] = name
-        known = seen[seen != None]  # noqa: E711 - elementwise
-        assert found.coverage == pytest.approx(len(known) / 400, abs=0.01)
-        for name in set(names):
-            share = (known == name).mean() if len(known) else 0
-            assert found.shares.get(name, 0) == pytest.approx(share, abs=0.02 if len(known) > 50 else 0.2)
-
-
-def test_polygons_without_a_class_or_a_place_are_left_out(tmp_path: Path) -> None:
-    square = shapely.box(600_000, 4_999_680, 600_320, 5_000_000)
-    path = polygons(tmp_path / "a.gpkg", [square, square, shapely.Polygon()], ["wood", None, "nowhere"])
-    cover = LandCover.open(path, class_column="what; 'is'")
-    (_, found), *_ = under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32)
-    assert found == ClassFractions({"wood": 1.0}, 1.0)
-
-
-def test_real_polygons_have_their_classes(shared_data: Path, tmp_path: Path) -> None:
-    """CORINE names with commas and accents, in degrees; one pixel class by class against geopandas."""
-    path = shared_data / "geo" / "zamora_lulc_vector" / "lulc_1998.geojson"
-    frame = geopandas.read_file(path)
-    west, _, east, north = frame.total_bounds
-    step = (east - west) / 64
-    scene = raster(tmp_path / "a.tif", noise(3, 64, 64), Affine(step, 0, west, 0, -step, north), "EPSG:4326")
-    names = set(frame["CLASS_NAME"])
-    seen = [shares for _, shares in under(scene, LandCover.open(path, class_column="CLASS_NAME"), 32)]
-    assert {name for shares in seen for name in shares.shares} <= names
-    assert any(len(shares.shares) > 3 for shares in seen)
-
-
-# -- legends ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", legend_names())
-def test_bundled_legends_are_whole(name: str) -> None:
-    legend = Legend.load(name)
-    assert len(legend.classes) >= 6
-    assert not legend.nodata & set(legend.classes)
-    for code, entry in legend.classes.items():
-        assert entry.code == code
-        assert entry.label.strip()
-        assert entry.category == legend.category(entry.label)
-        assert entry.category == entry.category.strip().lower()
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", "code,label\n1,water\n2,\"wood, 'old'; Ü\"\n"),
-        ("a.csv", "\ufeffcode, label, extra\n1, water, x\n2, \"wood, 'old'; Ü\", y\n"),
-        ("a.json", json.dumps({"classes": [{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}]})),
-        ("a.json", json.dumps([{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}])),
-    ],
-)
-def test_a_legend_file_of_ones_own(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
-    legend = Legend.load(tmp_path / name)
-    assert {code: entry.label for code, entry in legend.classes.items()} == {1: "water", 2: "wood, 'old'; Ü"}
-    assert legend.label(3) == "unknown 3"
-
-
-def test_category_words_may_differ_from_labels(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(
-        "code,label,category\n41,Deciduous Forest,forest\n42,Evergreen Forest,forest\n7,Sea,\n"
-    )
-    legend = Legend.load(tmp_path / "a.csv")
-    assert [legend.category(label) for label in ("Deciduous Forest", "Evergreen Forest", "Sea", "unknown 9")] == [
-        *["forest", "forest", "sea", "unknown 9"]
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", ""),
-        ("a.csv", "code,label\n"),
-        ("a.csv", "value,name\n1,water\n"),
-        ("a.csv", "code,label\n1.5,water\n"),
-        ("a.csv", "code,label\n1,water\n1,wood\n"),
-        ("a.json", "{"),
-        ("a.json", "{}"),
-        ("a.json", "3"),
-        ("a.json", '{"classes": [{"label": "water"}]}'),
-        ("a.json", "[" * 100_000),
-        ("a.json", '[{"code": 1e999, "label": "water"}]'),
-        ("a.csv", "code,label\n1," + "x" * 200_000),
-    ],
-)
-def test_what_is_no_legend_is_refused_in_one_line(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(GeocmerError) as caught:
-        Legend.load(tmp_path / name)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_legend_names_the_known_ones() -> None:
-    with pytest.raises(GeocmerError, match="esa_worldcover") as caught:
-        Legend.load("no'such;legend")
-    assert "no'such;legend" in str(caught.value)
-
-
-def test_a_rasters_own_legend_by_every_way_it_can_have_one(tmp_path: Path) -> None:
-    codes = np.array([[[1, 2], [2, 4]]], "uint8")
-    with pytest.raises(GeocmerError, match="--legend"):
-        Legend.from_raster(raster(tmp_path / "bare.tif", codes))
-
-    coloured = raster(tmp_path / "coloured.tif", codes)
-    with rasterio.open(coloured, "r+") as file:
-        file.write_colormap(1, {1: (0, 0, 255, 255), 2: (0, 255, 0, 255), 4: (9, 9, 9, 255)})
-    assert sorted(Legend.from_raster(coloured).classes) == [1, 2, 4]
-    (note,) = LandCover.open(coloured).notes
-    assert "no names" in note
-    assert "--legend" in note
-
-    named = tmp_path / "named.tif"
-    shutil.copy(coloured, named)
-    entries = "".join(f"<Category>{name}</Category>" for name in ("", "water", "wood &amp; 'old'", "", "Ü"))
-    band = f'<PAMRasterBand band="1"><CategoryNames>{entries}</CategoryNames></PAMRasterBand>'
-    named.with_name("named.tif.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
-    expected = {1: "water", 2: "wood & 'old'", 4: "Ü"}
-    assert {code: c.label for code, c in Legend.from_raster(named).classes.items()} == expected
-    assert not LandCover.open(named).notes
-
-    for path in (tmp_path / "table.tif", tmp_path / "esri.tif"):
-        shutil.copy(coloured, path)
-    fields = [("Count", 0, 1), ("Value", 0, 5), ("Class", 2, 2)]
-    table = "".join(
-        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (name, kind, usage) in enumerate(fields)
-    )
-    cells = [(7, 1, "water"), (8, 2, "wood &amp; 'old'"), (9, 4, "Ü"), (0, 5, "")]
-    table += "".join(
-        f'<Row index="{i}"><F>{count}</F><F>{value}</F><F>{name}</F></Row>'
-        for i, (count, value, name) in enumerate(cells)
-    )
-    (tmp_path / "table.tif.aux.xml").write_text(
-        f'<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable>{table}</GDALRasterAttributeTable>'
-        "</PAMRasterBand></PAMDataset>"
-    )
-    assert {code: c.label for code, c in Legend.from_raster(tmp_path / "table.tif").classes.items()} == expected
-
-    frame = pandas.DataFrame({"Value": [1, 2, 4, 5], "Count": [7.0] * 4, "Class": [*expected.values(), ""]})
-    pyogrio.write_dataframe(frame, tmp_path / "x.dbf", driver="ESRI Shapefile")
-    for suffix in ("dbf", "cpg"):
-        (tmp_path / f"x.{suffix}").rename(tmp_path / f"esri.tif.vat.{suffix}")
-    assert {code: c.label for code, c in Legend.from_raster(tmp_path / "esri.tif").classes.items()} == expected
-
-
-def test_real_rasters_bring_their_legends(shared_data: Path) -> None:
-    geo = shared_data / "geo"
-    zion = Legend.from_raster(geo / "zion_nlcd" / "nlcd.tif")
-    assert [zion.label(code) for code in (1, 4, 8)] == ["Water", "Forest", "Wetlands"]
-    assert len(Legend.from_raster(geo / "stars_olinda_l7" / "lc.tif").classes) > 10
-    cover = Legend.from_raster(next((geo / "worldcover_N00E006").glob("*.tif")))
-    assert set(cover.classes) <= set(Legend.load("esa_worldcover").classes) | {0}
-
-
-def test_many_polygons_are_brought_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some overlap, some cross the edge of the scene, one is no valid polygon; which comes first does not change."""
-    random = np.random.default_rng(0)
-    scene = raster(tmp_path / "a.tif", noise(3, 64, 64))
-    to_degrees = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
-    shapes = []
-    for x, y, side in zip(
-        random.uniform(-9, 73, 40), random.uniform(-9, 73, 40), random.uniform(2, 25, 40), strict=True
-    ):
-        corners = [UTM @ at for at in ((x, y), (x + side, y), (x + side, y + side), (x, y + side))]
-        shapes.append(shapely.Polygon([to_degrees.transform(*corner) for corner in corners]))
-    bow = [UTM @ at for at in ((10, 10), (30, 30), (30, 10), (10, 30))]
-    shapes.append(shapely.Polygon([to_degrees.transform(*corner) for corner in bow]))
-    path = polygons(tmp_path / "many.gpkg", shapes, [f"class {n % 5}" for n in range(len(shapes))], 4326)
-    cover = LandCover.open(path, class_column="what; 'is'")
-    whole = [found for _, found in under(scene, cover, 16)]
-    assert any(len(found.shares) > 1 for found in whole)
-    monkeypatch.setattr("geocmer.landcover.vector_layer._CHUNK", 3)
-    assert [found for _, found in under(scene, cover, 16)] == whole
 
 
 # -- what does not serve ---------------------------------------------------------------------------------------------

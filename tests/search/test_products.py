@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import shapely
@@ -11,7 +13,8 @@ from synthetic import unit
 
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.region import Region
-from geocmer.search.dot import dots
+from geocmer.search.dot import dots, exact_dots, quantize_queries
+from geocmer.search.dot_numba import exact_row_dots
 from geocmer.search.topk import TopK
 from geocmer.store.areas import inside
 from geocmer.store.filter import Filter
@@ -27,6 +30,21 @@ def test_dots_read_every_finite_float16() -> None:
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     every = every[np.isfinite(every)]
     assert (dots(every.reshape(-1, 1), np.ones(1, np.float32)) == every.astype(np.float32)).all()
+
+
+@given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = unit(n, 384, seed).astype(np.float16)
+    vectors[:, :5] = 2.0 ** -rng.integers(14, 25, (n, 5))  # some are subnormal
+    queries = quantize_queries(2 * unit(count, 384, seed + 1))
+    found = exact_dots(vectors, queries)
+    assert (found == [[math.fsum(row.astype(float) * query) for row in vectors] for query in queries]).all()
+    turn = rng.permutation(384)
+    assert (exact_dots(np.ascontiguousarray(vectors[:, turn]), queries[:, turn]) == found).all()
+    rows = rng.integers(0, n, 17)
+    assert (exact_row_dots(vectors, rows, queries) == found[:, rows]).all()
 
 
 @settings(max_examples=50, deadline=None)
