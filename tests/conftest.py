@@ -18,11 +18,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
 
 import pytest  # noqa: E402
+from effort import RUN_EXAMPLES  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 # A loaded machine is no failure, and a change that passes once passes always: new examples are looked for on purpose,
 # with `pytest --hypothesis-profile search`, not by whoever happens to run the suite.
-settings.register_profile("geocmer", deadline=None, derandomize=True)
+settings.register_profile("geocmer", deadline=None, derandomize=True, max_examples=RUN_EXAMPLES)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("geocmer")
 

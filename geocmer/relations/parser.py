@@ -24,7 +24,7 @@ from itertools import pairwise
 
 from ..errors import InputError
 from ..geometry.lengths import UNITS, metres_of
-from .grammar import ALTERNATIVE, BENT, CAPTION, DENYING, JOIN, NEGATIVE, UNKNOWN, UNREADABLE, grammar
+from .grammar import ALTERNATIVE, BENT, CAPTION, DENYING, JOIN, NEGATIVE, UNKNOWN, UNREADABLE, Grammar, grammar
 from .kinds import WITHIN, Kind, summary
 from .query import Clause, Query
 
@@ -104,12 +104,12 @@ class _Relation:
 
 def _relations(text: str) -> Iterator[_Relation]:
     """Find the relations outside quotes, in order."""
-    at = 0
+    at, words = 0, grammar()
     while at < len(text):
         if quoted := _QUOTED.match(text, at):
             at = quoted.end()
             continue
-        relation = _relation_at(text, at)
+        relation = _relation_at(text, at, words)
         if relation:
             yield relation
             at = relation.end
@@ -117,13 +117,12 @@ def _relations(text: str) -> Iterator[_Relation]:
             at = _WORD.match(text, at).end()  # type: ignore[union-attr]  # any character matches
 
 
-def _relation_at(text: str, start: int) -> _Relation | None:
+def _relation_at(text: str, start: int, words: Grammar) -> _Relation | None:
     """Read the relation that begins here, with the "and" before it.
 
     Raises:
         InputError: it begins here and cannot be read.
     """
-    words = grammar()
     first = _LETTERS.match(text, start)
     if first and first[0].isalpha() and first[0].casefold() not in words.words:
         return None  # as most words: the patterns need not be tried

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import footprint
@@ -28,7 +29,7 @@ def _far_from_the_seam(geometry: shapely.Geometry) -> shapely.Geometry:
     return shapely.union_all(parts)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(15))
 @given(
     west=st.sampled_from([10.0, 179.7, 178.0]),
     columns=st.integers(2, 14),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ def _by_sorting(s: np.ndarray, owner: np.ndarray) -> tuple[list[float], list[flo
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10_000), st.integers(2, 30), st.integers(1, 5))
 def test_equals_a_plain_sort_without_ties(seed: int, images: int, captions: int) -> None:
     rng = np.random.default_rng(seed)

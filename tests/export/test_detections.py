@@ -12,6 +12,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looker import look, looker
@@ -158,7 +159,7 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(
             assert value >= tiles.values[number] - 1e-6
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=examples(8))
 @given(
     count=st.integers(1, 40), side=st.sampled_from([1, 7, 40, 90]), spread=st.sampled_from([50, 1000]),
     seed=st.integers(0, 99),

@@ -15,6 +15,7 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
+from effort import examples
 from hits import HITS, MOMENT, RIVER, TABLES, hit, reopen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,7 +112,7 @@ def tiles_of_any_crs(draw: st.DrawFn) -> shapely.Geometry:
     return ground(transform, 224, 224, crs)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(4))
 @given(
     st.lists(
         st.tuples(tiles_of_any_crs(), st.one_of(st.none(), st.floats(-1, 1)), st.sampled_from(NASTY)),

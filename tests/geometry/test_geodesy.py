@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
@@ -48,7 +49,7 @@ def _least(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @given(places(), places())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(12))
 def test_distance_is_the_least_geodesic_between_the_outlines(a: BaseGeometry, b: BaseGeometry) -> None:
     (found,) = distances(np.array([a]), np.array([b]))
     (back,) = distances(np.array([b]), np.array([a]))
@@ -64,7 +65,7 @@ def test_distance_is_the_least_geodesic_between_the_outlines(a: BaseGeometry, b:
 
 
 @given(places(), places())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25))
 def test_the_least_distance_of_circles_is_never_more_than_the_distance(
     a: shapely.Geometry, b: shapely.Geometry
 ) -> None:
@@ -79,7 +80,7 @@ def test_the_least_distance_of_circles_is_never_more_than_the_distance(
 
 
 @given(st.floats(-75, 75), st.floats(-180, 180), st.floats(-300, 300), st.floats(1, 400), st.floats(0, 360))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(12))
 def test_distance_agrees_with_a_plane_drawn_around_the_place(
     lat: float, lon: float, x: float, gap: float, turn: float
 ) -> None:

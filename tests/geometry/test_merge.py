@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
@@ -17,7 +18,7 @@ from geocmer.geometry.merge import geodesic_areas, merge_footprints
 CELLS = st.lists(st.lists(st.booleans(), min_size=7, max_size=7), min_size=7, max_size=7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25))
 @given(CELLS, st.sampled_from([0.0, 1e-9, 3e-7]), st.sampled_from([12.0, 179.98]))
 def test_tiles_of_a_grid_merge_as_its_cells_do(cells: list[list[bool]], noise: float, west: float) -> None:
     grid = np.array(cells)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry.base import BaseGeometry
@@ -27,7 +28,7 @@ def _star(seed: int, corners: int, holes: bool) -> shapely.Polygon | shapely.Mul
     return shape
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(25))
 @given(st.integers(0, 1000), st.integers(5, 40), st.booleans(), st.sampled_from([0.0, 0.01, 0.3, 4.0]))
 def test_what_is_settled_is_so(seed: int, corners: int, holes: bool, size: float) -> None:
     region = _star(seed, corners, holes)

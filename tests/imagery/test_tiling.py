@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.enums import Resampling
@@ -20,7 +21,7 @@ from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
 from geocmer.imagery.tiling import TileReader
 
-ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(12))
 
 
 # -- the grid --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 import shapely
 from affine import Affine
 from covers import FIVE, polygons, under
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -76,7 +77,7 @@ def test_fractions_are_those_of_the_oracle(
 # -- rasters against brute force -------------------------------------------------------------------------------------
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(6))
 @given(
     st.sampled_from(["EPSG:32633", "EPSG:3035", "EPSG:4326"]),
     st.floats(0.15, 3),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -57,7 +58,7 @@ def cut(folder: Path, whole: np.ndarray, name: str, top: int, left: int, height:
     return raster(folder / name, part, COVER @ Affine.translation(left, top))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(1, 95), columns=st.integers(1, 95), overlap=st.integers(0, 9), seed=st.integers(0, 99))
 def test_parts_give_what_the_whole_gives(
     tmp_path: Path, legend: Path, scene: Path, rows: int, columns: int, overlap: int, seed: int

@@ -11,6 +11,7 @@ import pytest
 import shapely
 from affine import Affine
 from covers import polygons, under
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -19,7 +20,7 @@ from synthetic import NASTY, UTM, noise, raster
 from geocmer.landcover.layer import ClassFractions, LandCover
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(6))
 @given(st.integers(0, 999), st.sampled_from([32633, 4326]))
 def test_polygons_count_at_pixel_centres_and_the_later_one_wins(tmp_path: Path, seed: int, crs: int) -> None:
     random = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def words() -> NumpyTextEncoder:
 
 
 @given(st.text(min_size=1, max_size=300).filter(str.strip))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(12))
 def test_any_text_is_encoded_as_by_the_towers(encoder: Encoder, words: NumpyTextEncoder, text: str) -> None:
     np.testing.assert_allclose(words.encode_texts([text]), encoder.encode_texts([text]), atol=2e-6)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import DIM, ENCODER, filled, footprint, tile, unit
@@ -188,7 +189,7 @@ def brute_force(periods: Periods, gone: bool) -> dict[int, float]:
     return scores
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=examples(8))
 @given(
     times=st.sampled_from([("2009", "2015"), ("2009", "2020"), ("2015", "2020")]),
     gone=st.booleans(),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
@@ -99,7 +100,7 @@ def clauses(draw: st.DrawFn) -> Clause:
     st.sampled_from([0.0, 0.3]),
     st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(30))
 def test_the_join_is_brute_force(
     asked: list[Clause], seed: int, k: int | None, block: int, min_score: float, one_clause: bool
 ) -> None:
@@ -139,7 +140,7 @@ def test_the_join_is_brute_force(
     st.sampled_from([1, 2, 7, 1000]),
     st.integers(0, 1000),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40))
 def test_a_neighbor_index_finds_every_pair_that_may_be_near(
     blocks: list[list[int]], metres: float, run: int, seed: int
 ) -> None:
@@ -157,7 +158,7 @@ def test_a_neighbor_index_finds_every_pair_that_may_be_near(
 
 
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(6))
 def test_scores_rise_with_what_is_asked_for_and_fall_with_what_is_forbidden(
     kind: Kind, negated: bool, seed: int, more: float
 ) -> None:

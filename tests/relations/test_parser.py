@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -186,7 +187,7 @@ SAID = [
 @given(st.lists(st.sampled_from(SAID) | st.text(max_size=6), max_size=9).map(" ".join) | st.text())
 @example('a "near" b near "')
 @example("a near \u2028 b")
-@settings(max_examples=400)
+@settings(max_examples=examples(120))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         query = parse(text)
@@ -224,7 +225,7 @@ def queries(draw: st.DrawFn) -> Query:
 
 
 @given(queries())
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 def test_a_query_can_be_said_and_read_again(query: Query) -> None:
     assert parse(str(query)) == query
 
@@ -253,14 +254,14 @@ def _captions(shared_data: Path) -> Iterator[str]:
 
 
 def test_captions_of_pictures_stay_whole(shared_data: Path) -> None:
-    captions = set(_captions(shared_data))
+    captions = sorted(set(_captions(shared_data)))[::6]
     read: Counter[str] = Counter()
     for caption in captions:
         try:
             read["related" if parse(caption).clauses else "whole"] += 1
         except InputError:
             read["refused"] += 1
-    assert len(captions) > 35_000
+    assert len(captions) > 6000
     assert read["related"] < 0.014 * len(captions)
     assert read["refused"] < 0.0006 * len(captions)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import shapely
 from concept_axes import AXES, encode
+from effort import examples
 from hits import score_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,7 +114,7 @@ def test_a_query_without_relations_ranks_by_its_concept(row: Store) -> None:
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(3))
 def test_the_order_of_tiles_does_not_matter(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [tile(n, west=n % 6 * 0.01, south=n // 6 * 0.01, size=0.01) for n in range(30)]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from concept_axes import AXES, encode
+from effort import examples
 from hits import score_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,7 +129,7 @@ def _one_each(order: list[int], newest: bool) -> list[int]:
     return [n for n in order if n in kept]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15))
 @given(
     kind=st.sampled_from(["near", "next to"]),
     asked=st.fixed_dictionaries(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import DIM, filled, tile, unit
@@ -40,7 +41,7 @@ def told(answers: Iterator[Answer] | list[Answer]) -> list[tuple[Any, ...]]:
     return [(a.rowids.tolist(), a.scores.tobytes(), a.plan.matched, a.plan.hidden, a.plan.unembedded) for a in answers]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15))
 @given(
     count=st.integers(0, 9),
     k=st.sampled_from([1, 3, 10, 2 * N]),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def vectors_of(kind: str, queries: np.ndarray, rng: np.random.Generator) -> np.n
     return (found * (kind != "zero")).astype(np.float16)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(25))
 @given(
     kind=st.sampled_from(KINDS), dim=st.sampled_from([8, 33, 384, 1024]), rank=st.integers(0, 96),
     seed=st.integers(0, 1000), outlier=st.booleans(), together=st.sampled_from([2, 5, 1024]),

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -50,7 +51,7 @@ def same_places() -> np.ndarray:
     return _same_places()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15))
 @given(
     where=st.none() | regions(),
     k=st.none() | st.integers(1, 30),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import unit
@@ -33,7 +34,7 @@ def test_dots_read_every_finite_float16() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(10))
 def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = unit(n, 384, seed).astype(np.float16)
@@ -47,7 +48,7 @@ def test_exact_row_dots_are_the_same_in_any_order(seed: int, n: int, count: int)
     assert (exact_row_dots(vectors, rows, queries) == found[:, rows]).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10_000), st.none() | st.integers(1, 60), st.integers(1, 40))
 def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: int) -> None:
     vectors = unit(10, seed=seed)[np.random.default_rng(seed).integers(0, 10, 100)].astype(np.float16)

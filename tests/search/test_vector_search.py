@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, scene, tile, unit
@@ -21,7 +22,7 @@ from geocmer.store.filter import Filter
 from geocmer.store.store import Store
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     where=st.none() | regions(),
     category=st.none() | st.sampled_from([*NASTY, "absent"]),

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic import DIM, ENCODER, NASTY, OTHER, contents, filled, footprint, scene, tile, unit
@@ -39,7 +40,7 @@ def test_known(tmp_path: Path) -> None:
     assert store.existing_ids([]) == set()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_rows_come_back_as_they_went_in(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(NASTY)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conditions import LABELS, ROWS, Test, conditions
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import DIM, filled, tile, unit
@@ -40,7 +41,7 @@ def found(world: Store, cache: MmapCache, text: str) -> list[int]:
     return sorted(scanned)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60))
 @given(conditions())
 def test_a_condition_means_what_it_says_of_one_tile(
     world: Store, cache: MmapCache, condition: tuple[str, Test]
@@ -127,7 +128,7 @@ def test_what_cannot_be_asked_is_said_in_one_line(world: Store, text: str, says:
     assert "\n" not in str(refusal.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     st.lists(
         st.sampled_from(["forest", ">", "0.1", "and", "not", "(", ")", "'", '"', "datetime", "IN", "DATE(", ","])
