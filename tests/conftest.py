@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -48,6 +49,17 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("real data is not present: ../shared/data")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def processes() -> Any:
+    """Processes that start with the modules there: forked from one that has no thread.
+
+    lancedb starts one when it is imported; what takes it longest to import is `lance_namespace`.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "lance_namespace", "torch"])
+    return context
 
 
 @pytest.fixture(scope="session")

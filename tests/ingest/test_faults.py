@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,6 @@ STEPS = [
     (STORE + "upkeep", 1),
     ("geocmer.store.versions:clear_versions", 1),
 ]
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Processes that start with the modules there: forked from one that has no thread.
-
-    lancedb starts one when it is imported; what takes it longest to import is `lance_namespace`.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults", "geocmer.ingest.pipeline", "geocmer.store.store", "lance_namespace"])
-    return context
 
 
 @pytest.fixture(scope="module")

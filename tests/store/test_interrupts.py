@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import pytest
 from synthetic import ENCODER, contents, filled, scene, tile, unit
+from writers import OVERLAPPING_TILES, add_overlapping, ingest
 
 from geocmer.store.store import Store
-
-# -- interrupts and neighbours ----------------------------------------------------------------------------------------
-
-BATCHES = [[tile(n, west=n / 10) for n in range(start, start + 5)] for start in range(0, 20, 5)]
-
-
-def _ingest(path: Path) -> Store:
-    """What `geocmer tile` does to a store, in the same order."""
-    store = Store.open_or_create(path)
-    store.add_encoder(ENCODER)
-    for rows in BATCHES:
-        known = store.existing_ids([row.id for row in rows])
-        new = [row for row in rows if row.id not in known]
-        store.add_tiles(new, unit(100)[[row.row for row in new]])
-    store.add_scene(scene())
-    store.upkeep()
-    return store
 
 
 class Interrupter:
@@ -58,7 +40,7 @@ def test_an_interrupted_run_is_mended_by_running_again(
 ) -> None:
     import lance
 
-    expected = contents(_ingest(tmp_path / "whole"))
+    expected = contents(ingest(tmp_path / "whole"))
     commits = [
         (lancedb.db.LanceDBConnection, "create_table"),
         (lancedb.table.LanceTable, "add_columns"),
@@ -71,49 +53,47 @@ def test_an_interrupted_run_is_mended_by_running_again(
             for owner, name in commits:
                 patch.setattr(owner, name, interrupter.around(getattr(owner, name)))
             with pytest.raises(KeyboardInterrupt):
-                _ingest(tmp_path / f"stop {stop}")
-        store = _ingest(tmp_path / f"stop {stop}")
+                ingest(tmp_path / f"stop {stop}")
+        store = ingest(tmp_path / f"stop {stop}")
         assert contents(store) == expected, f"stopped at write {stop}"
         assert store.scenes() == [scene()]
 
 
-def _run(code: str, *args: object) -> subprocess.Popen[bytes]:
-    lines = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n{code}"
-    return subprocess.Popen([sys.executable, "-c", lines, *map(str, args)], stdout=subprocess.PIPE)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_killed_process_loses_nothing_and_tears_nothing(tmp_path: Path) -> None:
-    code = "from test_interrupts import _ingest; print('go', flush=True); _ingest(sys.argv[1])"
-    expected = contents(_ingest(tmp_path / "whole"))
-    for tenths in (0, 1, 3):
-        process = _run(code, tmp_path / "killed")
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"go\n"  # imports are done
-        time.sleep(tenths / 20)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    store = _ingest(tmp_path / "killed")
+def test_a_killed_process_loses_nothing_and_tears_nothing(tmp_path: Path, processes: Any) -> None:
+    expected = contents(ingest(tmp_path / "whole"))
+    for twentieths in (0, 1, 3):
+        ready = processes.Barrier(2)
+        process = processes.Process(target=ingest, args=(tmp_path / "killed", ready))
+        process.start()
+        ready.wait()  # imports are done
+        time.sleep(twentieths / 20)
+        process.kill()
+        process.join()
+    store = ingest(tmp_path / "killed")
     assert contents(store) == expected
     assert store.scenes() == [scene()]
 
 
-def test_two_writers_never_double_a_row(tmp_path: Path) -> None:
+def _both(processes: Any, target: Callable[..., object], path: Path) -> None:
+    """Have two processes do the same to a store at the same time."""
+    ready = processes.Barrier(2)
+    writers = [processes.Process(target=target, args=(path, ready)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+
+
+def test_two_writers_never_double_a_row(tmp_path: Path, processes: Any) -> None:
     Store.create(tmp_path / "store").add_encoder(ENCODER)
-    code = """
-from test_store import *
-store = Store.open(sys.argv[1])
-print("ready", flush=True)
-for start in range(0, 400, 20):
-    store.add_tiles([tile(n) for n in range(start, start + 30)], unit(430)[start : start + 30])
-"""
-    writers = [_run(code, tmp_path / "store") for _ in range(2)]
-    assert [writer.wait(120) for writer in writers] == [0, 0]
-    rows = [tile(n) for n in range(410)]
-    assert contents(Store.open(tmp_path / "store")) == contents(filled(tmp_path / "alone", rows, unit(430)[:410]))
+    _both(processes, add_overlapping, tmp_path / "store")
+    rows = [tile(n) for n in range(OVERLAPPING_TILES)]
+    alone = filled(tmp_path / "alone", rows, unit(OVERLAPPING_TILES))
+    assert contents(Store.open(tmp_path / "store")) == contents(alone)
 
 
-def test_two_processes_may_make_the_same_store(tmp_path: Path) -> None:
-    code = "from test_interrupts import _ingest; _ingest(sys.argv[1])"
-    assert [process.wait(120) for process in [_run(code, tmp_path / "both") for _ in range(2)]] == [0, 0]
-    assert contents(Store.open(tmp_path / "both")) == contents(_ingest(tmp_path / "one"))
+def test_two_processes_may_make_the_same_store(tmp_path: Path, processes: Any) -> None:
+    _both(processes, ingest, tmp_path / "both")
+    assert contents(Store.open(tmp_path / "both")) == contents(ingest(tmp_path / "one"))

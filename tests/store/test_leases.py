@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from synthetic import contents, filled, tile, unit
+from writers import read_until_killed
 
 from geocmer.export import write
 from geocmer.search.results import Hit
@@ -55,22 +56,19 @@ def test_what_is_read_across_upkeep_is_all_there(store: Store) -> None:
     assert list((Path(store.path) / FOLDER).iterdir()) == []
 
 
-def test_a_killed_reader_keeps_nothing(store: Store) -> None:
-    code = (
-        "import sys, os, signal; from geocmer.store import Store; s = Store.open(sys.argv[1]).snapshot();"
-        "print(s.version, flush=True); sys.stdin.readline(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, store.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    number = int(process.stdout.readline())
+def test_a_killed_reader_keeps_nothing(store: Store, processes: Any) -> None:
+    number, end = processes.Value("q", 0), processes.Event()
+    process = processes.Process(target=read_until_killed, args=(store.path, number, end))
+    process.start()
+    while not number.value:
+        assert process.is_alive()
+        time.sleep(0.01)
     replace_all(store, "a")
-    assert number in [version.number for version in store.versions()], "another process reads it"
-    process.communicate("\n")
+    assert number.value in [version.number for version in store.versions()], "another process reads it"
+    end.set()
+    process.join()
     replace_all(store, "b")
-    assert number not in [version.number for version in store.versions()]
+    assert number.value not in [version.number for version in store.versions()]
     assert list((Path(store.path) / FOLDER).iterdir()) == []
 
 

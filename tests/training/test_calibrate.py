@@ -23,7 +23,7 @@ from geocmer.training.reliability import Reliability, Seen, StoreAnswers, measur
 from geocmer.training.reliability_plot import draw_reliability
 
 CONFIG = TrainConfig(
-    epochs=12, learning_rate=3e-3, batch=8, views=1, members=1, width=16, branch_dim=16, dim=16, bias_texts=4
+    epochs=2, learning_rate=3e-3, batch=8, views=1, members=1, width=16, branch_dim=16, dim=16, bias_texts=4
 )
 
 

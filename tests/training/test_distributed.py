@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.functional import normalize
 
 from geocmer.training.distributed import average_gradients, gather, rank, shard, world_size
@@ -57,9 +58,10 @@ def _process(number: int, folder: str, sizes: tuple[int, ...]) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.usefixtures("processes")  # torch is there when they start
 def test_two_processes_find_the_gradients_of_one(tmp_path: Path) -> None:
     sizes = (8, 7)
-    spawn(_process, (str(tmp_path), sizes), nprocs=2)  # type: ignore[no-untyped-call]  # torch gives it no types
+    start_processes(_process, (str(tmp_path), sizes), nprocs=2, start_method="forkserver")  # type: ignore[no-untyped-call]
     for number in range(2):
         for n, gradients in zip(sizes, torch.load(tmp_path / f"{number}.pt"), strict=True):
             for got, expected in zip(gradients, _gradients(n), strict=True):
