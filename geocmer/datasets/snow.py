@@ -117,8 +117,8 @@ def _winter(ground: Image, rng: np.random.Generator) -> Image:
     return np.asarray(colour * rng.uniform(0.35, 0.85) * np.array([0.97, 1.0, 1.05]))
 
 
-def _developed(picture: Image, rng: np.random.Generator) -> Image:
-    """Give the picture one of the tints and exposures that scenes of snow are stretched to."""
+def _developed(image: Image, rng: np.random.Generator) -> Image:
+    """Give the image one of the tints and exposures that scenes of snow are stretched to."""
     cold = rng.uniform(0, 0.12)  # violet to blue, as under a low sun
     tint = np.array([1 - cold * rng.uniform(0.3, 1), 1 - cold, 1.0])
-    return np.clip(picture * tint * rng.uniform(0.85, 1.08), 0, 1)
+    return np.clip(image * tint * rng.uniform(0.85, 1.08), 0, 1)
