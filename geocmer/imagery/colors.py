@@ -55,6 +55,14 @@ def decibels(data: NDArray[Any]) -> NDArray[np.float32]:
     return decibel
 
 
+def white_of(dataset: Any, band: int, dtype: np.dtype[Any]) -> float:
+    """Return the largest value of a band, of fewer bits than its type where the file says so; 1 of floats."""
+    if dtype.kind not in "iu":
+        return 1.0
+    bits = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS")
+    return float(2 ** int(bits) - 1 if bits else np.iinfo(dtype).max)
+
+
 def palette_of(colormap: Mapping[int, tuple[int, int, int, int]]) -> NDArray[np.uint8]:
     """Make a colour table (entries, 4) of what rasterio gives; entries that are missing are transparent."""
     table = np.zeros((max(colormap, default=0) + 1, 4), np.uint8)

@@ -23,7 +23,7 @@ from ..errors import InputError
 from .acquisition import find_acquisition
 from .address import SceneAddress
 from .bands import BandChoice, Rendering, choose_bands
-from .colors import palette_of, to_rgb
+from .colors import palette_of, to_rgb, white_of
 from .georeference import Georeference
 from .identity import content_hash, stamp
 from .raster_opening import first_line, open_raster
@@ -281,10 +281,7 @@ class Scene(Closing):
 
     @cached_property
     def _white(self) -> float:
-        bits = self._dataset.tags(self._choice.read[0], ns="IMAGE_STRUCTURE").get("NBITS")
-        if bits:
-            return float(2 ** int(bits) - 1)
-        return float(np.iinfo(self.dtype).max) if self.dtype.kind in "iu" else 1.0
+        return white_of(self._dataset, self._choice.read[0], self.dtype)
 
     @cached_property
     def _with_nodata(self) -> Any:

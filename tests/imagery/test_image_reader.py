@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 
 from geocmer.errors import InputError
-from geocmer.imagery.image_reader import MAX_SIDE_PIXELS, read_rgb
+from geocmer.imagery.image_reader import MAX_SIDE_PIXELS, read_rgb, read_sides
 from geocmer.imagery.images import ImageFile
 
 RAMP = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint16)  # 0..126
@@ -124,13 +125,63 @@ def test_transparent_and_invalid_pixels_are_mirrored_ground(tmp_path: Path) -> N
     assert _correlation(pixels[8:], RAMP[8:]) > 0.99
 
 
-def test_an_image_is_turned_as_its_exif_says(tmp_path: Path) -> None:
-    truth = np.zeros((16, 32, 3), np.uint8)
-    truth[:, 16:] = 255
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "big.tif", "deep.png", "deep.tif"])
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.T),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a.T, 2)),
+        (8, np.rot90),
+        (9, lambda a: a),
+    ],
+)
+def test_an_image_is_turned_as_its_exif_says(tmp_path: Path, name: str, orientation: int, turn: Any) -> None:
+    truth = RNG.integers(0, 2, (16, 32), dtype=np.uint8) * np.uint8(255)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: to be shown turned a quarter clockwise
-    Image.fromarray(truth).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), np.rot90(truth, -1))
+    exif[0x0112] = orientation
+    stored = truth.astype(np.uint16) * 100 if name.startswith("deep") else truth
+    Image.fromarray(stored).save(tmp_path / name, exif=exif, **({"big_tiff": True} if name == "big.tif" else {}))
+    np.testing.assert_array_equal(read_rgb(tmp_path / name)[..., 0], turn(truth))
+    assert sorted(read_sides(tmp_path / name)) == [16, 32]
+
+
+def test_rows_of_a_map_stay_as_they_are(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[33550], exif[33922] = (10.0, 10.0, 0.0), (0.0, 0.0, 0.0, 7e5, 4e6, 0.0)  # pixel scale and a tie point
+    truth = RNG.integers(0, 255, (8, 12, 3), dtype=np.uint8)
+    Image.fromarray(truth).save(tmp_path / "a.tif", tiffinfo=exif)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), truth)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_reach_from_black_to_white(tmp_path: Path, bits: int) -> None:
+    gray = RNG.integers(0, 2**bits, (1, 20, 20), dtype=np.uint8)
+    for photometric in ("MINISBLACK", "MINISWHITE"):
+        with rasterio.open(
+            tmp_path / "a.tif", "w", "GTiff", 20, 20, 1, dtype="uint8", nbits=bits, photometric=photometric
+        ) as dataset:
+            dataset.write(gray)
+        shown = gray[0].astype(int) if photometric == "MINISBLACK" else 2**bits - 1 - gray[0].astype(int)
+        np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif")[..., 0], shown * 255 // (2**bits - 1))
+
+
+def test_nodata_that_nothing_declares_is_left_out_of_the_stretch(tmp_path: Path) -> None:
+    array = np.stack([RAMP] * 3).astype(np.float32)
+    array[:, :, :20] = -9999
+    pixels = read_rgb(_tif(tmp_path / "a.tif", array))
+    assert _correlation(pixels[:, 20:], RAMP[:, 20:]) > 0.99
+
+
+def test_the_sides_of_an_image_too_large_for_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    assert read_sides(tmp_path / "a.png") == (40, 30)
 
 
 def test_palettes_show_their_colours(tmp_path: Path) -> None:
@@ -169,8 +220,12 @@ def test_damaged_and_empty_images_are_refused(tmp_path: Path) -> None:
         read_rgb(tmp_path / "a.png")
     with pytest.raises(InputError, match="does not exist"):
         read_rgb(tmp_path / "b.png")
-    with pytest.raises(InputError, match="is no file"):
-        read_rgb(tmp_path)
+    for place in (tmp_path, tmp_path / ("long" * 100), Path("nul\0.png")):
+        with pytest.raises(InputError, match="is no file"):
+            read_rgb(place)
+    Image.new("RGBA", (8, 8), (200, 100, 50, 0)).save(tmp_path / "clear.png")
+    with pytest.raises(InputError, match="no valid pixel"):
+        read_rgb(tmp_path / "clear.png")
     with pytest.raises(InputError, match="no valid pixel"):
         read_rgb(_tif(tmp_path / "nan.tif", np.full((1, 8, 8), np.nan, np.float32)))
     with pytest.raises(InputError, match="complex values"):
