@@ -1,15 +1,15 @@
-"""Opening the tables of a store: to read through pylance, to write through LanceDB, in a folder or an object store."""
+"""Opening the tables of a store through pylance, in a folder or an object store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
 from .address import storage_options
+from .durability import has_version
 
 METADATA_CACHE_BYTES = 32 * 2**20
 """Of what Lance keeps of tables and files, in a process: left to itself it keeps that of every version that a long run
@@ -19,7 +19,7 @@ INDEX_CACHE_BYTES = 512 * 2**20
 
 
 def open_dataset(path: str, name: str, version: int | None = None) -> Any:
-    """Open a table to read from, as pylance has it, at its newest version or an earlier one.
+    """Open a table at its newest version or an earlier one. A handle stays at its version until it writes.
 
     Raises:
         StoreError: there is none, or it cannot be read.
@@ -30,19 +30,25 @@ def open_dataset(path: str, name: str, version: int | None = None) -> Any:
         return lance.dataset(
             table_address(path, name),
             version=version,
-            session=_reading_session(),
+            session=_session(),
             storage_options=storage_options(path),
         )
 
 
-def open_table(path: str, name: str) -> Any:
-    """Open a table to write to, as LanceDB has it.
+def find_dataset(path: str, name: str) -> Any | None:
+    """Open a table at its newest version, or return None where it was never made.
 
     Raises:
-        StoreError: there is none, or it cannot be read.
+        StoreError: it cannot be read.
     """
-    with translate_errors(path, "open"):
-        return connect(path).open_table(name)
+    if is_local(path):  # Lance takes a folder that a killed process left without a version for a damaged table
+        return open_dataset(path, name) if has_version(Path(path) / f"{name}.lance") else None
+    try:
+        return open_dataset(path, name)
+    except StoreError as error:
+        if "not found" in str(error).lower():
+            return None
+        raise
 
 
 def is_local(path: str) -> bool:
@@ -52,48 +58,30 @@ def is_local(path: str) -> bool:
 
 @contextmanager
 def translate_errors(path: str, doing: str) -> Iterator[None]:
-    """Raise in one line what LanceDB and the file system raise: no space, no permission, damaged files.
+    """Raise in one line what Lance and the file system raise: no space, no permission, damaged files.
 
     Args:
         path: of the store.
         doing: what fails, as a verb.
 
     Raises:
-        StoreError: for every error of LanceDB, Arrow and the file system.
+        StoreError: for every error of Lance, Arrow and the file system.
     """
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:  # Arrow's errors, where rows are streamed, are ValueErrors
-        reason = str(error).split(", /")[0].splitlines()[0]  # LanceDB appends the place in its own source
+        reason = str(error).split(", /")[0].splitlines()[0]  # Lance appends the place in its own source
         raise StoreError(
             f"cannot {doing} the store {path}: {reason}; check the disk, then run it again, or "
             f"`geocmer doctor --fix --store {path}`"
         ) from error
 
 
-def connect(path: str) -> Any:
-    """Connect LanceDB to a store; its tables always show what other processes committed."""
-    import lancedb
-
-    always_newest = timedelta(0)  # see other processes' commits
-    return lancedb.connect(
-        path, read_consistency_interval=always_newest, session=_writing_session(),
-        storage_options=storage_options(path),
-    )  # fmt: skip
-
-
-def _reading_session() -> Any:
-    """Make a session for one dataset: readers that share one wait for each other, a paused one for ever."""
+def _session() -> Any:
+    """Make a session for one handle: readers that share one wait for each other, a paused one for ever."""
     from lance import Session  # type: ignore[attr-defined]  # its own stubs leave it out
 
     return Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
-
-
-@cache
-def _writing_session() -> Any:
-    import lancedb
-
-    return lancedb.Session(index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES)
 
 
 def table_address(path: str, name: str) -> str:

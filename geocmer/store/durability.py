@@ -1,6 +1,6 @@
 """Whether what was committed is on the disk: syncing files, finding torn ones, stepping back to a whole version.
 
-LanceDB commits a write although a write to one of its files failed, and syncs nothing: after a full disk or a power cut
+Lance commits a write although a write to one of its files failed, and syncs nothing: after a full disk or a power cut
 the newest version may name files that are empty or cut off (measured). So files are compared with the sizes that their
 manifest records after each commit, and synced before the commit that makes a scene count. A store on an object store
 needs neither.

@@ -1,7 +1,7 @@
-"""LanceDB as a store uses it: finding and making the tables, safe upserts, metadata, upkeep.
+"""Lance as a store uses it: finding and making the tables, safe upserts, metadata, upkeep.
 
-Tables are read, and their files tended, through pylance, on which LanceDB stands: it is imported in a quarter of the
-time, and a search writes nothing. What is done here in an unusual way was measured first; the docstrings say what went
+The tables are those of a LanceDB database. They are read and written through pylance, on which LanceDB stands: it is
+imported in a quarter of the time. What is done here in an unusual way was measured first; the docstrings say what went
 wrong with the usual one.
 """
 
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StoreError
 from . import checksums
 from .address import storage_options
-from .connection import connect, is_local, open_dataset, open_table, table_address, translate_errors
+from .connection import find_dataset, is_local, open_dataset, table_address, translate_errors
 from .durability import has_version, step_back, sync, torn_files, torn_fragments
 from .scene_row import scenes_schema
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, tiles_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 TABLES = ("tiles", "scenes")
 APPENDED_FILE_BYTES = 64 * 2**20
@@ -64,17 +65,27 @@ def create_tables(path: str) -> None:
     present = _existing_tables(path)
     if present >= set(TABLES):
         return
+    for name, schema in zip(TABLES, (tiles_schema(), scenes_schema()), strict=True):
+        if name not in present:
+            create_table(path, name, schema)
+
+
+def create_table(path: str, name: str, schema: pa.Schema) -> None:
+    """Make an empty table; nothing happens where another process is as quick.
+
+    Raises:
+        StoreError: nothing can be written there.
+    """
+    import lance
+
     with translate_errors(path, "make"):
-        database = connect(path)
-        for name, schema in zip(TABLES, (tiles_schema(), scenes_schema()), strict=True):
-            if name in present:
-                continue
-            try:
-                database.create_table(name, schema=schema)
-            except (ValueError, RuntimeError, OSError):
-                # Another process may have been as quick, and its table have the column of an encoder by now.
-                if name not in _existing_tables(path):
-                    raise
+        try:
+            if is_local(path):
+                Path(path).mkdir(parents=True, exist_ok=True)
+            lance.write_dataset(schema.empty_table(), table_address(path, name), storage_options=storage_options(path))
+        except (ValueError, RuntimeError, OSError):
+            if find_dataset(path, name) is None:
+                raise
 
 
 def recover(path: str, read_all: bool = False) -> list[str]:
@@ -98,20 +109,18 @@ def recover(path: str, read_all: bool = False) -> list[str]:
     return [note for note in done.values() if note]
 
 
-def upsert(
-    path: str, table: Any, rows: pa.Table, whole: set[str], *, insert: bool = False, update: bool = False
-) -> int:
+def upsert(path: str, name: str, rows: pa.Table, whole: set[str], *, insert: bool = False, update: bool = False) -> int:
     """Write rows by `id` in one commit, see that they are on the disk, and return how many were new.
 
     All of this is needed, or two concurrent writers double rows in silence: the key declared in the schema and not
     nullable, in the table and in `rows`, and `use_index(False)`.
     """
-    builder = table.merge_insert("id").use_index(False)
+    builder = open_dataset(path, name).merge_insert("id").use_index(False)
     builder = builder.when_matched_update_all() if update else builder
     builder = builder.when_not_matched_insert_all() if insert else builder
     with translate_errors(path, "write"):
-        new = int(builder.execute(rows).num_inserted_rows)
-    undo_if_torn(path, table.name, whole, rows_were_moved=update)
+        new = int(builder.execute(rows)["num_inserted_rows"])
+    undo_if_torn(path, name, whole, rows_were_moved=update)
     return new
 
 
@@ -211,13 +220,15 @@ def sync_tables(path: str, since: float) -> None:
 
 
 def set_metadata(path: str, name: str, values: dict[str, str | None]) -> None:
-    """Change a table's metadata in one commit; None removes a key. LanceDB's own tables cannot, so pylance does."""
+    """Change a table's metadata in one commit; None removes a key."""
     with translate_errors(path, "write"):
         open_dataset(path, name).update_schema_metadata(values)
 
 
 def _forget_incomplete_scenes(path: str) -> None:
     """Remove the rows of scenes that have fewer tiles than were made of them."""
+    from pyarrow.compute import field
+
     tiles, scenes = open_dataset(path, "tiles"), open_dataset(path, "scenes")
     counts = Counter(tiles.to_table(["scene_id"])["scene_id"].to_pylist())
     lacking = [
@@ -226,19 +237,24 @@ def _forget_incomplete_scenes(path: str) -> None:
         if counts[record["id"]] < json.loads(record["account"]).get("made", 0)
     ]
     if lacking:
-        from lancedb.expr import col, lit
+        delete(path, "scenes", field("id").isin(lacking))
 
-        table = open_table(path, "scenes")
-        for name in lacking:
-            table.delete((col("id") == lit(name)).to_sql())
+
+def delete(path: str, name: str, where: pc.Expression | str) -> None:
+    """Delete rows of a table in one commit.
+
+    Raises:
+        StoreError: the table cannot be written.
+    """
+    with translate_errors(path, "write"):
+        open_dataset(path, name).delete(where)
 
 
 def _existing_tables(path: str) -> set[str]:
     """Return the names of the tables that a store has."""
     if is_local(path):
         return {name for name in TABLES if has_version(Path(path) / f"{name}.lance")}
-    with translate_errors(path, "open"):
-        return set(connect(path).list_tables().tables) & set(TABLES)
+    return {name for name in TABLES if find_dataset(path, name) is not None}
 
 
 def _check_schema(path: str, table: Any) -> None:

@@ -19,7 +19,7 @@ LEVELS = ((0, 4_096, 48), (4_096, 131_072, 32))
 """(least rows, most rows, fragments of that size which upkeep leaves): more are merged. In two levels, so that a row is
 rewritten about twice on its way into a large fragment, and not each time that some more are added."""
 ORPHAN_AGE = timedelta(days=7)
-"""A data file this old that no version holds was left by a write that never ended: LanceDB's own measure."""
+"""A data file this old that no version holds was left by a write that never ended: Lance's own measure."""
 CENTURY = timedelta(days=36_500)
 """No version is as old."""
 MAX_DELETED_SHARE = 0.1

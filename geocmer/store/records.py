@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import InputError, StoreError
 from . import connection, lance, maintenance
-from .durability import has_version, sync
+from .durability import sync
 from .schema import SCHEMA_KEY, SCHEMA_VERSION, key_field
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_records(path: str, kind: str) -> dict[str, str]:
     Raises:
         StoreError: the table cannot be read.
     """
-    table = _dataset(path)
+    table = connection.find_dataset(path, TABLE)
     if table is None:
         return {}
     import pyarrow.compute as pc
@@ -61,12 +61,11 @@ def write_record(path: str, kind: str, name: str, text: str) -> None:
     import pyarrow as pa
 
     began = time.time()
-    if _dataset(path) is None:
-        with connection.translate_errors(path, "write"):  # another process may be as quick
-            connection.connect(path).create_table(TABLE, schema=records_schema(), exist_ok=True)
+    if connection.find_dataset(path, TABLE) is None:
+        lance.create_table(path, TABLE, records_schema())
     row = {"id": f"{kind}/{name}", "kind": kind, "name": name, "text": text}
     rows = pa.Table.from_pylist([row], schema=records_schema())
-    lance.upsert(path, connection.open_table(path, TABLE), rows, set(), insert=True, update=True)
+    lance.upsert(path, TABLE, rows, set(), insert=True, update=True)
     _sync_and_compact(path, began)
 
 
@@ -76,26 +75,13 @@ def remove_record(path: str, kind: str, name: str) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    from lancedb.expr import col, lit
+    from pyarrow.compute import field
 
-    if _dataset(path) is None:
+    if connection.find_dataset(path, TABLE) is None:
         return
     began = time.time()
-    with connection.translate_errors(path, "write"):
-        connection.open_table(path, TABLE).delete((col("id") == lit(f"{kind}/{name}")).to_sql())
+    lance.delete(path, TABLE, field("id") == f"{kind}/{name}")
     _sync_and_compact(path, began)
-
-
-def _dataset(path: str) -> Any | None:
-    """Open the table to read, or None where it was never made."""
-    if connection.is_local(path):
-        return connection.open_dataset(path, TABLE) if has_version(Path(path) / f"{TABLE}.lance") else None
-    try:
-        return connection.open_dataset(path, TABLE)
-    except StoreError as error:
-        if "not found" in str(error).lower():
-            return None
-        raise
 
 
 def _sync_and_compact(path: str, began: float) -> None:

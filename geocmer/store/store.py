@@ -138,7 +138,7 @@ class Store(VectorWriter):
         schema = pa.schema([tiles_schema().field(n) for n in ("id", "category", "labels", "fractions", "captions")])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        lance.upsert(self.path, self._table("tiles"), table, self._whole["tiles"], update=True)
+        self._upsert("tiles", table, update=True)
 
     def add_scene(self, row: SceneRow) -> None:
         """Record a scene; see `add_scenes`."""
@@ -151,12 +151,12 @@ class Store(VectorWriter):
         """
         self._sync()
         table = scenes_table(rows)
-        scenes = self._table("scenes")
-        lacking = [field for field in table.schema if field.name not in scenes.schema.names]
-        if lacking:  # the store was made before there were these columns
-            with connection.translate_errors(self.path, "write"):
+        with connection.translate_errors(self.path, "write"):
+            scenes = self._newest("scenes")
+            lacking = [field for field in table.schema if field.name not in scenes.schema.names]
+            if lacking:  # the store was made before there were these columns
                 scenes.add_columns(lacking)
-        lance.upsert(self.path, self._table("scenes"), table, self._whole["scenes"], insert=True, update=True)
+        self._upsert("scenes", table, insert=True, update=True)
         self._sync()
         begun = self._begun_uris()
         ended: dict[str, str | None] = {UNFINISHED_KEY + row.id: None for row in rows if row.id in begun}
@@ -174,7 +174,7 @@ class Store(VectorWriter):
         """
         self._require_newest()
         self.notes += lance.recover(self.path, read_all)
-        self._datasets, self._tables, self._snapshot = lance.open_tables(self.path), {}, None
+        self._datasets, self._snapshot = lance.open_tables(self.path), None
 
     def begin_scene(self, scene_id: str, uri: str) -> None:
         """Note the file of a scene before its first tile, so that it has a name while it is unfinished."""
@@ -193,7 +193,7 @@ class Store(VectorWriter):
         Raises:
             StoreError: the store cannot be written.
         """
-        from lancedb.expr import col, lit
+        from pyarrow.compute import field
 
         self._require_newest()
         scene = self.scene(scene_id)
@@ -202,17 +202,15 @@ class Store(VectorWriter):
             if sharing:
                 lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + other.id: other.uri for other in sharing})
             for not_whole in (*(other.id for other in sharing), scene_id):  # first: they are not whole any more
-                self._table("scenes").delete((col("id") == lit(not_whole)).to_sql())
+                lance.delete(self.path, "scenes", field("id") == not_whole)
             before = self.count()
-            self._table("tiles").delete((col("scene_id") == lit(scene_id)).to_sql())
+            lance.delete(self.path, "tiles", field("scene_id") == scene_id)
             if scene_id in self._begun_uris():
                 lance.set_metadata(self.path, "scenes", {UNFINISHED_KEY + scene_id: None})
         return before - self.count()
 
     def upkeep(self) -> None:
         """Keep the store small and quick: to be called after a bulk of writes, and cheap if there were none."""
-        from lancedb.index import BTree
-
         self._require_newest()
         self._drop_dead_vectors()
         ended = self._begun_uris().keys() - self.unfinished_uris().keys()
@@ -223,7 +221,8 @@ class Store(VectorWriter):
             maintenance.compact(self.path, name)
         for name, behind in self.unindexed().items():
             if behind is None:
-                self._table("tiles").create_index(name, config=BTree())
+                with connection.translate_errors(self.path, "write"):
+                    self._newest("tiles").create_scalar_index(name, "BTREE")
 
     def clean_orphans(self) -> None:
         """Remove files of writes that were never committed and are a week old, so that no writer is at them."""
@@ -236,20 +235,17 @@ class Store(VectorWriter):
 
         A row goes only if both still agree, so that one row of each id is left whatever happened meanwhile.
         """
-        from lancedb.expr import col, lit
-
-        for start in range(0, len(rows), 500):
-            pairs = [f"({(col('id') == lit(name)).to_sql()} AND _rowid = {row})" for name, row in rows[start:][:500]]
-            with connection.translate_errors(self.path, "write"):
-                self._table("tiles").delete(" OR ".join(pairs))
+        self._require_newest()
+        texts = [(name.replace("'", "''"), row) for name, row in rows]
+        for start in range(0, len(texts), 500):  # as text: pylance takes no expression with a row id
+            pairs = [f"(id = '{name}' AND _rowid = {row})" for name, row in texts[start:][:500]]
+            lance.delete(self.path, "tiles", " OR ".join(pairs))
 
     def index_vectors(self) -> str:
         """Make, or make anew, the approximate index of the vectors that answer (see `ivf`). Returns their column."""
-        from lancedb.index import IvfRq
-
         column = self.snapshot().require_encoder().column
         with connection.translate_errors(self.path, "write"):
-            self._table("tiles").create_index(column, config=IvfRq(distance_type="dot"), replace=True)
+            self._newest("tiles").create_index(column, "IVF_RQ", metric="dot", replace=True)
         return column
 
     def set_metadata(self, key: str, text: str) -> None:

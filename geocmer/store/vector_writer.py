@@ -35,7 +35,6 @@ class VectorWriter(Reader):
     def __init__(self, path: str, as_of: int | dt.datetime | None = None) -> None:
         super().__init__(path, as_of)
         self.notes: list[str] = []
-        self._tables: dict[str, Any] = {}
         self._whole: dict[str, set[str]] = {name: set() for name in lance.TABLES}
         self._synced = 0.0
 
@@ -178,8 +177,8 @@ class VectorWriter(Reader):
             try:
                 with connection.translate_errors(self.path, "write"):
                     tiles.update_schema_metadata({key: info.to_json()})
-                    if info.column not in self._table("tiles").schema.names:
-                        self._table("tiles").add_columns([vector_field(info)])
+                    if info.column not in tiles.schema.names:
+                        tiles.add_columns([vector_field(info)])
                 self._drop_dead_vectors()
                 return
             except (StoreError, ValueError):
@@ -191,13 +190,16 @@ class VectorWriter(Reader):
     ) -> int:
         """Write rows of `tiles`; vectors whose column is gone are refused by the same commit."""
         try:
-            return lance.upsert(
-                self.path, self._table("tiles"), rows, self._whole["tiles"], insert=insert, update=update
-            )
+            return self._upsert("tiles", rows, insert=insert, update=update)
         except StoreError:
             if info is not None:
                 self._require_column(info)
             raise
+
+    def _upsert(self, name: str, rows: Any, *, insert: bool = False, update: bool = False) -> int:
+        """Write rows to a table; see `lance.upsert`."""
+        self._require_newest()
+        return lance.upsert(self.path, name, rows, self._whole[name], insert=insert, update=update)
 
     def _require_column(self, info: EncoderInfo) -> None:
         """Refuse an encoder whose vectors the store does not take, or not any more."""
@@ -215,7 +217,7 @@ class VectorWriter(Reader):
         dead = self.dead_vectors()
         if dead:
             with connection.translate_errors(self.path, "write"):
-                table = self._table("tiles")
+                table = self._newest("tiles")
                 if names := dead.intersection(table.schema.names):  # another process may have been as quick
                     table.drop_columns(sorted(names))
 
@@ -230,12 +232,10 @@ class VectorWriter(Reader):
         if self.as_of is not None:
             raise StoreError(f"the store {self.path} is read as of version {self.as_of}; open it anew to write to it")
 
-    def _table(self, name: str) -> Any:
-        """Return a table to write to."""
+    def _newest(self, name: str) -> Any:
+        """Return a table at its newest version, to write to."""
         self._require_newest()
-        if name not in self._tables:
-            self._tables[name] = connection.open_table(self.path, name)
-        return self._tables[name]
+        return connection.open_dataset(self.path, name)
 
 
 def _left_out(tiles: int, reasons: list[str]) -> str:

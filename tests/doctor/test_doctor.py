@@ -30,7 +30,7 @@ def _put(store: Store, ids: list[str], vectors: np.ndarray) -> None:
     schema = pa.schema([tiles_schema().field("id"), vector_field(ENCODER)])
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
     rows = pa.Table.from_arrays([pa.array(ids, pa.string()), column], schema=schema)
-    lance.upsert(store.path, store._table("tiles"), rows, set(), update=True)
+    lance.upsert(store.path, "tiles", rows, set(), update=True)
 
 
 def test_a_sound_store_is_sound_and_stays_as_it_is(store: Store) -> None:
@@ -49,19 +49,19 @@ def test_a_sound_store_is_sound_and_stays_as_it_is(store: Store) -> None:
 
 
 def _duplicate_rows(store: Store) -> None:
-    rows = store._table("tiles").to_arrow().slice(3, 2)
-    store._table("tiles").add(rows)
-    store._table("tiles").add(rows.slice(1))
+    rows = store._newest("tiles").to_table().slice(3, 2)
+    store._newest("tiles").insert(rows)
+    store._newest("tiles").insert(rows.slice(1))
 
 
 def _without_index(store: Store) -> None:
-    store._table("tiles").drop_index("ymin_idx")
+    store._newest("tiles").drop_index("ymin_idx")
 
 
 def _behind_the_index(store: Store) -> None:
-    row = store._table("tiles").to_arrow().slice(0, 1)
-    store._table("tiles").delete(f"id = '{row['id'][0]}'")
-    store._table("tiles").add(row)
+    row = store._newest("tiles").to_table().slice(0, 1)
+    store._newest("tiles").delete(f"id = '{row['id'][0]}'")
+    store._newest("tiles").insert(row)
 
 
 def _orphans(store: Store) -> None:
@@ -170,9 +170,9 @@ def test_old_versions_are_cleared(store: Store, monkeypatch: pytest.MonkeyPatch)
 
 def test_no_row_is_lost_when_duplicate_rows_moved_meanwhile(store: Store) -> None:
     _duplicate_rows(store)
-    rows = store._table("tiles").search().select(["id"]).with_row_id(True).to_arrow().to_pylist()
+    rows = store._newest("tiles").to_table(["id"], with_row_id=True).to_pylist()
     wrong = [(row["id"], other["_rowid"]) for row in rows for other in rows if row["id"] != other["id"]]
-    store.remove_duplicates(wrong[:600])
+    store.remove_duplicates([("x' OR '1'='1", 0), *wrong[:600]])
     assert store.count() == len(rows), "a row id of another tile removes nothing"
     before = dict(zip(ids_of(store), contents(store), strict=True))
     examine(store, fix=True)
@@ -180,10 +180,10 @@ def test_no_row_is_lost_when_duplicate_rows_moved_meanwhile(store: Store) -> Non
 
 
 def test_of_duplicate_rows_the_one_with_a_vector_is_kept(store: Store) -> None:
-    row = store._table("tiles").to_arrow().slice(5, 1)
+    row = store._newest("tiles").to_table().slice(5, 1)
     name = row["id"][0].as_py()
     store.set_vectors(ENCODER, [name], None)
-    store._table("tiles").add(row)
+    store._newest("tiles").insert(row)
     report = examine(store, fix=True)
     assert {finding.kind for finding in report.findings} >= {"duplicate", "unembedded"}
     assert report.sound

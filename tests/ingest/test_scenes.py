@@ -119,7 +119,7 @@ def test_what_a_stac_item_says_is_kept(tmp_path: Path, server: RangeServer, scen
 def test_a_store_made_before_items_takes_them(tmp_path: Path, scene: Path) -> None:
     store = Store.create(tmp_path / "store")
     ingest(scene, store, None, SMALL)
-    store._table("scenes").drop_columns(["item"])
+    store._newest("scenes").drop_columns(["item"])
     old = Store.open(tmp_path / "store")
     assert [row.item for row in old.scenes()] == [None]
     source = SceneSource(SceneAddress.of(raster(tmp_path / "b.tif", noise(3, 32, 32, seed=3))), ItemRecord("y", 1.0))

@@ -45,7 +45,8 @@ def store(tmp_path: Path, scenes: list[Path]) -> Store:
 def damage(store: Store, column: str, text: str) -> str:
     """Put a text into a column of the first scene's record; return the scene's id."""
     name = store.scenes()[0].id
-    store._table("scenes").update(where=f"id = '{name}'", values={column: text})
+    quoted = text.replace("'", "''")
+    store._newest("scenes").update({column: f"'{quoted}'"}, f"id = '{name}'")
     return name
 
 

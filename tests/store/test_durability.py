@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import lance
-import lancedb
 import pytest
+from lance.dataset import MergeInsertBuilder
 from synthetic import ENCODER, OTHER, contents, filled, interrupt, noise, raster, scene, tile, unit
 
 from geocmer.doctor import examine
@@ -86,7 +86,7 @@ def test_a_record_of_an_encoder_that_is_none_is_refused_in_one_line(tmp_path: Pa
 def test_dead_vectors_are_dropped_by_a_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(3)], unit(3))
     with monkeypatch.context() as patch:
-        patch.setattr(lancedb.table.LanceTable, "drop_columns", interrupt)
+        patch.setattr(lance.LanceDataset, "drop_columns", interrupt)
         with pytest.raises(KeyboardInterrupt):
             store.reembed(OTHER, lambda keys: unit(len(keys), OTHER.dim))
     assert store.encoder == OTHER
@@ -117,7 +117,7 @@ def test_a_commit_whose_file_is_cut_off_is_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: bool
 ) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(4)], unit(4))
-    before, execute = contents(store), lancedb.merge.LanceMergeInsertBuilder.execute
+    before, execute = contents(store), MergeInsertBuilder.execute
 
     def cut_off(*args: Any, **kwargs: Any) -> object:
         result = execute(*args, **kwargs)
@@ -132,7 +132,7 @@ def test_a_commit_whose_file_is_cut_off_is_undone(
             store.add_tiles([tile(9)])
 
     with monkeypatch.context() as patch:
-        patch.setattr(lancedb.merge.LanceMergeInsertBuilder, "execute", cut_off)
+        patch.setattr(MergeInsertBuilder, "execute", cut_off)
         with pytest.raises(StoreError, match=r"has \d+ of \d+ bytes.* was undone; see"):
             write()
     assert contents(Store.open(store.path)) == before

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lancedb
+import lance
 import pytest
+from lance.dataset import MergeInsertBuilder
 from synthetic import ENCODER, contents, filled, scene, tile, unit
 from writers import OVERLAPPING_TILES, add_overlapping, ingest
 
@@ -38,14 +39,12 @@ class Interrupter:
 def test_an_interrupted_run_is_mended_by_running_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    import lance
-
     expected = contents(ingest(tmp_path / "whole"))
     commits = [
-        (lancedb.db.LanceDBConnection, "create_table"),
-        (lancedb.table.LanceTable, "add_columns"),
+        (lance, "write_dataset"),
+        (lance.LanceDataset, "add_columns"),
         (lance.LanceDataset, "update_schema_metadata"),
-        (lancedb.merge.LanceMergeInsertBuilder, "execute"),
+        (MergeInsertBuilder, "execute"),
     ]
     for stop in range(1, 10):  # two tables, a column, a pointer, four batches, a scene
         interrupter = Interrupter(stop, after)

@@ -216,7 +216,7 @@ def test_upkeep_merges_fragments_and_changes_no_row(tmp_path: Path, monkeypatch:
     before, reader = contents(store), nearest_tiles(store, unit(1)[0], k=None)
     store.upkeep()
     assert len(store.snapshot().dataset.get_fragments()) <= maintenance.LEVELS[0][2]
-    assert sorted(index.columns[0] for index in store._table("tiles").list_indices()) == ["xmin", "ymin"]
+    assert sorted(index.field_names[0] for index in store._newest("tiles").describe_indices()) == ["xmin", "ymin"]
     assert contents(store) == before
     assert len(list(reader)) == 60, "a reader in the version before goes on"
     version = store.snapshot().version
