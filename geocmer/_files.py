@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,6 +17,15 @@ from typing import Self
 
 from .errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_DRAFTS = ".geocmer-"
+"""How the name of a folder begins in which a file is made before it takes its place."""
+_UNLOCKED_SECONDS = 60.0
+"""A folder of drafts that is younger may not be locked yet."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk, or of a user's share of it."""
 
@@ -36,16 +46,57 @@ class Closing:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, which becomes `path` when the block ends well, and is removed when not.
+    """Give a temporary name, which becomes `path` when the block ends well, and is removed when not; see `drafts`.
 
     The name keeps the suffix of `path`, as some writers choose their format by it.
     """
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with drafts(path.parent) as folder:
+        draft = folder / f"draft{path.suffix}"
         yield draft
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def drafts(folder: Path) -> Iterator[Path]:
+    """Give a folder of one's own in `folder` to make files in; it is removed with what is left in it.
+
+    It is locked as long as this process lives. What killed processes left there is removed first.
+    """
+    _sweep(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_DRAFTS) as name:
+        handle = _lock(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder; None where another process has it locked, or there are no locks. The system ends them."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the drafts in a folder that no living process has locked."""
+    for left in folder.glob(f"{_DRAFTS}*"):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if time.time() - left.lstat().st_mtime < _UNLOCKED_SECONDS:
+                continue
+            handle = _lock(left)
+            if handle is not None:
+                try:
+                    shutil.rmtree(left)
+                finally:
+                    os.close(handle)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -96,12 +147,12 @@ def naming_write_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside `path` to make a file in, to be moved to its place once it is whole; then it is removed.
+    """Give a folder beside `path` to make a file in, to be moved to its place once it is whole; see `drafts`.
 
     A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
     """
-    with naming_write_errors(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".geocmer-") as folder:
-        yield Path(folder)
+    with naming_write_errors(path), drafts(path.parent) as folder:
+        yield folder
 
 
 def check_free_space(folder: Path, size: int, option: str) -> None:

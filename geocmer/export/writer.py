@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .._files import require_folder
+from .._files import drafts, require_folder
 from ..errors import InputError
 from ..search.results import Answer, Hit
 from ..store.snapshot import Snapshot
@@ -63,14 +63,14 @@ def write(
     stream, options = HitStream(hits), ExportOptions(title, source, thumbnails, path)
     try:
         # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
-        with tempfile.TemporaryDirectory(dir=None if streamed else path.parent, prefix=".geocmer-") as folder:
-            draft = Path(folder) / f"{DRAFT}{kind.suffix}"  # not by its own name, in which GDAL may see an option
+        with drafts(Path(tempfile.gettempdir()) if streamed else path.parent) as folder:
+            draft = folder / f"{DRAFT}{kind.suffix}"  # not by its own name, in which GDAL may see an option
             kind.write(stream, draft, options)
             if streamed:
                 _copy(draft, path)
             else:
                 if style:
-                    (Path(folder) / f"{DRAFT}.qml").write_text(qml(stream, kind.score_column), encoding="utf-8")
+                    (folder / f"{DRAFT}.qml").write_text(qml(stream, kind.score_column), encoding="utf-8")
                 _move(draft, path, kind)
     except BrokenPipeError:  # whoever reads closed the pipe: no fault of the disk's
         raise

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hits import HITS, TABLES, reopen
 
+from geocmer._files import atomic_path
 from geocmer.errors import InputError, StoreError
 from geocmer.export import known_formats, write
 from geocmer.search.results import Hit
@@ -67,3 +72,53 @@ def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     for hits in (HITS, HITS[:2], [replace(HITS[0], rank=9)]):
         write(hits, tmp_path / "hits.gpkg")
         assert reopen(tmp_path / "hits.gpkg")["rank"].tolist() == [true.rank for true in hits]
+
+
+# -- what a killed process left ----------------------------------------------------------------------------------------
+
+
+def _export_for_ever(folder: str, name: str, begun: Any) -> None:
+    """Write a file that never becomes whole."""
+    if name == "by itself":
+        with atomic_path(Path(folder) / "figure.png") as draft:
+            draft.write_bytes(b"half")
+            begun.set()
+            time.sleep(60)
+
+    def endless() -> Iterator[Hit]:
+        yield HITS[0]
+        begun.set()
+        time.sleep(60)
+
+    write(endless(), Path(folder) / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the system keeps no locks on folders")
+@pytest.mark.parametrize("name", ["hits.csv", "by itself"])
+def test_the_drafts_of_killed_processes_are_removed_by_the_next_and_those_of_living_ones_are_not(
+    tmp_path: Path, name: str
+) -> None:
+    fork = multiprocessing.get_context("fork")
+    begun = [fork.Event() for _ in range(2)]
+    living, killed = (fork.Process(target=_export_for_ever, args=(str(tmp_path), name, event)) for event in begun)
+    left: list[set[Path]] = []
+    for process, event in ((living, begun[0]), (killed, begun[1])):
+        process.start()
+        assert event.wait(30)
+        left.append({*tmp_path.iterdir()} - set().union(*left))
+    killed.kill()
+    killed.join()
+    stranger = tmp_path / ".geocmer-link"
+    stranger.symlink_to(tmp_path.parent)
+    try:
+        write(HITS, tmp_path / "other.csv")
+        assert all(draft.exists() for draft in left[1]), "so young that its process may be about to lock it"
+        for draft in set().union(*left):
+            os.utime(draft, (0, 0))
+        write(HITS, tmp_path / "other.csv")
+        assert {*tmp_path.iterdir()} == {*left[0], stranger, tmp_path / "other.csv"}
+    finally:
+        living.kill()
+        living.join()
+    write(HITS, tmp_path / "other.csv")
+    assert {*tmp_path.iterdir()} == {stranger, tmp_path / "other.csv"}
