@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -115,8 +116,9 @@ class Georeference:
         known = footprints_of_row(transform, columns, width, height, self._to_degrees)
         ends = np.array(corners)[None] + shifts[:, None]  # (n, 4, 2)
         whole = self._round_trips(ends.reshape(-1, 2), transform)
-        for column, outline in zip(columns, known, strict=True):
-            if whole and outline is not None and outline.area > 0:
+        areas = shapely.area(np.array(known, object))
+        for column, outline, area in zip(columns, known, areas, strict=True):
+            if whole and outline is not None and area > 0:
                 yield outline
                 continue
             try:

@@ -161,8 +161,8 @@ def _percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
     """Compute the percentiles (bands, 2) of small integers (bands, n) by counting them, as numpy does by sorting."""
     found = []
     for band in values:
-        least = int(band.min())
-        ends = np.cumsum(np.bincount(band.astype(np.int32) - least))
+        least, counts = _count_values(band)
+        ends = np.cumsum(counts)
         pair = []
         for share in STRETCH_PERCENTILES:
             at = (len(band) - 1) * (share / 100)
@@ -174,6 +174,21 @@ def _percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
             pair.append(high - (high - low) * (1 - weight) if weight >= 0.5 else low + (high - low) * weight)
         found.append(pair)
     return np.array(found)
+
+
+def _count_values(band: NDArray[Any]) -> tuple[int, NDArray[np.int64]]:
+    """Count each value of an 8 or 16 bit type in (n,): the least value of the type, and the counts of all from there.
+
+    Bytes are counted two at a time, which takes a quarter of the time: numpy widens each to eight.
+    """
+    bits = np.ascontiguousarray(band).view(f"u{band.itemsize}")
+    values = 256**band.itemsize
+    if band.itemsize == 1:
+        pairs = np.bincount(bits[: len(bits) // 2 * 2].view(np.uint16), minlength=values**2).reshape(values, values)
+        counts = pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(bits[len(bits) // 2 * 2 :], minlength=values)
+    else:
+        counts = np.bincount(bits, minlength=values)
+    return (0, counts) if band.dtype.kind == "u" else (-values // 2, np.roll(counts, values // 2))
 
 
 @lru_cache(maxsize=8)

@@ -211,22 +211,12 @@ class TileReader:
         valid: NDArray[np.bool_],
     ) -> Tile:  # fmt: skip
         size, (h, w) = self.grid.size, valid.shape
-        transform = self.grid.transform @ Affine.translation(col, row)
+        a, b, c, d, e, f = self.grid.transform[:6]
+        transform = Affine(a, b, a * col + b * row + c, d, e, d * col + e * row + f)
+        gsd, pixels, mask = self._gsd(row, col), self._padded(shown), self._padded(valid)
         return Tile(
-            name,
-            self._scene_id,
-            row,
-            col,
-            size,
-            transform,
-            self.grid.crs,
-            outline,
-            self._gsd(row, col),
-            share,
-            (h, w),
-            self._padded(shown),
-            self._padded(valid),
-        )
+            name, self._scene_id, row, col, size, transform, self.grid.crs, outline, gsd, share, (h, w), pixels, mask
+        )  # fmt: skip
 
 
 class _CoverageCounter:
@@ -238,26 +228,31 @@ class _CoverageCounter:
     def __init__(self, grid: Grid) -> None:
         ends = [(grid.rows(), grid.height), (grid.columns(), grid.width)]
         self._cell_edges = [np.unique([*starts, *(min(s + grid.size, end) for s in starts)]) for starts, end in ends]
+        self._places = [
+            {start: self._place(edges, start, min(start + grid.size, end)) for start in starts}
+            for edges, (starts, end) in zip(self._cell_edges, ends, strict=True)
+        ]
         shape = tuple(len(edges) - 1 for edges in self._cell_edges)
         self._valid, self._kept = np.zeros(shape, np.int64), np.zeros(shape, bool)
 
     def add(self, row: int, col: int, valid: NDArray[np.bool_], whole: bool, made: bool) -> None:
-        ends = [
-            np.searchsorted(edges, (start, start + length))
-            for edges, start, length in zip(self._cell_edges, (row, col), valid.shape, strict=True)
-        ]
-        at = [slice(first, last) for first, last in ends]
+        (rows, down), (columns, across) = self._places[0][row], self._places[1][col]
         if whole:
-            down, across = (np.diff(edges[a : b + 1]) for edges, (a, b) in zip(self._cell_edges, ends, strict=True))
-            counts: Any = np.outer(down, across)
-        elif all(last - first == 1 for first, last in ends):  # no other tile overlaps: one cell
+            counts: Any = down[:, None] * across
+        elif len(down) == len(across) == 1:  # no other tile overlaps: one cell
             counts = np.count_nonzero(valid)
         else:
-            counts = valid.astype(np.int64)
-            for axis, start in enumerate((row, col)):
-                counts = np.add.reduceat(counts, self._cell_edges[axis][at[axis]] - start, axis)
-        self._valid[*at] = counts
-        self._kept[*at] |= made
+            counts = np.add.reduceat(valid.astype(np.int64), self._cell_edges[0][rows] - row, 0)
+            counts = np.add.reduceat(counts, self._cell_edges[1][columns] - col, 1)
+        self._valid[rows, columns] = counts
+        if made:
+            self._kept[rows, columns] = True
+
+    @staticmethod
+    def _place(edges: NDArray[np.int64], start: int, end: int) -> tuple[slice, NDArray[np.int64]]:
+        """Find the cells of a row or column of tiles, and their lengths."""
+        first, last = np.searchsorted(edges, (start, end))
+        return slice(int(first), int(last)), np.diff(edges[first : last + 1])
 
     def share(self) -> float:
         total = int(self._valid.sum())

@@ -28,8 +28,10 @@ BLOCKS_AHEAD = 2
 """Blocks of the scene that are read before tiles are made of them."""
 TILES_AHEAD = 32
 """Tiles that are read before their rows are made."""
+ENCODED_TILES = 32
+"""Tiles that are embedded at once: the model begins as soon as these are read."""
 BATCHES_AHEAD = 1
-"""Batches that wait before they are embedded, and before they are written."""
+"""Batches that wait before they are written."""
 THUMBNAIL_SIDE_PIXELS = 96
 """Longest side of a stored thumbnail."""
 
@@ -47,21 +49,35 @@ def encode_tiles(encoder: Encoder, pixels: NDArray[np.uint8], valid: NDArray[np.
 
 @dataclass(slots=True)
 class _Batch:
-    """Tiles that become one commit: new ones with their pixels, and stored ones whose category may be another."""
+    """Some tiles: new ones, with their pixels until they are embedded, and stored ones that get another category."""
 
     rows: list[TileRow] = field(default_factory=list)
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     valid: list[NDArray[np.bool_]] = field(default_factory=list)
     recategorised: list[TileRow] = field(default_factory=list)
-    vectors: NDArray[np.float32] | None = None
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return max(len(self.rows), len(self.recategorised))
+
+    def embed(self, encoder: Encoder) -> None:
+        """Make the vectors of the new tiles, and let go of their pixels."""
+        if self.rows:
+            self.vectors.append(encode_tiles(encoder, _stacked(self.pixels), _stacked(self.valid)))
+        self.pixels, self.valid = [], []
+
+    def extend(self, other: _Batch) -> None:
+        self.rows += other.rows
+        self.vectors += other.vectors
+        self.recategorised += other.recategorised
 
 
 class TileWriter:
     """Writes tiles as they come, a batch a commit.
 
     Reading, categories and thumbnails, embedding, and writing are stages that run side by side (`Stages`), each a
-    little ahead of the next: while a batch is embedded the next is read and the last one written. Whatever fails, or an
-    interrupt, stops all of them; batches that are embedded are written first.
+    little ahead of the next: while some tiles are embedded the next are read and the last ones written. Whatever fails,
+    or an interrupt, stops all of them; tiles that are embedded are written first.
     """
 
     def __init__(
@@ -82,16 +98,22 @@ class TileWriter:
         """
         with Stages() as stages:
             tiles = stages.ahead(reader.tiles(stages.ahead(reader.blocks(), BLOCKS_AHEAD)), TILES_AHEAD)
-            batches = stages.ahead(self._batches(tiles), BATCHES_AHEAD)
+            parts = stages.ahead(self._parts(tiles), max(1, BATCH_TILES // ENCODED_TILES))
             commit = stages.sink(self._commit, BATCHES_AHEAD)
-            for batch in batches:
-                if self._encoder is not None and batch.rows:
-                    batch.vectors = encode_tiles(self._encoder, _stacked(batch.pixels), _stacked(batch.valid))
-                batch.pixels, batch.valid = [], []
+            batch = _Batch()
+            try:
+                for part in parts:
+                    if self._encoder is not None:
+                        part.embed(self._encoder)
+                    batch.extend(part)
+                    if len(batch) >= BATCH_TILES:
+                        whole, batch = batch, _Batch()
+                        commit(whole)
+            finally:
                 commit(batch)
 
-    def _batches(self, tiles: Iterable[Tile]) -> Iterator[_Batch]:
-        """Make rows of tiles, and batches of rows."""
+    def _parts(self, tiles: Iterable[Tile]) -> Iterator[_Batch]:
+        """Make rows of tiles, and yield some at a time."""
         batch = _Batch()
         for tile in tiles:
             row = self._row(tile)
@@ -99,16 +121,18 @@ class TileWriter:
                 batch.recategorised.append(row)
             else:
                 batch.rows.append(row)
-                batch.pixels.append(tile.pixels)
-                batch.valid.append(tile.valid)
-            if max(len(batch.rows), len(batch.recategorised)) >= BATCH_TILES:
+                if self._encoder is not None:
+                    batch.pixels.append(tile.pixels)
+                    batch.valid.append(tile.valid)
+            if len(batch) >= min(ENCODED_TILES, BATCH_TILES):
                 yield batch
                 batch = _Batch()
         yield batch
 
     def _commit(self, batch: _Batch) -> None:
         if batch.rows:
-            self.added += self._store.add_tiles(batch.rows, batch.vectors, self._info)
+            vectors = np.concatenate(batch.vectors) if batch.vectors else None
+            self.added += self._store.add_tiles(batch.rows, vectors, self._info)
         if batch.recategorised:
             ids, categories, fractions, captions = zip(
                 *((r.id, r.category, r.fractions, r.captions) for r in batch.recategorised), strict=True
