@@ -24,25 +24,20 @@ def check_min_probability(has_examples: bool, calibration: Calibration | None) -
         )
 
 
-def say_if_unlikely(
-    title: str, answer: Answer, likeliest: Callable[[], Answer] | None, notify: Callable[[str], None],
-    *, among_new: bool = False,
-) -> None:  # fmt: skip
+def say_if_unlikely(title: str, answer: Answer, notify: Callable[[str], None], *, among_new: bool = False) -> None:
     """Say that nothing is likely to be what was asked for, and how likely the best tile is.
 
     Args:
         title: what was asked for.
         answer: the hits.
-        likeliest: finds the most probable tile of the store, as hits are not in the order of their probabilities; None
-            where they are.
         notify: gets the line.
         among_new: only tiles of new scenes were looked at.
     """
     best = _best_probability(answer)
     if best >= LIKELY:
         return
-    if likeliest is not None:
-        found = _best_probability(likeliest())
+    if answer.likeliest is not None:  # hits are not in the order of their probabilities
+        found = answer.likeliest()
         if found >= LIKELY and len(answer):
             notify(
                 f"none of these hits is likely to show {title!r}; for tiles that are, give --min-probability {LIKELY}"

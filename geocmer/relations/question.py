@@ -185,11 +185,7 @@ def answer_question(
         min_score=least["min_score"], min_probability=least["min_probability"],
     )  # fmt: skip
     if likelihood is not None:
-        likeliest = partial(nearest_tiles, store, filter=options.filter, likelihood=likelihood)
-        say_if_unlikely(
-            question.title, answer, lambda: likeliest(likelihood.directions[0], k=1), notify,
-            among_new=options.filter.scenes is not None,
-        )  # fmt: skip
+        say_if_unlikely(question.title, answer, notify, among_new=options.filter.scenes is not None)
     return replace(answer, vector=vector)
 
 
@@ -214,10 +210,8 @@ def _answer_relations(
     )  # fmt: skip
     answer = ask(k=options.k, keep=options.keep, min_probability=least["min_probability"])
     if calibration is not None:
-        say_if_unlikely(
-            question.title, answer if len(answer) else ask(k=1), None, notify,
-            among_new=options.filter.scenes is not None,
-        )  # fmt: skip
+        best = answer if len(answer) else ask(k=1)
+        say_if_unlikely(question.title, best, notify, among_new=options.filter.scenes is not None)
     return answer
 
 

@@ -30,15 +30,14 @@ NUMBA_MIN_ROWS = 16_384
 """With this many rows and more numba's product is faster than numpy's, and worth the import of numba."""
 
 
-def dots_at(vectors: NDArray[np.float16], rows: Rows | None, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Multiply these rows of (m, dim), or all of them, with a query (dim,) as `dots` does, by the quicker way."""
-    if rows is None:
-        return dots(vectors, query)
-    if len(rows) < NUMBA_MIN_ROWS:
-        return dots(vectors[rows], query)
+def dots_at(vectors: NDArray[np.float16], rows: Rows | None, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply these rows of (m, dim), or all of them, with one or two queries (c, dim) as `dots` does: (c, n)."""
+    if rows is None or len(rows) < NUMBA_MIN_ROWS:
+        some = vectors if rows is None else vectors[rows]
+        return np.array([dots(some, query) for query in queries])
     from .dot_numba import row_dots
 
-    return row_dots(vectors, rows, query)
+    return row_dots(vectors, rows, queries)
 
 
 def exact_dots_at(vectors: NDArray[np.float16], rows: Rows | None, queries: Float64s) -> Float64s:

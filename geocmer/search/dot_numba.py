@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from .dot import FLOAT16_SCALE
@@ -17,15 +22,20 @@ BLOCK_ROWS = 256
 """Rows that stay in the processor's cache while one pair of queries after another passes over them: 200 kB."""
 CHUNK = 256
 """Products that are looked at together for one that may matter."""
+_HAS_FLOAT16 = platform.machine() in ("aarch64", "arm64") or bool(llvm.get_host_cpu_features().get("f16c"))
+"""Whether the processor converts float16 itself, twice as fast as its bits are moved."""
 LEVELS = 127
 """The largest of the whole numbers that rows are rounded to."""
 
 
-def row_dots(vectors: NDArray[np.float16], rows: NDArray[np.intp], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Multiply the rows of (n, dim) with these indices, all finite, with a query (dim,), in float32."""
-    out = np.empty(len(rows), np.float32)
-    bits, scaled = vectors.view(np.int16), query * np.float32(FLOAT16_SCALE)
-    _run_in_threads(len(rows), lambda span: _fill_dots(bits, rows[span], scaled, out[span]))
+def row_dots(vectors: NDArray[np.float16], rows: NDArray[np.intp], queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply the rows of (n, dim) with these indices, all finite, with one or two queries (c, dim): (c, rows)."""
+    out = np.empty((len(queries), len(rows)), np.float32)
+    bits = vectors.view(np.int16)
+    if len(queries) == 1:
+        _run_in_threads(len(rows), lambda span: _fill_dots(bits, rows[span], queries[0], out[0, span]))
+    else:  # what the second takes is hidden behind reading the rows
+        _run_in_threads(len(rows), lambda span: _fill_two_dots(bits, rows[span], *queries, *out[:, span]))
     return out
 
 
@@ -34,8 +44,8 @@ def exact_row_dots(
 ) -> NDArray[np.float64]:
     """Multiply them with several queries (c, dim) from `quantize_queries` in one pass, exactly: (c, rows)."""
     out = np.empty((len(queries), len(rows)))
-    bits, scaled = vectors.view(np.int16), np.ascontiguousarray(queries * FLOAT16_SCALE)
-    _run_in_threads(len(rows), lambda span: _fill_exact_dots(bits, rows[span], scaled, out[:, span]))
+    bits, queries = vectors.view(np.int16), np.ascontiguousarray(queries)
+    _run_in_threads(len(rows), lambda span: _fill_exact_dots(bits, rows[span], queries, out[:, span]))
     return out
 
 
@@ -73,7 +83,7 @@ def find_greater(
 
 def products_above(
     vectors: NDArray[np.float16], columns: NDArray[np.int32], counts: NDArray[np.intp],
-    scaled: NDArray[np.float32], least: NDArray[np.float32],
+    queries: NDArray[np.float32], least: NDArray[np.float32],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:  # fmt: skip
     """Multiply each query of (c, dim) with the rows of (n, dim) that were found for it, in float32.
 
@@ -81,7 +91,7 @@ def products_above(
         vectors: all finite.
         columns: (c, ...) the rows of each query at the beginning of its line, as `find_greater` writes them.
         counts: (c,) how many there are.
-        scaled: the queries, times `FLOAT16_SCALE`.
+        queries: in float32.
         least: (c,) products below are left out.
 
     Returns:
@@ -89,7 +99,7 @@ def products_above(
     """
     total = int(counts.sum())
     who, rows, products = np.empty(total, np.intp), np.empty(total, np.intp), np.empty(total, np.float32)
-    kept = _fill_above(vectors.view(np.int16), columns, counts, scaled, least, who, rows, products)
+    kept = _fill_above(vectors.view(np.int16), columns, counts, queries, least, who, rows, products)
     return who[:kept], rows[:kept], products[:kept]
 
 
@@ -118,29 +128,49 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(**options)(function)
 
 
-@_compiled
-def _widen(bits: Any) -> Any:
-    """Make float32 of the bits of a float16, times 2^-112."""
-    return np.int32((np.int32(bits) << 13) & np.int32(~(0b111 << 28))).view(np.float32)
+def _widening(_: Any, bits: Any) -> Any:
+    def generate(__: Any, builder: Any, ___: Any, arguments: Any) -> Any:
+        if _HAS_FLOAT16:
+            return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+        moved = builder.shl(builder.sext(arguments[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 13))
+        moved = builder.and_(moved, ir.Constant(ir.IntType(32), ~(0b111 << 28)))  # see `dot`
+        return builder.fmul(builder.bitcast(moved, ir.FloatType()), ir.Constant(ir.FloatType(), FLOAT16_SCALE))
+
+    return types.float32(bits), generate
+
+
+_widen: Any = intrinsic(_widening)
+"""Makes a float32 of the bits of a float16, an int16."""
 
 
 @_compiled
-def _fill_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
+def _fill_dots(bits: Any, rows: Any, query: Any, out: Any) -> None:
     for i in range(len(rows)):
         row, total = rows[i], np.float32(0)
-        for j in range(len(scaled)):
-            total += _widen(bits[row, j]) * scaled[j]
+        for j in range(len(query)):
+            total += _widen(bits[row, j]) * query[j]
         out[i] = total
 
 
 @_compiled
-def _fill_exact_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
-    count = len(scaled)
+def _fill_two_dots(bits: Any, rows: Any, first: Any, second: Any, out_first: Any, out_second: Any) -> None:
+    for i in range(len(rows)):
+        row, total_first, total_second = rows[i], np.float32(0), np.float32(0)
+        for j in range(len(first)):
+            value = _widen(bits[row, j])
+            total_first += value * first[j]
+            total_second += value * second[j]
+        out_first[i], out_second[i] = total_first, total_second
+
+
+@_compiled
+def _fill_exact_dots(bits: Any, rows: Any, queries: Any, out: Any) -> None:
+    count = len(queries)
     for start in range(0, len(rows), BLOCK_ROWS):
         end = min(start + BLOCK_ROWS, len(rows))
         for first in range(0, count, 2):
             second = min(first + 1, count - 1)
-            a, b = scaled[first], scaled[second]
+            a, b = queries[first], queries[second]
             for i in range(start, end):
                 row, total_a, total_b = rows[i], 0.0, 0.0
                 for j in range(len(a)):
@@ -152,20 +182,19 @@ def _fill_exact_dots(bits: Any, rows: Any, scaled: Any, out: Any) -> None:
 
 @_compiled
 def _fill_codes(bits: Any, codes: Any, scales: Any, errors: Any) -> None:
-    scale_f16 = np.float32(FLOAT16_SCALE)
     for i in range(len(bits)):
         row, rounded, largest = bits[i], codes[i], np.int16(0)
         for j in range(len(row)):  # without the sign the bits are ordered as the numbers
             largest = max(largest, np.int16(row[j] & np.int16(0x7FFF)))
-        scale = np.float32(np.float32(_widen(largest) * scale_f16) / np.float32(LEVELS))
-        steps = scale_f16 / scale if scale > 0 else np.float32(0)
+        scale = _widen(largest) / np.float32(LEVELS)
+        steps = np.float32(1) / scale if scale > 0 else np.float32(0)
         for j in range(len(row)):
             # To the nearest whole number: beside 1.5 * 2^23 a float32 has no room for a fraction.
             near = np.float32(np.float32(_widen(row[j]) * steps) + np.float32(12_582_912))
             rounded[j] = np.int8(near.view(np.int32) - np.int32(0x4B400000))
         lost = np.float32(0)
         for j in range(len(row)):
-            rest = np.float32(_widen(row[j]) * scale_f16) - np.float32(rounded[j]) * scale
+            rest = _widen(row[j]) - np.float32(rounded[j]) * scale
             lost += rest * rest
         scales[i], errors[i] = scale, np.sqrt(lost)
 
@@ -189,11 +218,11 @@ def _fill_greater(products: Any, scales: Any, least: Any, counts: Any) -> None:
 
 @_compiled
 def _fill_above(
-    bits: Any, columns: Any, counts: Any, scaled: Any, least: Any, who: Any, rows: Any, products: Any
+    bits: Any, columns: Any, counts: Any, queries: Any, least: Any, who: Any, rows: Any, products: Any
 ) -> int:
     kept = 0
     for line in range(len(counts)):
-        query = scaled[line]
+        query = queries[line]
         for i in range(counts[line]):
             row, total = bits[columns[line, i]], np.float32(0)
             for j in range(len(query)):

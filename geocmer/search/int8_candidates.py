@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
-from .dot import FLOAT16_SCALE
 
 LENGTH = 1.02
 """No vector is longer: those of unit length are a little off it in float16."""
@@ -73,7 +72,7 @@ class Int8Queries:
         codes = np.rint(queries / self._scales[:, None]).astype(np.int8)
         self._errors = np.linalg.norm(queries - codes * self._scales[:, None], axis=1)
         self._codes = torch.from_numpy(codes)
-        self._scaled = queries.astype(np.float32) * np.float32(FLOAT16_SCALE)
+        self._queries = queries.astype(np.float32)
         self._groups = [slice(first, first + together) for first in range(0, len(queries), together)]
         self._own = threading.local()
 
@@ -98,7 +97,7 @@ class Int8Queries:
         for group in self._groups:
             rough = _products(self._codes[group], codes, room[: len(least[group])])
             counts = find_greater(rough, scales, least[group])
-            who, rows, products = products_above(vectors, rough, counts, self._scaled[group], floors_f32[group])
+            who, rows, products = products_above(vectors, rough, counts, self._queries[group], floors_f32[group])
             found.append((who + group.start, rows, products))
         who, rows, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return who, rows, products

@@ -177,6 +177,8 @@ class Answer:
         vector: (dim,) of what the tiles should show, in relations of the first concept; None where nothing was asked.
         probabilities: gives the probabilities of the hits at some positions; None where they are not known.
         find_spot: finds where in the tile of a hit the question is answered; None: that was not asked for.
+        likeliest: tells the probability of the tile, of all that meet the conditions, that is most like what was asked
+            for beside what else a picture may show; None where probabilities are not known.
         take: reads rows of the snapshot; None: the snapshot itself does.
     """
 
@@ -189,6 +191,7 @@ class Answer:
     vector: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
     find_spot: Callable[[Hit], Spot] | None = field(default=None, repr=False)
     probabilities: Callable[[slice], NDArray[np.float64]] | None = field(default=None, repr=False)
+    likeliest: Callable[[], float] | None = field(default=None, repr=False)
     take: TakeRows | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ class TopK:
 
     Attributes:
         query: (dim,) float64, of unit length.
-        query_f32: the same in float32, for `dots` and `dot_numba.row_dots`.
+        query_f32: the same in float32, for `dots_at`.
         k: how many are kept; None for all.
         max_error: of a product in float32.
         rowids: of the rows kept.
@@ -88,7 +88,7 @@ class TopK:
         """Keep the best of rows whose products with `query_f32` are known; all else is read only where needed.
 
         Args:
-            products: (n,) float32, from `dots` or `dot_numba.row_dots`.
+            products: (n,) float32, from `dots_at`.
             vectors: gives the vectors of the rows with these indices.
             rowids: gives what to remember them by.
             ids: gives their ids.

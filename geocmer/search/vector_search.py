@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def nearest_tiles(
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     source = None if index else choose_source(snapshot, filter)
-    likely = _Likely(likelihood, min_probability) if likelihood and min_probability else None
+    likely = None if likelihood is None else _Likely.of(likelihood, min_probability, exact=index is None)
 
     def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
         topk = TopK(query, limit, min_score)
@@ -84,42 +84,55 @@ def nearest_tiles(
             plan = _rank_indexed(snapshot, filter, category_offsets, topk, likely, index, limit)
         else:
             plan = rank_tiles(source or LanceSource(snapshot), snapshot, filter, topk, category_offsets, likely)
-        return ranking(topk, plan, snapshot)
+        rowids, scores = topk.ranked()
+        return rowids, Answer(plan, snapshot, rowids, scores)
 
-    return answer_of(store, snapshot, filter, rank, k, keep, likelihood)
-
-
-def ranking(topk: TopK, plan: Plan, snapshot: Snapshot) -> tuple[NDArray[np.uint64], Answer]:
-    """Return the row ids of a ranking, best first, and the answer that they make."""
-    rowids, scores = topk.ranked()
-    return rowids, Answer(plan, snapshot, rowids, scores)
-
-
-def answer_of(
-    store: Store,
-    snapshot: Snapshot,
-    filter: Filter,
-    rank: Callable[[int | None], tuple[NDArray[np.uint64], Answer]],
-    k: int | None,
-    keep: Literal["best", "newest"] | None,
-    likelihood: Likelihood | None,
-) -> Answer:
-    """Make the answer of a ranking: one hit for each place; raises as `suppress_overlaps` does."""
     ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     plan, rowids = replace(ranked.plan, hidden=hidden), ranked.rowids[kept]
-    known = probabilities_of(snapshot, rowids, likelihood) if likelihood else None
-    return Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store), probabilities=known)
+    answer = Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store))
+    if likelihood is None or likely is None:
+        return answer
+
+    def likeliest() -> float:
+        best = likely.best
+        if best is None:
+            rank_tiles(choose_source(snapshot, filter), snapshot, filter, best := TopK(likely.direction, 1, None))
+        p = probabilities_of(snapshot, best.rowids, likelihood)(slice(0, 1))
+        return float(p[0]) if len(p) else 0.0
+
+    return replace(answer, probabilities=probabilities_of(snapshot, rowids, likelihood), likeliest=likeliest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Likely:
-    """The condition that a tile probably shows what was asked for."""
+    """How probably tiles show what was asked for, as far as the ranking is about it.
+
+    Attributes:
+        likelihood: of what was asked for.
+        least: the least probability of a hit; None: any.
+        best: the tile that is most like what was asked for, beside the background; None: it is not looked for.
+    """
 
     likelihood: Likelihood
-    least: float
+    least: float | None
+    best: TopK | None
 
-    def rows(self, batch: TileBatch, piece: slice) -> Rows:
-        """Take the rows of a piece of which it holds."""
+    @classmethod
+    def of(cls, likelihood: Likelihood, least: float | None, *, exact: bool) -> Self:
+        """Make it for a ranking; one that is not exact does not meet every tile."""
+        likely = cls(likelihood, least or None, None)
+        return replace(likely, best=TopK(likely.direction, 1, None)) if exact else likely
+
+    @property
+    def direction(self) -> NDArray[np.float64]:
+        """The unit vector (dim,) that the best tile is nearest to."""
+        direction: NDArray[np.float64] = self.likelihood.directions[0]
+        return direction / np.linalg.norm(direction)
+
+    def rows(self, batch: TileBatch, piece: slice) -> Rows | None:
+        """Take the rows of a piece that are probable enough; None: all."""
+        if self.least is None:
+            return None
         products = exact_dots_at(*batch.locate(piece), self.likelihood.directions)
         return np.flatnonzero(self.likelihood.of_products(products) >= self.least)
 
@@ -164,6 +177,8 @@ def rank_tiles(
     likely: _Likely | None = None,
 ) -> Plan:
     """Rank the tiles of a source that pass a filter."""
+    if likely is not None and likely.best is not None:
+        likely.best.clear()
     scanned = matched = unembedded = 0
     for batch in source.batches(filter, ("category",) if offsets else ()):
         scanned += batch.read
@@ -174,16 +189,19 @@ def rank_tiles(
 
 
 def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, likely: _Likely | None) -> None:
-    row_offsets = None
+    row_offsets, best = None, None if likely is None else likely.best
     if offsets:
         names, codes = batch.categories()
         row_offsets = np.array([offsets.get(name, 0.0) for name in names])[codes]
+    queries = np.array([topk.query_f32, *([] if best is None else [best.query_f32])])
     for piece in batch.pieces() if topk.keeps_all else [slice(0, len(batch.positions))]:
-        products, kept = dots_at(*batch.locate(piece), topk.query_f32), None
-        if likely is not None:
-            kept = likely.rows(batch, piece)
-            products = products[kept]
-        adjusted = None if row_offsets is None else row_offsets[piece] if kept is None else row_offsets[piece][kept]
+        products, *others = dots_at(*batch.locate(piece), queries)
+        if best is not None:
+            _push_piece(batch, piece.start, None, others[0], None, best)
+        kept = None if likely is None else likely.rows(batch, piece)
+        adjusted = None if row_offsets is None else row_offsets[piece]
+        if kept is not None:
+            products, adjusted = products[kept], None if adjusted is None else adjusted[kept]
         _push_piece(batch, piece.start, kept, products, adjusted, topk)
 
 

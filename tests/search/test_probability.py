@@ -109,8 +109,12 @@ def test_no_hit_is_less_probable_than_asked_and_none_is_missing(store: Store, le
 def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     likelihood = Likelihood.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
 
+    best = []
+
     def found(**way: Any) -> list[tuple[str, float | None]]:
         answer = nearest_tiles(store, TEXTS["lake"], k=30, likelihood=likelihood, min_probability=0.001, **way)
+        assert answer.likeliest is not None
+        best.append(answer.likeliest())
         return [(hit.id, hit.probability) for hit in answer]
 
     scanned = found()
@@ -122,6 +126,8 @@ def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.Monkey
     assert found() == scanned
     monkeypatch.setattr("geocmer.search.dot.NUMBA_MIN_ROWS", 1)
     assert found() == scanned
+    assert best[0] == pytest.approx(by_hand("lake", "forest")[by_hand("lake").argmax()])
+    assert best == best[:1] * 4
 
 
 def test_a_store_without_it_says_so(store: Store, encoder: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import shapely
@@ -14,6 +16,7 @@ from synthetic import unit
 
 from geocmer.geometry.bbox import BBox
 from geocmer.geometry.region import Region
+from geocmer.search import dot_numba
 from geocmer.search.dot import dots, exact_dots, quantize_queries
 from geocmer.search.dot_numba import exact_row_dots
 from geocmer.search.topk import TopK
@@ -31,6 +34,32 @@ def test_dots_read_every_finite_float16() -> None:
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     every = every[np.isfinite(every)]
     assert (dots(every.reshape(-1, 1), np.ones(1, np.float32)) == every.astype(np.float32)).all()
+
+
+@pytest.mark.parametrize("natively", [True, False])
+def test_compiled_code_reads_every_finite_float16(natively: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if natively and not dot_numba._HAS_FLOAT16:
+        pytest.skip("this processor does not convert float16")
+    monkeypatch.setattr(dot_numba, "_HAS_FLOAT16", natively)
+    widen = dot_numba._widen
+
+    def read(bits: Any, out: Any) -> None:
+        for i in range(len(bits)):
+            out[i] = widen(bits[i])
+
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)]
+    found = np.empty(len(every), np.float32)
+    numba.njit(read)(every.view(np.int16), found)
+    assert (found == every.astype(np.float32)).all()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_compiled_products_are_those_of_float64(count: int) -> None:
+    vectors, queries = unit(300, 37, seed=1).astype(np.float16), unit(count, 37, seed=2).astype(np.float32)
+    rows = np.random.default_rng(0).integers(0, 300, 500)
+    exact = queries.astype(np.float64) @ vectors[rows].astype(np.float64).T
+    assert dot_numba.row_dots(vectors, rows, queries) == pytest.approx(exact, abs=1e-6)
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 3))
