@@ -145,7 +145,8 @@ def test_an_image_is_turned_as_its_exif_says(tmp_path: Path, name: str, orientat
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = truth.astype(np.uint16) * 100 if name.startswith("deep") else truth
-    Image.fromarray(stored).save(tmp_path / name, exif=exif, **({"big_tiff": True} if name == "big.tif" else {}))
+    more: dict[str, Any] = {"big_tiff": True} if name == "big.tif" else {}
+    Image.fromarray(stored).save(tmp_path / name, exif=exif, **more)
     np.testing.assert_array_equal(read_rgb(tmp_path / name)[..., 0], turn(truth))
     assert sorted(read_sides(tmp_path / name)) == [16, 32]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import numpy as np
@@ -17,7 +18,8 @@ def test_a_store_opens_in_lancedb(tmp_path: Path) -> None:
     encoder = store.snapshot().encoder
     assert encoder is not None
     table = lancedb.connect(store.path).open_table("tiles")
-    found = table.search(vectors[7], vector_column_name=encoder.column).distance_type("dot").limit(5).to_list()
+    query: Any = table.search(vectors[7], vector_column_name=encoder.column)
+    found = query.distance_type("dot").limit(5).to_list()
     best = np.argsort(-(vectors @ vectors[7]), kind="stable")[:5]
     assert [row["id"] for row in found] == [tile(n).id for n in best]
 
