@@ -61,6 +61,8 @@ def read_layout(content: Any) -> Iterator[Entry]:
         content = _join_coco(content["images"], content["annotations"])
     if isinstance(content, dict) and ("images" in content or "data" in content):
         content = content.get("images", content.get("data"))
+    if isinstance(content, dict) and any(isinstance(content.get(field), str) for field in FILE_FIELDS):
+        content = [content]
     if isinstance(content, list):
         yield from (_entry(record, f"entry {number}") for number, record in enumerate(content, 1))
         return
@@ -83,9 +85,15 @@ def read_layout(content: Any) -> Iterator[Entry]:
 
 def _join_coco(images: Any, annotations: list[Any]) -> list[dict[str, Any]]:
     """Join the images and the captions of COCO's layout."""
-    if not isinstance(images, list) or not all(isinstance(image, dict) and "id" in image for image in images):
+    if not isinstance(images, list) or not all(
+        isinstance(image, dict) and isinstance(image.get("id"), str | int) for image in images
+    ):
         raise InputError('it has "annotations" but "images" without an "id"; write captions into the images')
-    captions: dict[Any, list[Any]] = {image["id"]: [] for image in images}
+    captions: dict[Any, list[Any]] = {}
+    for image in images:
+        if image["id"] in captions:
+            raise InputError(f"two images have the id {image['id']!r}; give each its own")
+        captions[image["id"]] = []
     for number, annotation in enumerate(annotations, 1):
         owner = annotation.get("image_id") if isinstance(annotation, dict) else None
         if not isinstance(owner, str | int) or owner not in captions:
@@ -121,7 +129,10 @@ def _captions(record: Mapping[str, Any]) -> list[Any]:
     for name in CAPTION_FIELDS:
         if record.get(name):
             value = record[name]
-            return value if isinstance(value, list) else [value]
+            several = value if isinstance(value, list) else [value]
+            return several + [
+                more for key, more in record.items() if re.fullmatch(rf"{name}[ _-]?\d+", str(key).lower())
+            ]
     return [value for name, value in record.items() if _NUMBERED_CAPTION.fullmatch(str(name).lower())]
 
 

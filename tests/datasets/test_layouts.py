@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -103,6 +105,25 @@ def wide_table(folder: Path) -> Path:
     return folder / "set.csv"
 
 
+def repeated_columns(folder: Path) -> Path:
+    with (folder / "set.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([[], [], ["File Name", "split", "scene", "caption", "caption", "caption"]])
+        writer.writerows([f, s, k, *texts, ""] for f, s, k, texts in TRUTH)
+    return folder / "set.csv"
+
+
+def one_field_more(folder: Path) -> Path:
+    rows = [{"filename": f, "split": s, "scene": k, "caption": t[0], "caption_1": t[1]} for f, s, k, t in TRUTH]
+    return _json(folder / "set.json", rows)
+
+
+def parquet(folder: Path) -> Path:
+    rows = [{"file_name": f, "split": s, "class": k, "captions": texts} for f, s, k, texts in TRUTH]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "metadata.parquet")
+    return folder
+
+
 def hugging_face(folder: Path) -> Path:
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
         (folder / name).mkdir()
@@ -127,7 +148,8 @@ def hugging_face_one_file(folder: Path) -> Path:
 LAYOUTS: list[Callable[[Path], Path]] = [
     karpathy, entry_per_caption, albef_files, nwpu_captions, coco, splits_as_keys, names_as_keys, json_lines, table,
     lambda folder: table(folder, "\t", "utf-8", "tsv"), lambda folder: table(folder, ";", "utf-16", "csv"),
-    lambda folder: table(folder, "|", "utf-8", "csv"), wide_table, hugging_face, hugging_face_one_file,
+    lambda folder: table(folder, "|", "utf-8", "csv"), wide_table, repeated_columns, one_field_more,
+    parquet, hugging_face, hugging_face_one_file,
 ]  # fmt: skip
 
 
@@ -183,6 +205,31 @@ def test_a_wrong_type_is_named_with_its_entry(entry: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}], "two images have the id 1"),
+        ([{"id": [1], "file_name": "a.png"}], 'without an "id"'),
+    ],
+)
+def test_images_that_captions_cannot_name_are_refused(images: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(read_layout({"images": images, "annotations": [{"image_id": 1, "caption": "x"}]}))
+
+
+@pytest.mark.parametrize("name", ["set.jsonl", "set.json"])
+def test_one_line_of_json_is_one_image(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert len(load_pairs(_json(tmp_path / name, {"file_name": "a.png", "text": "a lake", "split": "train"}))) == 1
+
+
+def test_a_second_member_of_a_name_does_not_replace_the_first(tmp_path: Path) -> None:
+    for text in ('{"a.png": ["x"], "a.png": ["y"]}', '{"file": "a.png"}\n{"file": "b.png", "text": "x", "text": "y"}'):
+        (tmp_path / "set.json").write_text(text)
+        with pytest.raises(InputError, match=r"set\.json.* has '(a\.png|text)' twice"):
+            load_pairs(tmp_path / "set.json")
+
+
 def test_captions_that_are_one_text_stay_one_text() -> None:
     (entry,) = read_layout([{"filename": "a.png", "captions": "an airport", "txtclasses": "port", "split": "valid"}])
     assert (entry.captions, entry.scene, entry.split) == (("an airport",), "port", "val")
@@ -216,9 +263,19 @@ def test_nor_does_an_absolute_one(tmp_path: Path, name: str) -> None:
         load_pairs(file)
 
 
-@pytest.mark.parametrize("content", ["filename,caption\na.png,one,two\n", 'filename,caption\n"a.png', "\x00", "a\nb\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["filename,caption\na.png,one,two\n", 'filename,caption\na.png,"one\na.png,two\n', "\x00", "a\nb\n"],
+)
 def test_a_table_that_is_none_is_one_clear_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "set.csv").write_text(content)
     with pytest.raises(InputError, match=r"set\.csv") as caught:
         load_pairs(tmp_path / "set.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_parquet_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "set.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(InputError, match=r"set\.parquet is no Parquet file") as caught:
+        load_pairs(tmp_path / "set.parquet")
     assert "\n" not in str(caught.value)
