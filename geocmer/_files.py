@@ -120,6 +120,20 @@ def naming_disk_errors(folder: Path, option: str) -> Iterator[None]:
         raise InputError(f"{folder} cannot be written ({reason}); {hint}give another {option}") from error
 
 
+def require_writable_folder(folder: Path, option: str) -> None:
+    """Refuse a folder that cannot be made or written: to be called before the work whose result it will hold.
+
+    Raises:
+        InputError: it is a file or lies in one, or it may not be written.
+    """
+    with naming_disk_errors(folder, option):
+        place = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{place} is a file")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def require_folder(path: Path) -> None:
     """Refuse a file in a folder that is not there: to be called before the work whose result it will hold.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import require_writable_folder
 from .._types import Progress
 from .opening import Opening
 
@@ -61,6 +62,8 @@ class Learning(Opening):
         """
         from ..evaluation.rows import evaluate, evaluate_store
 
+        if options.get("panels"):
+            require_writable_folder(Path(options["panels"]), "--panels")
         options = {"notify": self._notify, **options}
         if pairs is None:
             return evaluate_store(self.store, self.encoder, **options)

@@ -44,9 +44,9 @@ def load_sets(names: Sequence[str], images: Path | None = None) -> list[PairSet]
 
 
 def _load(name: str, images: Path | None) -> PairSet:
-    path, _, part = name.partition("#")
+    path, mark, part = name.partition("#")
     pairs = load_pairs(path, images)
-    if not part:
+    if not mark:
         return pairs
     pairs = pairs.with_validation()  # what is made of training images must not hold one that is validated on
     kind, _, value = part.partition("=")

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .._files import require_writable_folder
 from .._types import Progress
 from ..datasets.annotations import load_pairs
 from ..datasets.pairs import PairSet
 from ..models.choose import choose_encoder
 from ..models.encoder import Encoder
+from ..search.category_prior import check_strength
 from ..store.store import Store
 from .class_retrieval import class_questions, class_scores
 from .label_modes import label_mode_scores
@@ -71,6 +73,9 @@ def evaluate(
     if split == "val":
         data = data.with_validation()
     data = data.split(split)
+    check_strength(category_prior)
+    if panels:
+        require_writable_folder(Path(panels), "--panels")
     if encoder is None:
         encoder = choose_encoder(None, model, adapter, device)
         notify(f"model {encoder.backbone.spec} on {encoder.backbone.device}")

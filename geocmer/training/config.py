@@ -19,6 +19,20 @@ METHODS = ("cmer", "linear")
 BASELINE_RATES = {"adapter": 1e-3, "lora": 2e-4, "full": 1e-5}
 """Methods of `baselines.train_baseline`, for comparison, and a peak learning rate that suits each: the more weights are
 trained, the smaller the step."""
+_COUNTS = {
+    "epochs": (1, 10**6),
+    "batch": (2, 2**20),
+    "captions": (1, 100),
+    "members": (1, 100),
+    "heads": (1, 2**10),
+    "width": (1, 2**14),
+    "branch_dim": (1, 2**14),
+    "dim": (1, 2**20),
+    "queue": (0, 10**7),
+    "bias_texts": (0, 10**7),
+    "known_captions": (0, 10**7),
+}
+"""Settings that count something -> the least and the most; more would end in an error of the memory at best."""
 MAX_SEED = 2**32 - 1
 """Seeds of members, epochs and processes are multiples of the seed, and torch takes 64 bits."""
 
@@ -106,18 +120,13 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is unknown; choose one of {known}")
         if not 1 <= self.views <= MAX_VIEWS:
             raise InputError(f"views must be 1 to {MAX_VIEWS}, not {self.views}")
-        minimum = {
-            "epochs": 1,
-            "batch": 2,
-            "captions": 1,
-            "queue": 0,
-            "members": 1,
-            "bias_texts": 0,
-            "known_captions": 0,
-        }
-        for name, least in {**minimum, "heads": 1, "width": 1, "dim": 1, "branch_dim": 1}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name, (least, most) in _COUNTS.items():
+            if not least <= getattr(self, name) <= most:
+                raise InputError(f"{name} must be {least} to {most}, not {getattr(self, name)}")
+        if not -1 <= self.similar <= 1:
+            raise InputError(f"similar must be a cosine, -1 to 1, not {self.similar}")
+        if not all(0 < weight < math.inf for weight in self.weights):
+            raise InputError(f"weights must be above 0 and finite, not {list(self.weights)}")
         for name in ("warmup", "label_share", "queue_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a share, 0 to 1, not {getattr(self, name)}")
@@ -165,7 +174,7 @@ def read_settings(path: Path | None = None, given: Mapping[str, Any] | None = No
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"settings {path} cannot be read ({error.strerror}); give a TOML file") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -47,6 +47,11 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def is_first() -> bool:
+    """Whether this process speaks for all; before they are joined it is as `torchrun` has numbered them."""
+    return (rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))) == 0
+
+
 def world_size() -> int:
     """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1

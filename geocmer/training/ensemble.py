@@ -29,6 +29,7 @@ from .hub_bank import fit_hub_bias
 from .loop import Epoch, fit
 from .pca import principal_directions
 from .reliability import Reliability
+from .sampling import set_shares
 from .scores import Score
 from .training_data import TrainingData
 
@@ -74,10 +75,7 @@ def train(
     if cfg.method in BASELINE_RATES:
         raise InputError(f"method {cfg.method!r} trains the towers themselves; use baselines.train_baseline")
     sets = [pairs] if isinstance(pairs, PairSet) else list(pairs)
-    for each in sets:
-        if len(each.split("train")) < 2:
-            raise InputError(f"{each.name} has 1 training image; contrastive training needs at least 2")
-    _check_labels(PairSet.joined([each.split("train") for each in sets]), cfg)
+    check_sets(sets, cfg)
     if cfg.batch < world_size():
         raise InputError(f"batch {cfg.batch} is less than the {world_size()} processes; each needs an image of it")
     folders = member_folders(out, cfg, backbone)
@@ -144,7 +142,19 @@ def _exclusive_run(out: Path) -> Iterator[None]:
         (out / ".run.lock").unlink(missing_ok=True)  # while it is held; after an error the next run takes it over
 
 
-def _check_labels(train: PairSet, cfg: TrainConfig) -> None:
+def check_sets(sets: Sequence[PairSet], cfg: TrainConfig) -> None:
+    """Refuse sets that cannot be trained on with these settings.
+
+    Raises:
+        InputError: a split is missing or too small, or a setting does not fit the sets.
+    """
+    for each in sets:
+        if len(each.split("train")) < 2:
+            raise InputError(f"{each.name} has 1 training image; contrastive training needs at least 2")
+    train = PairSet.joined([each.split("train") for each in sets])
+    if not any(each.has_split("val") for each in sets):
+        sets[0].split("val")  # says which splits there are
+    set_shares([len(each.split("train")) for each in sets], cfg.weights)
     if cfg.label_share and not any(pair.scene for pair in train.pairs):
         raise InputError(f"label_share is {cfg.label_share:g} but no image of {train.name} has a scene; set it to 0")
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from .._files import require_writable_folder
 from .._types import Progress
 from ..datasets.duplicates import duplicate_warnings
 from ..datasets.mixture import load_sets
 from ..datasets.pairs import PairSet
 from ..datasets.store_pairs import TilePairs
 from ..errors import InputError
+from ..models.adapter_config import read_config
 from ..models.backbone import BUNDLED, Backbone
 from .baselines import train_baseline
 from .config import BASELINE_RATES, TrainConfig, read_settings
-from .distributed import local_device, process_group, rank
-from .ensemble import member_folders
+from .distributed import is_first, local_device, process_group
+from .ensemble import check_sets, member_folders
 from .ensemble import train as train_members
 from .feature_cache import bytes_needed, default_cache
 from .loop import Epoch
@@ -67,24 +69,24 @@ def train(
     Raises:
         GeocmerError: the pairs, a setting or the model cannot be used.
     """
-    cfg = read_settings(Path(config) if config else None, settings)
+    cfg, out = read_settings(Path(config) if config else None, settings), Path(out)
+    cache = (Path(cache_dir) if cache_dir else default_cache()) if cached else None
+    note = notify if notify and is_first() else _ignore
+    _check_places(out, cache, cfg)
+    sets = _read_sets(pairs, images, note)
+    check_sets(sets, cfg)
+    if cfg.method in BASELINE_RATES and len(sets) > 1:
+        raise InputError(f"--method {cfg.method} trains on one set, not on {len(sets)}")
     backbone = model if isinstance(model, Backbone) else Backbone.load(model or BUNDLED, local_device(device))
-    out = Path(out)
     folders = member_folders(out, cfg, backbone)
     with process_group(backbone.device):
-        first = rank() == 0
-        note = notify if notify and first else _ignore
-        sets = _read_sets(pairs, images, note)
         towers = f"model {backbone.spec} on {backbone.device}"
         if cfg.method in BASELINE_RATES:
             note(
                 f"{towers}; {cfg.method} is for comparison: gradients through the towers, no cache, no weights written"
             )
-            if len(sets) > 1:
-                raise InputError(f"--method {cfg.method} trains on one set, not on {len(sets)}")
             train_baseline(sets[0], backbone, out, cfg, on_epoch)
         else:
-            cache = (Path(cache_dir) if cache_dir else default_cache()) if cached else None
             note(f"{towers}; {_space(sets, backbone, cfg, cache)}")
             unknown = [] if cfg.ground_m else [each.name for each in sets if not each.ground_m]
             if unknown:
@@ -96,10 +98,19 @@ def train(
                 sets, backbone, out, cfg, cache=cache, on_features=progress, on_epoch=on_epoch, on_ensemble=on_ensemble,
                 on_calibration=on_calibration,
             )  # fmt: skip
-    if first:
+    if is_first():
         for folder in folders:
             draw(folder / "metrics.jsonl", folder / "training.png")
     return out
+
+
+def _check_places(out: Path, cache: Path | None, cfg: TrainConfig) -> None:
+    """Refuse folders that a run cannot write, or go on from, before a model is loaded for it."""
+    require_writable_folder(out, "--out")
+    if cache is not None:
+        require_writable_folder(cache, "--cache-dir")
+    if cfg.start and cfg.start != BUNDLED:
+        read_config(Path(cfg.start))
 
 
 def _read_sets(

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..models.choose import choose_encoder
 from .calibrate import calibrate
 from .reliability import Reliability
-from .reliability_plot import draw_reliability
+from .reliability_plot import draw_reliability, require_picture
 
 
 def recalibrate(
@@ -41,11 +41,16 @@ def recalibrate(
         GeocmerError: a set or the model cannot be read, there is no adapter, or too little is known of the pictures.
     """
     notify = notify or (lambda _: None)
+    sets = [each.with_validation() for each in load_sets(pairs)]
+    if not any(each.has_split("val") for each in sets):
+        sets[0].split("val")  # says which splits there are
+    if figure:
+        require_picture(Path(figure))
     encoder = choose_encoder(None, model, adapter, device)
     notify(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
     if encoder.folder is None and not dry_run:
         raise InputError(f"{encoder.backbone.spec} has no adapter to lay the calibration beside; give --adapter")
-    calibration, found = calibrate(encoder, [each.with_validation() for each in load_sets(pairs)], progress)
+    calibration, found = calibrate(encoder, sets, progress)
     if encoder.folder is not None and not dry_run:
         calibration.save(encoder.folder, encoder.fingerprint)
         notify(f"calibration written to {encoder.folder}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .._files import atomic_path
+from .._files import atomic_path, naming_write_errors, require_folder
+from ..errors import InputError
 from .plot import BLUE, GRID_COLOUR, TEXT_COLOUR, font
 from .reliability import Reliability
 
@@ -12,8 +13,23 @@ SIDE, LEFT, BOTTOM, TOP, RIGHT = 620, 84, 70, 56, 30
 """Of the picture and its margins, pixels."""
 
 
+def require_picture(figure: Path) -> None:
+    """Refuse a name that no PNG can be drawn to, before the work whose result it will show.
+
+    Raises:
+        InputError: it has another suffix, or its folder is not there.
+    """
+    if figure.suffix.lower() != ".png":
+        raise InputError(f"{figure}: the diagram is a PNG; name a file that ends in .png")
+    require_folder(figure)
+
+
 def draw_reliability(found: Reliability, figure: Path) -> None:
-    """Draw a PNG; a dot is a bin, the larger the more of all pictures it holds."""
+    """Draw a PNG; a dot is a bin, the larger the more of all pictures it holds.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     from PIL import Image, ImageDraw
 
     chart = Image.new("RGB", (SIDE, SIDE), "white")
@@ -37,5 +53,5 @@ def draw_reliability(found: Reliability, figure: Path) -> None:
     pen.text((LEFT, 8), title, TEXT_COLOUR, font(16))
     pen.text(((LEFT + SIDE) / 2, SIDE - 12), "predicted probability", TEXT_COLOUR, font(14), anchor="md")
     pen.text((LEFT, TOP - 6), "share of the pictures that show it", TEXT_COLOUR, font(14), anchor="ld")
-    with atomic_path(figure) as draft:
+    with naming_write_errors(figure), atomic_path(figure) as draft:
         chart.save(draft, "PNG")

@@ -20,7 +20,7 @@ def set_shares(sizes: Sequence[int], weights: Sequence[float]) -> NDArray[np.flo
     Raises:
         InputError: not one weight a set, or one is not positive.
     """
-    if weights and (len(weights) != len(sizes) or min(weights) <= 0):
+    if weights and (len(weights) != len(sizes) or not min(weights) > 0):
         raise InputError(f"weights {list(weights)} do not fit {len(sizes)} sets; give one positive number for each")
     each = np.asarray(weights or sizes, np.float64)
     shares: NDArray[np.float64] = each / each.sum()

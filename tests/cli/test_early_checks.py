@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from geocmer_cli.main import app
+from PIL import Image
 from taught import make_store
 from typer.testing import CliRunner
 
 from geocmer.collection.opening import Opening
 from geocmer.errors import GeocmerError
+from geocmer.models.backbone import Backbone
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,49 @@ def test_no_model_is_loaded_for_what_cannot_work(
     assert done.exit_code != 0
     assert says in f"{done.exception} {done.output}"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "absent.json"], "absent.json does not exist"),
+        (["train", "set.json#"], "is not known"),
+        (["train", "set.json", "absent.json"], "absent.json does not exist"),
+        (["train", "set.json", "set.json", "--method", "lora"], "trains on one set"),
+        (["train", "set.json", "--out", "file"], "file cannot be written"),
+        (["train", "set.json", "--out", "file/adapter"], "give another --out"),
+        (["train", "set.json", "--cache-dir", "file"], "give another --cache-dir"),
+        (["train", "set.json", "--config", "settings.toml"], "weights [1.0, 2.0] do not fit 1 sets"),
+        (["train", "set.json", "--config", "start.toml"], "no adapter at absent"),
+        (["train", "test.json"], "has no 'train' split"),
+        (["calibrate", "absent.json"], "absent.json does not exist"),
+        (["calibrate", "test.json"], "has no 'val' split"),
+        (["calibrate", "set.json", "--figure", "x.txt"], "ends in .png"),
+        (["calibrate", "set.json", "--figure", "absent/x.png"], "the folder absent does not exist"),
+        (["evaluate", "set.json", "--split", "val", "--panels", "file"], "give another --panels"),
+        (["evaluate", "set.json", "--split", "val", "--category-prior", "nan"], "is not between 0 and 1"),
+        (["evaluate", "set.json", "--split", "test"], "has no 'test' split"),
+    ],
+)
+def test_no_towers_are_loaded_for_what_cannot_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("towers were loaded")
+
+    monkeypatch.setattr(Backbone, "load", load)
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("a.png")
+    for name, splits in (("set", ["train", "train", "val"]), ("test", ["test"])):
+        images = [{"filename": f"{split}{n}.png", "split": split, "captions": ["x"]} for n, split in enumerate(splits)]
+        for image in images:
+            Image.new("RGB", (8, 8)).save(str(image["filename"]))
+        Path(f"{name}.json").write_text(json.dumps({"images": images}))
+    Path("file").touch()
+    Path("settings.toml").write_text("\ufeffweights = [1, 2]", "utf-8")
+    Path("start.toml").write_text("start = 'absent'")
+    before = sorted(tmp_path.iterdir())
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, GeocmerError)
+    assert says in str(done.exception)
+    assert sorted(tmp_path.iterdir()) == before
