@@ -17,6 +17,8 @@ TEXT, GRID, LINE, DOTS = (40, 40, 40), (222, 222, 222), (31, 119, 180), (150, 18
 DOT_STEP = 8
 """Pixels between the dots of a line."""
 MAX_TICKS = 10
+_BEGIN, _END = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1, 1, 1), (9999, 12, 31)))
+"""The first and the last day that can be named: some catalogs write the last for what has no end."""
 
 
 def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment]) -> bytes:
@@ -25,10 +27,10 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
 
     chart = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen, font = ImageDraw.Draw(chart), ImageFont.load_default(14)
-    times = [moment.datetime.timestamp() for moment in moments]
+    times = [min(moment.datetime.timestamp(), _END) for moment in moments]
     first, last = min(times, default=0.0), max(times, default=1.0)
     if last == first:
-        first, last = first - 43_200, last + 43_200  # a day around one picture
+        first, last = max(_BEGIN, first - 43_200), min(_END, last + 43_200)  # a day around one picture
 
     def at(time: float, p: float) -> tuple[float, float]:
         x = LEFT + (time - first) / (last - first) * (WIDTH - LEFT - RIGHT)
@@ -59,7 +61,7 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
 def _ticks(first: float, last: float) -> list[tuple[float, str]]:
     """Choose at most `MAX_TICKS` moments with their labels: years, or months, or else days."""
     start, end = (datetime.fromtimestamp(time, UTC) for time in (first, last))
-    years = [datetime(year, 1, 1, tzinfo=UTC) for year in range(start.year, end.year + 2)]
+    years = [datetime(year, 1, 1, tzinfo=UTC) for year in range(start.year, end.year + 1)]
     months = [datetime(year.year, month, 1, tzinfo=UTC) for year in years for month in range(1, 13)]
     for marks, form in ((years, "%Y"), (months, "%Y-%m")):
         inside = [mark for mark in marks if start <= mark <= end]

@@ -22,6 +22,7 @@ from .._files import Closing
 from ..errors import InputError
 from .acquisition import find_acquisition
 from .address import SceneAddress
+from .average import average_valid
 from .bands import BandChoice, Rendering, choose_bands
 from .colors import palette_of, to_rgb, white_of
 from .georeference import Georeference
@@ -109,8 +110,6 @@ class Scene(Closing):
 
     def close(self) -> None:
         """Close the file."""
-        if "_with_nodata" in self.__dict__:
-            self._with_nodata.close()
         self._dataset.close()
 
     @property
@@ -173,22 +172,30 @@ class Scene(Closing):
         """
         if self._palette is not None and resampling == Resampling.average:
             resampling = Resampling.mode
-        source = self._dataset if shape is None or self._given_nodata is None else self._with_nodata
+        if shape is not None and self._given_nodata is not None and resampling == Resampling.average:
+            size = self.height, self.width
+            return self._as_rgb(*average_valid(lambda part: self._read(part, None, resampling), size, window, shape))
+        return self._as_rgb(*self._read(window, shape, resampling))
+
+    def _read(
+        self, window: Window, shape: tuple[int, int] | None, resampling: Resampling
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read the bands that are needed, and which pixels are valid; see `read`."""
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         bands = list(self._choice.read)
         try:
             with warnings.catch_warnings(), self._env():
                 warnings.simplefilter("ignore", NodataShadowWarning)
                 if self._mixed:
-                    data = np.stack([source.read(band, **options).astype(self.dtype) for band in bands])
+                    data = np.stack([self._dataset.read(band, **options).astype(self.dtype) for band in bands])
                 else:
-                    data = source.read(bands, **{**options, "out_shape": shape and (len(bands), *shape)})
+                    data = self._dataset.read(bands, **{**options, "out_shape": shape and (len(bands), *shape)})
                 valid = self._validity.read(data, window, shape, resampling)
         except RasterioError as error:
             raise InputError(
                 f"scene {self.address} cannot be read at {window} ({first_line(error)}); the file is damaged"
             ) from error
-        return self._as_rgb(data, valid)
+        return data, valid
 
     def read_warped(
         self, crs: str, transform: Affine, shape: tuple[int, int]
@@ -282,15 +289,3 @@ class Scene(Closing):
     @cached_property
     def _white(self) -> float:
         return white_of(self._dataset, self._choice.read[0], self.dtype)
-
-    @cached_property
-    def _with_nodata(self) -> Any:
-        """The same raster with the user's nodata value: GDAL leaves out of an average what it knows to be no data.
-
-        A row and a column more than the raster has: GDAL takes nearest pixels where a whole one is asked for.
-        """
-        value = self._given_nodata
-        return WarpedVRT(
-            self._dataset, crs=self._dataset.crs, transform=self._dataset.transform, width=self.width + 1,
-            height=self.height + 1, src_nodata=value, nodata=value,
-        )  # fmt: skip

@@ -231,11 +231,34 @@ def test_undeclared_fill_is_said_and_left_out_of_the_stretch(tmp_path: Path, fil
         assert scene.view != declared.view
 
 
-def test_the_users_nodata_stays_out_of_averages(tmp_path: Path) -> None:
-    array = np.full((1, 30, 40), 90, "int16")
-    array[..., ::2] = 110
-    array[:, ::2] = -9999
-    with Scene.open(raster(tmp_path / "a.tif", array), options=SceneOptions(nodata=-9999)) as scene:
-        data, valid = scene.read(WHOLE, (15, 20))
-    assert valid.all()
-    assert (data == 100).all()
+@pytest.mark.parametrize("told_by", ["nodata", "nan", "mask", "alpha"])
+@pytest.mark.parametrize("shape", [(15, 20), (7, 11), (45, 50)])
+def test_what_the_user_and_what_the_file_say_is_nodata_both_stay_out_of_averages(
+    tmp_path: Path, told_by: str, shape: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(3)
+    array = random.integers(50, 150, (3, 30, 40)).astype("float32" if told_by == "nan" else "int16")
+    given, own = random.random((2, 30, 40)) < 0.4
+    array[:, given] = -9999
+    path = tmp_path / "a.tif"
+    if told_by in ("nodata", "nan"):
+        fill = {"nodata": -1.0, "nan": float("nan")}[told_by]
+        array[:, own & ~given] = fill
+        raster(path, array, nodata=fill)
+    elif told_by == "mask":
+        raster(path, array)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+            file.write_mask(~own)
+    else:
+        raster(path, np.concatenate([array, np.where(own, 0, 255)[None].astype(array.dtype)]))
+        with rasterio.open(path, "r+") as file:
+            file.colorinterp = [Colour.red, Colour.green, Colour.blue, Colour.alpha]
+    with Scene.open(path, options=SceneOptions(nodata=-9999)) as scene:
+        data, valid = scene.read(WHOLE, shape)
+    # each pixel as many equal parts, so that parts of pixels can be counted
+    known, fine = ~(given | own), (shape[0], 30, shape[1], 40)
+    parts = np.where(known, array, 0).repeat(shape[0], 1).repeat(shape[1], 2).reshape(3, *fine).sum((2, 4))
+    count = known.repeat(shape[0], 0).repeat(shape[1], 1).reshape(fine).sum((1, 3))
+    assert np.array_equal(valid, count > 0)
+    mean = parts[:, valid] / count[valid]
+    assert np.abs(data[:, valid] - mean).max() <= (1e-4 if told_by == "nan" else 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,8 +18,9 @@ from synthetic import DIM, ENCODER, filled, footprint, scene, tile, unit
 
 import geocmer
 from geocmer.errors import InputError
+from geocmer.export.series_plot import draw_series
 from geocmer.search.probability import Calibration, Likelihood
-from geocmer.search.series import read_point, series_at
+from geocmer.search.series import Moment, read_point, series_at
 from geocmer.store import Store
 
 TIMES = [datetime(2020, month, 3, tzinfo=UTC) for month in (5, 1, 3)]
@@ -176,6 +178,13 @@ def test_one_picture_and_none_make_a_chart_too(tiles: Any, tmp_path: Path) -> No
     for place in ("21.05,10.05", "0,0"):
         tiles.series("lake", at=place).save(tmp_path / "series.png")
         assert Image.open(tmp_path / "series.png").size == (1000, 420)
+
+
+def test_the_first_and_the_last_day_make_a_chart_too() -> None:
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for times in ((first,), (last,), (first, last), (datetime(9998, 5, 1, tzinfo=UTC), last)):
+        moments = [Moment(time, 0.5, "a", None, 1.0, 1.0) for time in times]
+        assert Image.open(io.BytesIO(draw_series("lake", (0, 0), moments))).size == (1000, 420)
 
 
 @pytest.mark.parametrize("text", ["", "35.8", "a,b", "200,0", "0,91", "nan,0", "1,2,3"])
