@@ -94,7 +94,9 @@ def choose_bands(path: SceneAddress, dataset: Any, requested: tuple[int, ...] | 
         Rendering.PALETTE: "its palette expanded", Rendering.INVERTED: "inverted, as its least value is white",
         Rendering.YCBCR: "YCbCr turned into colours", Rendering.DECIBEL: "radar backscatter shown in decibels",
     }  # fmt: skip
-    return BandChoice(bands, read, rendering, alpha, "; ".join(filter(None, (note, notes.get(rendering)))))
+    lost = ColorInterp.palette in (colours[band - 1] for band in read) and rendering != Rendering.PALETTE
+    said = (note, notes.get(rendering), "its palette is missing" if lost else None)
+    return BandChoice(bands, read, rendering, alpha, "; ".join(filter(None, said)))
 
 
 def parse_bands(text: str) -> tuple[int, ...]:
@@ -184,7 +186,7 @@ def _rendering(path: SceneAddress, dataset: Any, bands: tuple[int, ...]) -> Rend
     if colours == list(_YCBCR):
         return Rendering.YCBCR
     if len(set(bands)) == 1:
-        if colours[0] == ColorInterp.palette:
+        if colours[0] == ColorInterp.palette and _has_palette(dataset, bands[0]):
             return Rendering.PALETTE
         if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
             return Rendering.INVERTED
@@ -193,6 +195,14 @@ def _rendering(path: SceneAddress, dataset: Any, bands: tuple[int, ...]) -> Rend
     if (sensor and sensor.radar) or _POLARISATION.search(names):
         return Rendering.DECIBEL
     return Rendering.LINEAR
+
+
+def _has_palette(dataset: Any, band: int) -> bool:
+    """Whether the colours of a band that declares a palette are in the file."""
+    try:
+        return bool(dataset.colormap(band))
+    except ValueError:
+        return False
 
 
 def _refuse_elevation(path: SceneAddress, dataset: Any, band: int) -> None:

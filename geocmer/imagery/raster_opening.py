@@ -42,14 +42,15 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
     source = inspect_raster(address, trust_sources or trusts_sources(address))
     if of_store:
         require_known_origins(address, source.origins)
-    options = dict(source.options)
+    threads = {}
     if not address.remote and not os.environ.get("GDAL_NUM_THREADS"):  # from a server GDAL would ask block by block
-        options["GDAL_NUM_THREADS"] = str(min(MAX_DECODE_THREADS, os.cpu_count() or 1))
+        threads["GDAL_NUM_THREADS"] = str(min(MAX_DECODE_THREADS, os.cpu_count() or 1))
     try:
-        # rasterio's own session would look for credentials, which GDAL does by itself
-        with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **options):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(address.gdal_name, driver=source.driver)
+        dataset = _open(source, threads)
+        if threads and dataset.compression is None:
+            # nothing to decode, and in threads GDAL wants a whole last strip, which many writers cut short
+            dataset.close()
+            dataset = _open(source, {})
     except RasterioError as error:
         reason = first_line(error).replace(address.gdal_name, address.name)
         raise InputError(f"scene {address} is not a raster that GDAL can read ({reason}); give a GeoTIFF") from error
@@ -58,6 +59,13 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
         dataset.close()
         raise InputError(f"scene {address} has no bands of its own; give one of its parts: {parts}")
     return source, dataset
+
+
+def _open(source: RasterSource, threads: dict[str, str]) -> Any:
+    # rasterio's own session would look for credentials, which GDAL does by itself
+    with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **source.options, **threads):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(source.address.gdal_name, driver=source.driver)
 
 
 def first_line(error: Exception) -> str:

@@ -60,6 +60,14 @@ def test_a_palette_is_shown_in_its_colours(tmp_path: Path) -> None:
     assert "palette" in scene.bands_note
 
 
+def test_indices_without_their_palette_are_gray_and_it_is_said(tmp_path: Path) -> None:
+    array = noise(1, 30, 40)
+    with Scene.open(raster(tmp_path / "a.tif", array, photometric="PALETTE")) as scene:
+        assert scene._dataset.colorinterp == (Colour.palette,)
+        assert np.array_equal(scene.read(WHOLE)[0], array.repeat(3, 0))
+        assert "its palette is missing" in scene.bands_note
+
+
 def test_transparent_entries_of_a_palette_are_holes() -> None:
     palette = palette_of({0: (1, 2, 3, 255), 1: (0, 0, 0, 0), 3: (4, 5, 6, 255)})
     colours, opaque = to_rgb(Rendering.PALETTE, np.array([[[0, 1, 2, 3, 9]]]), palette)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,6 +266,22 @@ def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, make: Callable[
         Scene.open(path)
     assert "\n" not in str(caught.value)
     assert "scene.tif" in str(caught.value)
+
+
+def test_a_last_strip_as_short_as_its_rows_is_read(tmp_path: Path) -> None:
+    array = noise(1, 31, 40, dtype="uint16")
+    path = raster(tmp_path / "a.tif", array, blockysize=3)
+    content = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<I", content, 4)
+    for entry in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", content, start)[0], 12):
+        tag, kind, count, at = struct.unpack_from("<HHII", content, entry)
+        if tag == 279:  # StripByteCounts: the last strip is said to have three rows, and has one
+            form, size = {3: ("<H", 2), 4: ("<I", 4)}[kind]
+            struct.pack_into(form, content, at + (count - 1) * size, 3 * 40 * 2)
+    strips = max(content.rfind(array[0, -1].tobytes()), 0) + 80
+    path.write_bytes(content[:strips] if strips > start else content)
+    with Scene.open(path) as scene:
+        assert np.array_equal(scene.read(Window(0, 0, 40, 31))[0][0], array[0])
 
 
 def test_a_band_that_is_not_there_is_refused(tmp_path: Path) -> None:
