@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from PIL import Image
 from rasterio.enums import ColorInterp as Colour
 from rasterio.windows import Window
@@ -62,7 +63,12 @@ def test_a_palette_is_shown_in_its_colours(tmp_path: Path) -> None:
 
 def test_indices_without_their_palette_are_gray_and_it_is_said(tmp_path: Path) -> None:
     array = noise(1, 30, 40)
-    with Scene.open(raster(tmp_path / "a.tif", array, photometric="PALETTE")) as scene:
+    raster(tmp_path / "a.tif", array)
+    with rasterio.open(tmp_path / "a.tif") as file:
+        rasterio.shutil.copy(file, tmp_path / "a.vrt", driver="VRT")
+    text = (tmp_path / "a.vrt").read_text()
+    (tmp_path / "a.vrt").write_text(text.replace("<ColorInterp>Gray<", "<ColorInterp>Palette<"))
+    with Scene.open(tmp_path / "a.vrt") as scene:
         assert scene._dataset.colorinterp == (Colour.palette,)
         assert np.array_equal(scene.read(WHOLE)[0], array.repeat(3, 0))
         assert "its palette is missing" in scene.bands_note
