@@ -87,7 +87,10 @@ def _lock(folder: Path) -> int | None:
 
 def _sweep(folder: Path) -> None:
     """Remove the drafts in a folder that no living process has locked."""
-    for left in folder.glob(f"{_DRAFTS}*"):
+    names: list[str] = []
+    with suppress(OSError):  # a folder that may be written and not be read
+        names = os.listdir(folder)  # `glob` takes a millisecond for each file of a thousand that go into one folder
+    for left in [folder / name for name in names if name.startswith(_DRAFTS)]:
         with suppress(OSError):  # gone meanwhile, or somebody else's
             if time.time() - left.lstat().st_mtime < _UNLOCKED_SECONDS:
                 continue

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Format:
     outdated: tuple[str, ...] = ()
 
 
+@cache
 def known_formats() -> dict[str, Format]:
     """Collect the formats by suffix, from `FORMATS` of each module in `formats`."""
     package = importlib.import_module(f"{__package__}.formats")
