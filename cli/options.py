@@ -70,7 +70,7 @@ Where = Annotated[
     str | None,
     typer.Option(
         "--where",
-        help="Condition in CQL2 on land cover, category, datetime, gsd and geometry, as "
+        help="Condition in CQL2 on land cover, category, datetime, gsd, size and geometry, as "
         "\"built_up > 0.3 and category = 'forest' and datetime > DATE('2020-01-01')\".",
         autocompletion=complete_where,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ CATEGORIES = ["forest", "Forest", "water", "x' OR '1'='1", "100%_\\", None]
 LABELS = ["Tree cover", "Built-up", "Permanent water bodies"]
 CLASSES = {"forest": 0, '"Tree cover"': 0, "built-up": 1, "built_up": 1, "'Permanent water bodies'": 2}
 GSDS = [0.3, 1.2, 10.0, 28.1]
+SIZES = [64, 128, 256]
 
 
 def _rows() -> list[TileRow]:
@@ -37,7 +39,7 @@ def _rows() -> list[TileRow]:
                 fractions=None if n % 5 == 0 else dict(zip(LABELS, shares.tolist(), strict=True)),
             )
         )
-    return rows
+    return [replace(row, size=SIZES[n // 4 % 3]) for n, row in enumerate(rows)]
 
 
 ROWS = _rows()
@@ -166,6 +168,9 @@ def places(draw: st.DrawFn) -> tuple[str, Test]:
 @st.composite
 def resolutions(draw: st.DrawFn) -> tuple[str, Test]:
     sign, metres = draw(st.sampled_from(sorted(SIGNS))), draw(st.sampled_from([*GSDS, 5.0]))
+    pixels = draw(st.sampled_from([*SIZES, 100]))
+    if draw(st.booleans()):
+        return f"size {sign} {pixels}", lambda row: SIGNS[sign](row.size, pixels)
     return f"gsd {sign} {metres!r}", lambda row: SIGNS[sign](row.gsd, metres)
 
 

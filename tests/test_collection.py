@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -122,6 +122,38 @@ def test_hits_go_into_geopandas_and_files(tiles: geocmer.Collection, tmp_path: P
     assert [one["id"] for one in written] == [hit.id for hit in hits]
     assert tiles.export(tmp_path / "tiles.csv", category="forest") == N / 2
     assert len(tiles.search("lake", min_score=2).to_geopandas()) == 0
+
+
+def test_hits_are_printed_as_an_aligned_table(tiles: geocmer.Collection) -> None:
+    hits = tiles.search("lake", k=25, keep="all")
+    assert repr(hits) == "<25 hits for 'lake'>"
+    head, columns, *lines, rest = str(hits).splitlines()
+    assert (head, rest, len(lines)) == ("25 hits for 'lake':", "... and 5 more", 20)
+    for hit, line in zip(hits, lines, strict=False):
+        for name, value in (("rank", f"{hit.rank} "), ("score", f"{hit.score:.3f} "), ("tile", f"{hit.id[:8]} ")):
+            assert line[columns.index(name) :].startswith(value)
+    assert str(tiles.search("lake", min_score=2)) == "0 hits for 'lake'"
+    assert "\n1 hit for 'lake':" in f"\n{tiles.search('lake', k=1)}"
+    assert "1 hit<" in tiles.search("lake", k=1)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("ask", "method", "given", "meant"),
+    [
+        (lambda tiles: tiles.search("lake", catgory="forest"), "Collection.search", "catgory", "category"),
+        (lambda tiles: tiles.search("lake", min_prob=0.5), "Collection.search", "min_prob", "min_probability"),
+        (lambda tiles: list(tiles.search_many(["lake"], kk=3)), "Collection.search_many", "kk", "k"),
+        (lambda tiles: tiles.export("a.csv", bbx="1,2,3,4"), "Collection.export", "bbx", "bbox"),
+        (lambda tiles: tiles.detect("lake", sinse="2020"), "Collection.detect", "sinse", "since"),
+        (lambda tiles: geocmer.open(tiles.path, modle="x"), "geocmer.open", "modle", "model"),
+    ],
+)
+def test_a_misspelt_argument_is_told_with_the_nearest(
+    tiles: geocmer.Collection, ask: Callable[[geocmer.Collection], object], method: str, given: str, meant: str
+) -> None:
+    with pytest.raises(TypeError) as error:
+        ask(tiles)
+    assert str(error.value) == f"{method}() has no argument {given!r}; did you mean {meant!r}?"
 
 
 class Page(HTMLParser):

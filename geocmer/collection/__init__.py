@@ -5,12 +5,14 @@ A method stands in the module of its kind and calls the package that does the wo
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from .comparing import Comparing
 from .keeping import Keeping
 from .learning import Learning
+from .opening import check_names
 from .teaching import Teaching
 from .watching import Watching
 from .writing import Writing
@@ -24,6 +26,7 @@ def open(path: str | Path, **options: Any) -> Collection:  # noqa: A001  # geocm
     Raises:
         StoreError: `path` is not a store, or there is no such version.
     """
+    check_names(open, options, signature(Collection.__init__).parameters)
     collection = Collection(path, **options)
     _ = collection.is_there() and collection.store
     return collection

@@ -58,7 +58,7 @@ class Comparing(Opening):
         from ..search.probability import check_share
 
         check_share("min_score", min_score)
-        periods, chosen = Periods.of(before, after), self._filter(filter, conditions)
+        periods, chosen = Periods.of(before, after), self._filter(filter, conditions, self.change)
         for note in relation_notes(text):
             self._notify(note)
         encoder, calibration = self._calibrated_encoder()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from inspect import ismethod, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from ..search.criteria import filter_notes, make_filter
+from ..search.criteria import CONDITIONS, filter_notes, make_filter
 from ..store.address import set_storage_options, store_address
 from ..store.connection import is_local
 from ..store.filter import Filter
@@ -24,6 +26,27 @@ if TYPE_CHECKING:
 
 Notify = Callable[[str], None]
 """Called with a line for the user: which model is used, how the words were read."""
+
+
+def check_names(method: Callable[..., Any], given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names of arguments that a method or function lacks, as Python does, and name the nearest that it has.
+
+    Args:
+        method: takes some arguments as `**`.
+        given: their names.
+        known: what these may be, beside those that it names itself.
+
+    Raises:
+        TypeError: it has no such argument.
+    """
+    known = set(known)
+    if unknown := next((name for name in given if name not in known), None):
+        own = {one.name for one in signature(method).parameters.values() if one.kind is one.KEYWORD_ONLY}
+        near = difflib.get_close_matches(unknown, sorted(known | own), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known | own))}"
+        raise TypeError(
+            f"{'Collection' if ismethod(method) else 'geocmer'}.{method.__name__}() has no argument {unknown!r}; {hint}"
+        )
 
 
 class Opening:
@@ -116,8 +139,9 @@ class Opening:
         self.store.require_encoder(encoder.fingerprint)
         return encoder, calibration_of(encoder)
 
-    def _filter(self, filter: Filter | None, conditions: dict[str, Any]) -> Filter:
-        """Make the filter, and tell what of it may surprise."""
+    def _filter(self, filter: Filter | None, conditions: dict[str, Any], method: Callable[..., Any]) -> Filter:
+        """Make the filter, and tell what of it may surprise; what is no condition was misspelt for `method`."""
+        check_names(method, conditions, CONDITIONS)
         chosen = make_filter(filter, **conditions)
         for note in filter_notes(chosen, self.store):
             self._notify(note)

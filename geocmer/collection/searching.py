@@ -72,8 +72,8 @@ class Searching(Opening):
         from ..relations.question import Question, SearchOptions, answer_question
 
         options = SearchOptions(
-            self._filter(filter, conditions), k, None if keep == "all" else keep, min_score, min_probability,
-            category_prior, approximate,
+            self._filter(filter, conditions, self.search), k, None if keep == "all" else keep, min_score,
+            min_probability, category_prior, approximate,
         )  # fmt: skip
         question = Question.of(texts, like, minus, more, less, literal=literal)
         question.read()  # what cannot be read is told before a model is loaded
@@ -120,8 +120,8 @@ class Searching(Opening):
 
         questions = [Question([text], literal=literal) for text in texts]
         options = SearchOptions(
-            self._filter(filter, conditions), k, None if keep == "all" else keep, min_score, min_probability,
-            category_prior,
+            self._filter(filter, conditions, self.search_many), k, None if keep == "all" else keep, min_score,
+            min_probability, category_prior,
         )  # fmt: skip
         answers = answer_questions(self.store, self._query_encoder(images=False), questions, options, self._notify)
         for question, answer in zip(questions, answers, strict=True):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..search.criteria import CONDITIONS
 from ..store.filter import Filter
-from .opening import Opening
+from .opening import Opening, check_names
 
 if TYPE_CHECKING:
     from ..export.detections import Detections
@@ -119,7 +120,7 @@ class Teaching(Opening):
         """
         from ..search.tile_probabilities import tile_probabilities
 
-        chosen = self._filter(filter, conditions)
+        chosen = self._filter(filter, conditions, self.probabilities)
         snapshot = self.store.snapshot()
         found = tile_probabilities(snapshot, self._likelihood(name, snapshot.require_encoder()), chosen)
         if found.unembedded:
@@ -162,6 +163,7 @@ class Teaching(Opening):
         from ..export.detections import Detections
         from ..search.probability import check_share
 
+        check_names(self.detect, conditions, ("filter", *CONDITIONS))
         check_share("min_probability", min_probability)
         return Detections.of(self.probabilities(name, **conditions), name, min_probability)
 
@@ -181,6 +183,7 @@ class Teaching(Opening):
         """
         from ..export.probability_raster import write_probabilities
 
+        check_names(self.write_probabilities, conditions, ("filter", *CONDITIONS))
         tiles = self.probabilities(name, **conditions)
         scenes = {scene.id: scene for scene in self.store.scenes()}
         frame = write_probabilities(tiles, scenes, Path(path), name, resolution)

@@ -61,7 +61,8 @@ class Watching(Searching):
         within = arguments.pop("within", None)
         if arguments.get("region") is not None or within is not None:
             # the area itself: the file may change, or the folder one stands in
-            area = self._filter(None, {"region": arguments.get("region"), "within": within}).area
+            given = {"region": arguments.get("region"), "within": within}
+            area = self._filter(None, given, self.save_search).area
             arguments["region"] = None if area is None else f"SRID=4326;{area.geometry.wkt}"
         like = arguments.get("like") or ()
         like = [like] if isinstance(like, str | Path) else like
@@ -106,7 +107,7 @@ class Watching(Searching):
             return Look(saved, scenes, None)
         arguments = dict(saved.arguments)
         conditions = {one: arguments.pop(one) for one in CONDITIONS if one in arguments}
-        chosen = replace(self._filter(None, conditions), scenes=scenes)
+        chosen = replace(self._filter(None, conditions, self.look), scenes=scenes)
         return Look(saved, scenes, self.search(*saved.texts, filter=chosen, **arguments))
 
     def mark_seen(self, look: Look) -> None:

@@ -31,7 +31,7 @@ class Writing(Opening):
         from ..export.writer import write
         from ..search.vector_search import iter_tiles
 
-        chosen = self._filter(filter, conditions)
+        chosen = self._filter(filter, conditions, self.export)
         tiles = iter_tiles(self.store, chosen)
         return write(tiles, path, title=self.path, source=self.store.snapshot(), thumbnails=thumbnails, style=style)
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Self
 from ..search.results import Answer
 from .notebook import MapFrame, html_summary
 from .record import COLUMNS, flat_attributes
+from .text_table import count_hits, text_table
 from .writer import write
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hits(Answer):
-    """An `Answer` that can be saved and shown. In a notebook it shows thumbnails, scores and a map.
+    """An `Answer` that can be saved and shown: printed, as a table; in a notebook, as thumbnails, scores and a map.
 
     Attributes:
         title: what was searched for, for people.
@@ -60,6 +61,12 @@ class Hits(Answer):
             page = Path(folder) / "hits.html"
             self.save(page)
             return MapFrame(page.read_text(encoding="utf-8"), height)
+
+    def __repr__(self) -> str:
+        return f"<{count_hits(len(self))}{self.title and f' for {self.title!r}'}>"
+
+    def __str__(self) -> str:
+        return text_table(self, self.title)
 
     def _repr_html_(self) -> str:
         return html_summary(self, self.title)

@@ -12,6 +12,7 @@ from ..search.probability import percent
 from ..search.results import Answer, Hit
 from .qgis_style import SCORE_COLOURS, UNSCORED_COLOUR
 from .record import data_url
+from .text_table import count_hits
 
 MAX_SHOWN_HITS = 24
 """Hits in a notebook's output; more belong on a map page."""
@@ -29,7 +30,7 @@ def html_summary(answer: Answer, title: str = "") -> str:
     heading = f"{html.escape(title)}: " if title else ""
     figures = "".join(_figure(hit) for hit in shown)
     return (
-        f"<div><p><b>{heading}{len(answer)} hits{more}</b><br><small>{html.escape(answer.plan.lines()[0])}</small></p>"
+        f"<div><p><b>{heading}{count_hits(len(answer))}{more}</b><br><small>{html.escape(answer.plan.lines()[0])}</small></p>"
         f'<div style="display:flex;flex-wrap:wrap;gap:8px;align-items:flex-start">{_map(shown)}{figures}</div></div>'
     )
 

@@ -25,6 +25,8 @@ RegionLike: TypeAlias = Region | BBox | BaseGeometry | str | Path
 DateLike: TypeAlias = date | str
 GsdLike: TypeAlias = tuple[float | None, float | None] | float | str
 
+CONDITIONS = ("bbox", "region", "within", "category", "since", "until", "gsd", "where")
+"""The names of conditions, see `make_filter`."""
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 

@@ -35,7 +35,7 @@ from .operations import (
 )
 from .tile_columns import TileView
 
-ATTRIBUTES = ("category", "datetime", "gsd", "geometry")
+ATTRIBUTES = ("category", "datetime", "gsd", "size", "geometry")
 """What a condition can name beside land-cover classes."""
 
 
@@ -150,7 +150,7 @@ class Reader:
             return Text(None)
         if name == "datetime":
             return Time(acquired)
-        return Place() if name == "geometry" else Number(TileView.gsds)
+        return Place() if name == "geometry" else Number(TileView.sizes if name == "size" else TileView.gsds)
 
     def _moment(self, text: Any) -> Time:
         try:

@@ -19,6 +19,7 @@ from .vectors import EncoderInfo, to_numpy
 ROW_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "rowids": ("u8", ()), "ids": ("S32", ()), "extents": ("f8", (4,)), "boxes": ("?", ()), "embedded": ("?", ()),
     "covered": ("?", ()), "categories": ("i4", ()), "times": ("i8", ()), "gsd": ("f4", ()),
+    "size": ("i4", ()),
 }  # fmt: skip
 """Name -> type and further axes of the arrays that hold a value for every row, in storage order."""
 
@@ -36,7 +37,7 @@ def write_arrays(snapshot: Snapshot, encoder: EncoderInfo, folder: Path) -> None
     names: dict[str | None, int] = {}
     classes: dict[str, int] = {}
     cover: list[tuple[NDArray[Any], ...]] = []
-    read = ["id", *EXTENT, "geometry", "datetime", "gsd", "category", "labels", "fractions", column]
+    read = ["id", *EXTENT, "geometry", "datetime", "gsd", "size", "category", "labels", "fractions", column]
     start = 0
     with (folder / "vectors.npy").open("wb") as file:  # not through a memory map, which would hold them all
         shape = {"descr": "<f2", "fortran_order": False, "shape": (rows, encoder.dim)}
@@ -55,6 +56,7 @@ def write_arrays(snapshot: Snapshot, encoder: EncoderInfo, folder: Path) -> None
             arrays["categories"][part] = _codes(batch["category"], names)
             arrays["times"][part] = batch["datetime"].cast("int64").fill_null(NO_TIME).to_numpy()
             arrays["gsd"][part] = batch["gsd"].to_numpy()
+            arrays["size"][part] = batch["size"].to_numpy()
             owner = start + pc.list_parent_indices(batch["labels"]).to_numpy()
             shares = batch["fractions"].flatten().to_numpy().copy()  # a view would keep the whole batch
             cover.append((owner, _codes(batch["labels"].flatten(), classes), shares))

@@ -53,6 +53,7 @@ class MmapCache:
         categories: (n,) index in `names`; the last name is None.
         moments: (n,) microseconds since 1970, UTC, or `NO_TIME`.
         gsd: (n,) metres.
+        size: (n,) grid pixels.
         names: the categories.
         classes: the land-cover labels.
         cover: for each label under each tile: the row, the index in `classes`, the share.
@@ -70,6 +71,7 @@ class MmapCache:
     categories: NDArray[np.int32] = field(repr=False)
     moments: NDArray[np.int64] = field(repr=False)
     gsd: NDArray[np.float32] = field(repr=False)
+    size: NDArray[np.int32] = field(repr=False)
     names: list[str | None] = field(repr=False)
     classes: list[str] = field(repr=False)
     cover: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]] = field(repr=False)
@@ -102,6 +104,9 @@ class MmapCache:
 
     def gsds(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:  # noqa: D102
         return self.gsd[rows]
+
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:  # noqa: D102
+        return self.size[rows]
 
     def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
         return self.covered[rows]

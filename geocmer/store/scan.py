@@ -76,6 +76,10 @@ class BatchColumns:
         gsds: NDArray[np.float32] = self.batch["gsd"].to_numpy(zero_copy_only=False)
         return gsds[rows]
 
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:  # noqa: D102
+        sizes: NDArray[np.int32] = self.batch["size"].to_numpy(zero_copy_only=False)
+        return sizes[rows]
+
     def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:  # noqa: D102
         return np.asarray(self.batch["labels"].is_valid())[rows]
 
@@ -115,4 +119,6 @@ def _needed(filter: Filter) -> tuple[str, ...]:
         needed += ("category",)
     if filter.since or filter.until or "datetime" in named:
         needed += ("datetime",)
+    if "size" in named:
+        needed += ("size",)
     return (*needed, "gsd") if filter.gsd or "gsd" in named else needed

@@ -29,6 +29,9 @@ class TileColumns(Protocol):
     def gsds(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return ground resolutions, metres, (n,)."""
 
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Return edge lengths, grid pixels, (n,)."""
+
     def have_land_cover(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which tiles have land cover, (n,)."""
 
@@ -73,6 +76,10 @@ class TileView:
         """Return ground resolutions in metres, (n,), as they are printed: a float32 of 0.3 is 0.3."""
         values, at = np.unique(self.tiles.gsds(self.rows), return_inverse=True)
         return np.array([float(str(value)) for value in values], np.float64)[at]
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return edge lengths in grid pixels, (n,)."""
+        return self.tiles.sizes(self.rows).astype(np.float64)
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,8 +1,8 @@
 """Conditions on tiles in OGC CQL2 text: `built_up > 0.3 and category = 'forest' and datetime > DATE('2020-01-01')`.
 
-A tile has `category`, `datetime`, `gsd` and `geometry`; any other name is a class label of the store, written as it is
-in quotes, or with other signs than letters and digits as `_`, and means its share of the tile. The category word that a
-bundled legend gives to a label (`forest` for `Tree cover`) means it too.
+A tile has `category`, `datetime`, `gsd`, `size` and `geometry`; any other name is a class label of the store, written
+as it is in quotes, or with other signs than letters and digits as `_`, and means its share of the tile. The category
+word that a bundled legend gives to a label (`forest` for `Tree cover`) means it too.
 
 What a tile lacks is unknown, and so is what is said of it: a condition must be true for a tile to pass.
 """

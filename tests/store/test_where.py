@@ -58,6 +58,7 @@ def test_a_condition_means_what_it_says_of_one_tile(
     [
         ("forest ^ 2 > 0.1", "forest * forest > 0.1"),
         ("gsd div 10 = 1", "gsd >= 10 and gsd < 20"),
+        ("size in (64, 128)", "size = 64 or size = 128"),
         ("gsd % 2 < 1", "gsd - 2 * (gsd div 2) < 1"),
         ("GSD > 5 and CATEGORY = 'forest'", "gsd > 5 and category = 'forest'"),
         ("Datetime > DATE('2020-01-10')", "datetime > DATE('2020-01-10')"),
@@ -92,7 +93,7 @@ def test_what_could_be_written_before(world: Store, cache: MmapCache, before: st
             "forrest > 0.1",
             "no tile has a land-cover class 'forrest'; the store knows: built_up, permanent_water_bodies, ",
         ),
-        ("forrest > 0.1", "every tile can be asked for category, datetime, gsd, geometry"),
+        ("forrest > 0.1", "every tile can be asked for category, datetime, gsd, size, geometry"),
         ("category = 'forrest'", "no tile has the category 'forrest'; did you mean 'forest'"),
         ("category in ('water', 'lake') and gsd > 100", "no tile has the category 'lake'"),
         ("category > 0.3", "'category' and 0.3 cannot be compared"),
