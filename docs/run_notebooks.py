@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -16,14 +17,24 @@ TIMEOUT_SECONDS = 600
 """For one cell."""
 
 
-def run(notebook: Path, folder: Path) -> nbformat.NotebookNode:
+def run(notebook: Path, folder: Path, kernel: Any = None) -> nbformat.NotebookNode:
     """Run a notebook in a folder and return it with its outputs.
+
+    Args:
+        notebook: its file.
+        folder: it finds its files there.
+        kernel: manager of a kernel that runs several of them, none of which sees the variables of another; a kernel of
+            its own without.
 
     Raises:
         CellExecutionError: a cell failed.
     """
     book = nbformat.read(notebook, as_version=4)
-    NotebookClient(book, timeout=TIMEOUT_SECONDS, resources={"metadata": {"path": str(folder.absolute())}}).execute()
+    options = {"timeout": TIMEOUT_SECONDS, "resources": {"metadata": {"path": str(folder.absolute())}}}
+    NotebookClient(book, kernel, **options).execute()
+    if kernel is not None:
+        forget = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")])
+        NotebookClient(forget, kernel, **options).execute()
     for cell in book.cells:
         cell.metadata.pop("execution", None)  # times of day: they would change with every run
     book.metadata.pop("widgets", None)
