@@ -55,7 +55,7 @@ def shared_data() -> Path:
 def processes() -> Any:
     """Processes that start with the modules there: forked from one that has no thread.
 
-    lancedb starts one when it is imported; what takes it longest to import is `lance_namespace`.
+    Lance starts some when a table is opened; what takes longest to import of it is `lance_namespace`.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "lance_namespace", "torch"])

@@ -52,13 +52,18 @@ class VectorWriter(Reader):
     def add_encoder(self, info: EncoderInfo) -> None:
         """Make room for an encoder's vectors.
 
-        A store's first encoder answers at once, a later one after `activate_encoder`.
+        A store's first encoder answers at once, a later one after `activate_encoder`. Of two that begin beside each
+        other one is the later.
 
         Raises:
+            FingerprintError: other processes gave the store other encoders again and again.
             StoreError: the store cannot be written.
         """
-        if info not in (self.encoder, self.pending_encoder):
+        for _ in range(3):
+            if info in (self.encoder, self.pending_encoder):
+                return
             self._announce(info, ENCODER_KEY if self.encoder is None else PENDING_ENCODER_KEY)
+        self._require_column(info)
 
     def set_vectors(self, info: EncoderInfo, ids: Sequence[str], vectors: NDArray[np.floating[Any]] | None) -> None:
         """Set the (n, dim) unit vectors of stored tiles, of an encoder that `add_encoder` made room for.
@@ -111,8 +116,10 @@ class VectorWriter(Reader):
             How many vectors were made.
 
         Raises:
+            FingerprintError: the store takes no vectors of the encoder any more.
             InputError: after all others, of the scenes that were left out.
         """
+        self._require_column(info)
         made, failed, left = 0, {}, 0
         for keys in self.iter_unembedded(info, scene_id=scene_id):
             ids: list[str] = []
