@@ -9,9 +9,9 @@ SERVE ?=
 
 .PHONY: demo test check docs floors newest clean
 
-# A worker for each core, up to four of some 1 GB; a file stays with one worker, which makes its fixtures once, and the
-# longest files come first (see tests/conftest.py).
-PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A worker for each core, up to four of some 1 GB; tests that share fixtures stay with one worker, and what takes longest
+# comes first (see tests/conftest.py).
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

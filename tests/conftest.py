@@ -32,15 +32,21 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 LONG_FILES = (
-    "test_qgis.py", "test_faults.py", "test_ray_cluster.py", "test_ensemble.py", "test_docs.py", "test_notebooks.py",
-    "test_search_command.py", "test_streams.py", "test_change.py",
+    "test_notebooks.py", "test_ensemble.py", "test_qgis.py", "test_faults.py", "test_ray_cluster.py",
+    "test_baselines.py", "test_turns.py", "test_openvino_tower.py", "test_docs.py", "test_join.py", "test_leases.py",
+    "test_search_command.py", "test_streams.py",
 )  # fmt: skip
 """Test files that take longest; a worker that began one of them last would go on alone."""
+SHARING_FOLDER = "web"
+"""Its files share a store with a model, a server and a browser, which one worker makes."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest; `make test` gives files to its workers in this order."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    """Keep a file, or the folder that shares, with one worker of `make test`; begin with what takes longest."""
+    for item in items:
+        shared = item.path.parent.name == SHARING_FOLDER
+        item.add_marker(pytest.mark.xdist_group(SHARING_FOLDER if shared else item.path.stem))
+    items.sort(key=lambda item: item.path.name not in LONG_FILES and item.path.parent.name != SHARING_FOLDER)
 
 
 @pytest.fixture(scope="session")
