@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..models.choose import choose_encoder
 from .calibrate import calibrate
 from .reliability import Reliability
-from .reliability_plot import draw_reliability, require_picture
+from .reliability_plot import draw_reliability, require_image
 
 
 def recalibrate(
@@ -45,7 +45,7 @@ def recalibrate(
     if not any(each.has_split("val") for each in sets):
         sets[0].split("val")  # says which splits there are
     if figure:
-        require_picture(Path(figure))
+        require_image(Path(figure))
     encoder = choose_encoder(None, model, adapter, device)
     notify(f"model {encoder.backbone.spec} on {encoder.backbone.device}")
     if encoder.folder is None and not dry_run:

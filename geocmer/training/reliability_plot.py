@@ -13,7 +13,7 @@ SIDE, LEFT, BOTTOM, TOP, RIGHT = 620, 84, 70, 56, 30
 """Of the picture and its margins, pixels."""
 
 
-def require_picture(figure: Path) -> None:
+def require_image(figure: Path) -> None:
     """Refuse a name that no PNG can be drawn to, before the work whose result it will show.
 
     Raises:
