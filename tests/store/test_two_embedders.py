@@ -16,8 +16,11 @@ from geocmer.errors import FingerprintError
 from geocmer.store import EncoderInfo, Store
 from geocmer.store.reader import TileKey
 
-COMMITS = ((lance.LanceDataset, "update_schema_metadata"), (lance.LanceDataset, "add_columns"))
-COMMITS += ((MergeInsertBuilder, "execute"),)
+COMMITS: tuple[tuple[type[Any], str], ...] = (
+    (lance.LanceDataset, "update_schema_metadata"),
+    (lance.LanceDataset, "add_columns"),
+    (MergeInsertBuilder, "execute"),
+)
 """What a first embedding writes, in this order."""
 
 
@@ -59,7 +62,8 @@ def test_the_store_ends_whole(
     store = filled(tmp_path / "store", [tile(n) for n in range(5)], None)
     other = Store.open(store.path)
     owner, name = COMMITS[step]
-    write, raced = getattr(owner, name), []
+    write = getattr(owner, name)
+    raced: list[bool] = []
 
     def race() -> None:
         if not raced:
