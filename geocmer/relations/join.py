@@ -87,7 +87,7 @@ def join(
         ids: of the tiles in these rows; the row itself, if nothing else is known.
         one_clause: one of the clauses is enough, the one that gives most.
     """
-    power = 1 / (2 if one_clause else 1 + len(clauses))
+    power = 1 / factor_count(len(clauses), one_clause)
     tops = [_upper_bound(clause, p) for clause, p in clauses]
     bound = subject * (np.max if one_clause else np.prod)(tops, axis=0) if tops else subject.copy()
     rows = np.flatnonzero(bound > 0 if hit_mask is None else hit_mask & (bound > 0))
@@ -107,6 +107,11 @@ def join(
         start, size = start + size, min(size * 2, MAX_BLOCK_TILES)
     best.sort()
     return RankedTiles(best.rows, best.scores, best.partners, min(start, len(rows)))
+
+
+def factor_count(clauses: int, one_clause: bool) -> int:
+    """Count the factors of which a score is the geometric mean: the tile's own, and those of the clauses that count."""
+    return 2 if one_clause else 1 + clauses
 
 
 def _every_clause(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -16,7 +14,7 @@ from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..search.vector_search import check_k
 from ..store.filter import EVERY_TILE, Filter
 from ..store.store import Store
-from .join import RankedTiles, join
+from .join import RankedTiles, factor_count, join
 from .partners import make_partners
 from .query import Query
 from .taught import Taught
@@ -72,10 +70,11 @@ def relate(
     tiles = score_tiles(snapshot, period, directions)
     measure = aimed if others is None else Calibration.of_sample(others, tiles.sample)
     measures = [known[number].calibration if number in known else measure for number in range(len(directions))]
-    every = iter([one.probability(products) for one, products in zip(measures, tiles.products, strict=True)])
-    p = [reduce(np.maximum, islice(every, len(concepts))) for concepts in query.any_of]
+    each = [one.probability(products) for one, products in zip(measures, tiles.products, strict=True)]
+    ends = np.cumsum([len(concepts) for concepts in query.any_of])
+    p = [np.max(each[end - len(concepts) : end], axis=0) for concepts, end in zip(query.any_of, ends, strict=True)]
     clauses = list(zip(query.clauses, p[1:], strict=True))
-    factors = 2 if query.one_clause else 1 + len(clauses)
+    factors = factor_count(len(clauses), query.one_clause)
     if min_probability is not None:
         min_score = max(min_score or 0.0, min_probability ** (1 / factors))
     hit_mask, unembedded = tiles.hit_mask(filter)
@@ -102,13 +101,10 @@ def relate(
     def partners(page: slice) -> list[tuple[Partner, ...]]:
         found: list[tuple[Partner, ...]] = [()] * len(rows[page])
         for number, (clause, p_concept) in enumerate(clauses):
-            others = partner_rows[page, number]
-            having = np.flatnonzero(others >= 0)
-            for n, one in zip(
-                having,
-                make_partners(str(clause), rows[page][having], others[having], p_concept, tiles, snapshot),
-                strict=True,
-            ):
+            of_clause = partner_rows[page, number]
+            having = np.flatnonzero(of_clause >= 0)
+            made = make_partners(str(clause), rows[page][having], of_clause[having], p_concept, tiles, snapshot)
+            for n, one in zip(having, made, strict=True):
                 found[n] += (one,)
         return found
 
