@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from commands import run
 from synthetic import filled, tile
 
 from geocmer.store.records import write_record
@@ -29,30 +30,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def offered(folder: Path, *words: str) -> list[str]:
-    """Ask as bash does: the words typed so far, the last of them unfinished."""
-    asked = {
+def asked(*words: str) -> dict[str, str]:
+    """What bash asks with: the words typed so far, the last of them unfinished."""
+    return {
         "_GEOCMER_COMPLETE": "complete_bash",
         "COMP_WORDS": " ".join(["geocmer", *words]),
         "COMP_CWORD": str(len(words)),
     }
+
+
+def test_a_shell_asks_the_command(folder: Path) -> None:
     code = f"import sys; sys.argv = ['geocmer']; from {POINT.module} import {POINT.attr} as main; main()"
+    environment = {**os.environ, **asked("search", "lake", "--category", "f")}
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **asked},
-        check=False,
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment, check=False
     )
-    assert done.stderr == ""
-    return [line for line in done.stdout.split("\n") if line]
+    assert (done.stdout.split("\n"), done.stderr) == (["farm [old]", "forest", ""], "")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["search", "lake", "--category", "f"], ["farm [old]", "forest"]),
+        (["search", "lake", "--category", "fo"], ["forest"]),
         (["search", "--store", "other", "--category", "w"], ["water"]),
         (["search", "--store", "absent", "--category", "w"], []),
         (["search", "lake", "--where", "tr"], ["tree_cover"]),
@@ -64,8 +63,15 @@ def offered(folder: Path, *words: str) -> list[str]:
         (["tile", "x.tif", "--legend", "m"], ["mine.csv"]),
     ],
 )
-def test_a_shell_is_offered_what_there_is(folder: Path, words: list[str], expected: list[str]) -> None:
-    assert offered(folder, *words) == expected
+def test_a_shell_is_offered_what_there_is(
+    folder: Path, words: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None)  # else its name would be `python -m pytest`
+    for name, value in asked(*words).items():
+        monkeypatch.setenv(name, value)
+    _, out, err = run()
+    assert ([line for line in out.split("\n") if line], err) == (expected, "")
 
 
 def test_names_are_completed_where_they_stand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +81,7 @@ def test_names_are_completed_where_they_stand(folder: Path, monkeypatch: pytest.
     monkeypatch.chdir(folder)
     ctx = click.Context(click.Command("search"))
     assert complete_where(ctx, "gsd > 1 and (ca") == ["gsd > 1 and (category"]
-    assert complete_where(ctx, "") == ["category", "datetime", "geometry", "gsd", "tree_cover"]
+    assert complete_where(ctx, "") == ["category", "datetime", "geometry", "gsd", "size", "tree_cover"]
     assert complete_where(ctx, "gsd > 1") == []
     assert complete_store("") == ["geocmer-store", "other"]
     assert complete_store("emp") == ["empty/"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 from store_files import Fault, data_of, files_of, ids_of
 from synthetic import ENCODER, OTHER, contents, noise, raster, tile, unit
 
@@ -110,7 +109,8 @@ def test_the_command_for_a_moved_scene_works_as_it_is_written(tmp_path: Path) ->
     for command in commands:
         _, *args = shlex.split(command)
         args[args.index("NEW_PLACE")] = str(tmp_path / "moved.tif")
-        subprocess.run([sys.executable, "-m", "geocmer_cli.main", *args, "--no-embed"], check=True)
+        code, _, said = run(*args, "--no-embed")
+        assert code == 0, said
     assert [found.kind for found in examine(db).findings] == ["unembedded"]
     assert contents(db) == before
     assert {row.uri for row in db.scenes()} == {str(tmp_path / "moved.tif")}
