@@ -6,11 +6,8 @@ import shapely
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Geod, Transformer
-from synthetic import footprint
+from tile_pairs import EXTENTS, ONE, TWO, WORLD, N, pairs
 
-from geocmer.geometry.distance import distances
-from geocmer.geometry.geodesy import Caps, min_distances
 from geocmer.geometry.neighbors import NeighborIndex
 from geocmer.geometry.overlap import nested, same_place, same_size, to_equal_area
 from geocmer.relations.join import FIRST_BLOCK_TILES, join
@@ -19,64 +16,30 @@ from geocmer.relations.query import Clause
 from geocmer.relations.weights import in_sector, max_distance, weight
 from geocmer.store.schema import extents
 
-GEOD = Geod(ellps="WGS84")
 BY_NAME = {kind.name: kind for kind in KINDS}
 WAYS = ("north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest")
 AZIMUTHS = {f"{way} of": 45.0 * step for step, way in enumerate(WAYS)}  # said here again, to check the table
 
 
-def _world() -> np.ndarray:
-    """Two grids across the antimeridian, of one ground in two sizes; a ring of tiles around the pole with one upon it;
-    turned tiles, a wide one."""
-    rng = np.random.default_rng(5)
-    shapes = [footprint(179.9 + x / 50, 60 + y / 100, 0.02, 0.01) for x in range(10) for y in range(10)]
-    shapes += [footprint(179.9 + x / 50, 60 + y / 100, 0.04, 0.02) for x in (0, 2, 4, 7) for y in (0, 2, 4)]
-    shapes += [footprint(10 + x, 45 + y, 0.02, 0.015, turn) for x, y, turn in rng.uniform(0, [0.2, 0.2, 90], (80, 3))]
-    shapes += [shapely.box(lon, 89.9, lon + 30, 89.95) for lon in range(-180, 180, 30)]
-    shapes += [shapely.box(-180, 89.96, 180, 90), footprint(9, 44.9, 1.15, 0.2), footprint(10.3, 45.1, 0.02, 0.015)]
-    return np.array(shapes, dtype=object)
-
-
-WORLD = _world()
-EXTENTS = extents(WORLD)
-CAPS = Caps.around(EXTENTS)
-N = len(WORLD)
-ONE, TWO = (grid.ravel() for grid in np.meshgrid(range(N), range(N), indexing="ij"))
-METRES = distances(WORLD[ONE], WORLD[TWO]).reshape(N, N)
-GAPS = min_distances(np.linalg.norm(CAPS.xyz[ONE] - CAPS.xyz[TWO], axis=1), CAPS.radii[ONE] + CAPS.radii[TWO]).reshape(
-    N, N
-)
-AZIMUTH = (np.array(GEOD.inv(*CAPS.lonlat[TWO].T, *CAPS.lonlat[ONE].T)[0]) % 360).reshape(N, N)
-APART = (CAPS.lonlat[ONE] != CAPS.lonlat[TWO]).any(axis=1).reshape(N, N)
-EVEN = shapely.transform(  # in a projection that keeps areas
-    WORLD, lambda xy: np.column_stack(Transformer.from_crs(4326, 6933, always_xy=True).transform(*xy.T))
-)
-SHARED = shapely.area(shapely.intersection(EVEN[ONE], EVEN[TWO]))
-SMALLER, LARGER = np.sort([shapely.area(EVEN)[ONE], shapely.area(EVEN)[TWO]], axis=0)
-INSIDE = (SHARED / SMALLER).reshape(N, N)
-"""The share of the smaller of two tiles that lies in the other."""
-RATIO = (LARGER / SMALLER).reshape(N, N)
-NESTED = INSIDE >= 0.6 / 1.3
-"""For two of one size an intersection over union of 0.3."""
-
-
 def _brute_force(subject: np.ndarray, clauses: list[tuple[Clause, np.ndarray]], one_clause: bool) -> np.ndarray:
     """Scores of all tiles from the matrix of all pairs."""
-    factors = []
+    every, factors = pairs(), []
+    gaps, metres, azimuth, nested = every.gaps, every.metres, every.azimuth, every.nested
+    of_other_size = nested & (every.ratio > 1.5)
     for clause, p in clauses:
         if clause.kind is IN:
-            w = np.where(GAPS <= 3000, 2.0 ** -((GAPS / 1000) ** 2), 0) * ~(NESTED & (RATIO > 1.5))
+            w = np.where(gaps <= 3000, 2.0 ** -((gaps / 1000) ** 2), 0) * ~of_other_size
             value = (w * p).sum(axis=1) / w.sum(axis=1)
         else:
             half = {NEAR: 1000, NEXT_TO: 100}.get(clause.kind, 5000)
-            w = np.where(3 * half >= METRES, 2.0 ** -((METRES / half) ** 2), 0)
+            w = np.where(3 * half >= metres, 2.0 ** -((metres / half) ** 2), 0)
             if clause.metres is not None:
-                w = (clause.metres >= METRES).astype(float)
+                w = (clause.metres >= metres).astype(float)
             if clause.kind.name in AZIMUTHS:
-                off = np.abs((AZIMUTH - AZIMUTHS[clause.kind.name] + 180) % 360 - 180)
-                w = w * ((off < 45) | ((AZIMUTH - AZIMUTHS[clause.kind.name]) % 360 == 315)) * APART
-                w = w * ~NESTED  # a place is not north of itself
-            w = w * ~(NESTED & (RATIO > 1.5))  # nor is a tile a partner of the larger one around it
+                off = np.abs((azimuth - AZIMUTHS[clause.kind.name] + 180) % 360 - 180)
+                w = w * ((off < 45) | ((azimuth - AZIMUTHS[clause.kind.name]) % 360 == 315)) * every.separate
+                w = w * ~nested  # a place is not north of itself
+            w = w * ~of_other_size  # nor is a tile a partner of the larger one around it
             value = (w * p).max(axis=1)
         factors.append(1 - value if clause.negated else value)
     if one_clause:
@@ -130,7 +93,7 @@ def test_the_join_is_brute_force(
             assert (ranked.partners[:, number] == -1).all()
         elif clause.kind is not IN and len(scored) == 1:
             partner = ranked.partners[:, number]
-            given_by = p[partner] * weight(clause, METRES[ranked.rows, partner])
+            given_by = p[partner] * weight(clause, pairs().metres[ranked.rows, partner])
             assert np.sqrt(subject[ranked.rows] * given_by) == pytest.approx(ranked.scores, rel=1e-9)
 
 
@@ -144,17 +107,17 @@ def test_the_join_is_brute_force(
 def test_a_neighbor_index_finds_every_pair_that_may_be_near(
     blocks: list[list[int]], metres: float, run: int, seed: int
 ) -> None:
-    p = np.round(np.random.default_rng(seed).random(N), 1)
+    p, gaps = np.round(np.random.default_rng(seed).random(N), 1), pairs().gaps
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", run)
         index = NeighborIndex(EXTENTS, p)
         for number, block in enumerate(blocks):  # one after the other, as trees are kept
             hits, least = np.array(block, np.intp), 0.8 - 0.2 * number
-            pairs = list(index.pairs(hits, least, metres))
-            found = {pair for one, two, _ in pairs for pair in zip(hits[one], two, strict=True)}
-            hit, other = np.nonzero((metres - 1e-6 >= GAPS[hits]) & (p >= least))
+            near = list(index.pairs(hits, least, metres))
+            found = {pair for one, two, _ in near for pair in zip(hits[one], two, strict=True)}
+            hit, other = np.nonzero((metres - 1e-6 >= gaps[hits]) & (p >= least))
             assert found >= set(zip(hits[hit], other, strict=True))
-            assert all(metres + 1e-6 >= GAPS[pair] and p[pair[1]] >= least for pair in found)
+            assert all(metres + 1e-6 >= gaps[pair] and p[pair[1]] >= least for pair in found)
 
 
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(0, 1000), st.floats(0, 0.2))
@@ -233,14 +196,14 @@ def test_one_place_is_not_north_of_itself() -> None:
 
 
 def test_one_place_is_told_by_what_the_smaller_tile_shares() -> None:
-    flat = to_equal_area(WORLD)
-    assert np.abs(INSIDE - 0.6 / 1.3).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
-    assert (nested(flat[ONE], flat[TWO]) == NESTED.ravel()).all()
-    assert (same_place(flat[ONE], flat[TWO]) == (NESTED & (RATIO <= 25)).ravel()).all()
-    assert (same_size(flat[ONE], flat[TWO]) == (RATIO <= 1.5).ravel()).all()
-    alike = RATIO < 1.0001
-    overlaps = (SHARED / (SMALLER + LARGER - SHARED)).reshape(N, N)
-    assert ((overlaps >= 0.3) == NESTED)[alike].all(), "of one size the intersection over union decides"
+    flat, every = to_equal_area(WORLD), pairs()
+    assert np.abs(every.inside - 0.6 / 1.3).min() > 1e-4, "none on the edge, where a sphere and an ellipsoid differ"
+    assert (nested(flat[ONE], flat[TWO]) == every.nested.ravel()).all()
+    assert (same_place(flat[ONE], flat[TWO]) == (every.nested & (every.ratio <= 25)).ravel()).all()
+    assert (same_size(flat[ONE], flat[TWO]) == (every.ratio <= 1.5).ravel()).all()
+    overlaps = every.shared / (every.smaller + every.larger - every.shared)
+    alike = every.ratio < 1.0001
+    assert ((overlaps >= 0.3) == every.nested)[alike].all(), "of one size the intersection over union decides"
 
 
 def test_a_tile_is_no_partner_of_the_larger_one_around_it() -> None:
