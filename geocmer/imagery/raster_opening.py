@@ -42,7 +42,7 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
     source = inspect_raster(address, trust_sources or trusts_sources(address))
     if of_store:
         require_known_origins(address, source.origins)
-    threads = {}
+    threads: dict[str, str] = {}
     if not address.remote and not os.environ.get("GDAL_NUM_THREADS"):  # from a server GDAL would ask block by block
         threads["GDAL_NUM_THREADS"] = str(min(MAX_DECODE_THREADS, os.cpu_count() or 1))
     try:

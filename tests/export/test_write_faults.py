@@ -105,7 +105,7 @@ def test_the_drafts_of_killed_processes_are_removed_by_the_next_and_those_of_liv
     for process, event in ((living, begun[0]), (killed, begun[1])):
         process.start()
         assert event.wait(30)
-        left.append({*tmp_path.iterdir()} - set().union(*left))
+        left.append({*tmp_path.iterdir()} - set[Path]().union(*left))
     killed.kill()
     killed.join()
     stranger = tmp_path / ".geocmer-link"
@@ -113,7 +113,7 @@ def test_the_drafts_of_killed_processes_are_removed_by_the_next_and_those_of_liv
     try:
         write(HITS, tmp_path / "other.csv")
         assert all(draft.exists() for draft in left[1]), "so young that its process may be about to lock it"
-        for draft in set().union(*left):
+        for draft in left[0] | left[1]:
             os.utime(draft, (0, 0))
         write(HITS, tmp_path / "other.csv")
         assert {*tmp_path.iterdir()} == {*left[0], stranger, tmp_path / "other.csv"}
