@@ -65,6 +65,13 @@ class KnownCaptions:
             raise ValueError(f"{CAPTIONS_FILE} holds {pooled.shape} and {vectors.shape} in place of two rows a caption")
         return cls(_unit(pooled), _unit(vectors), known)
 
+    def with_tokens_of(self, other: KnownCaptions) -> KnownCaptions:
+        """Return these captions, with the tokens known that either knows."""
+        known = np.zeros(max(len(self.known), len(other.known)), np.bool_)
+        for each in (self.known, other.known):
+            known[: len(each)] |= each
+        return KnownCaptions(self.pooled, self.vectors, known)
+
     def save(self, folder: Path) -> None:
         """Write them beside an adapter's weights, in float16."""
         buffer = io.BytesIO()

@@ -20,6 +20,7 @@ from ..models.adapter import Adapter
 from ..models.adapter_config import AdapterConfig
 from ..models.backbone import BUNDLED, Backbone
 from ..models.encoder import default_adapter
+from ..models.known_captions import KnownCaptions
 from .calibrate import calibrate_adapter
 from .caption_bank import fit_known_captions
 from .checkpoint import Checkpoint
@@ -105,8 +106,10 @@ def train(
                     adapter = adapter.with_basis(basis)
                 adapter = fit_hub_bias(adapter, data, cfg)
                 if cfg.known_captions:
+                    captions = fit_known_captions(adapter, data, cfg, backbone)
+                    before = KnownCaptions.load(_start_folder(cfg)) if cfg.start else None
                     with naming_disk_errors(out, "--out"):
-                        fit_known_captions(adapter, data, cfg, backbone).save(out)
+                        (captions.with_tokens_of(before) if before else captions).save(out)
             score = data.score(adapter) if members > 1 else None
             with naming_disk_errors(out, "--out"):
                 adapter.save(out)
@@ -165,6 +168,10 @@ def member_folders(out: Path, cfg: TrainConfig, backbone: Backbone) -> list[Path
     return [out] if single else [out / f"member-{m}" for m in range(cfg.members)]
 
 
+def _start_folder(cfg: TrainConfig) -> Path:
+    return default_adapter() if cfg.start == BUNDLED else Path(cfg.start)
+
+
 def _begun_members(
     backbone: Backbone, cfg: TrainConfig, member_config: AdapterConfig, members: int
 ) -> list[Adapter | None]:
@@ -176,7 +183,7 @@ def _begun_members(
     """
     if not cfg.start:
         return [None] * members
-    adapter = Adapter.load(default_adapter() if cfg.start == BUNDLED else Path(cfg.start), backbone)
+    adapter = Adapter.load(_start_folder(cfg), backbone)
     found = [adapter.member(index) for index in range(adapter.cfg.members)]
     sizes = ("dim", "width", "heads", "tap_channels", "text_tap_channels")
     differ = {

@@ -93,3 +93,13 @@ def test_both_text_sides_draw_the_same_queries_to_the_same_captions() -> None:
     lake, airport = torch_side.encode_texts(["a lake", "an airport"])
     assert found[1] @ lake > plain[1] @ lake
     assert found[2] @ airport > plain[2] @ airport
+
+
+def test_tokens_that_either_knows_are_known() -> None:
+    one, other = (
+        KnownCaptions(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), np.array(known))
+        for known in ([True, False], [False, False, True])
+    )
+    for merged in (one.with_tokens_of(other), other.with_tokens_of(one)):
+        assert merged.known.tolist() == [True, False, True]
+    assert one.known.tolist() == [True, False]

@@ -88,6 +88,10 @@ def test_training_goes_on_from_an_adapter(pairs: PairSet, tmp_path: Path) -> Non
             torch.testing.assert_close(still.state_dict()[name], tensor, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(still.log_scale, first.log_scale, atol=2e-3, rtol=0)
     assert any(not torch.equal(moved.state_dict()[n], t) for n, t in first.state_dict().items() if "branches" in n)
+    known = [KnownCaptions.load(tmp_path / name) for name in ("first", "still")]
+    assert known[0] is not None
+    assert known[1] is not None
+    assert not (known[0].known & ~known[1].known).any()
     others: list[dict[str, Any]] = [{"members": 3}, {"width": 2 * CFG.width}]
     for wrong in others:
         with pytest.raises(InputError, match=f"has {next(iter(wrong))} .* and not {next(iter(wrong.values()))}"):
