@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,31 @@ def processes() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "lance_namespace", "torch"])
     return context
+
+
+@pytest.fixture(scope="session")
+def bundled_encoder() -> Callable[[str, int], Any]:
+    """The bundled model by device and views, each loaded once."""
+    from geocmer.models.encoder import Encoder
+
+    load = Encoder.load
+    return cache(lambda device, views: load(device=device, views=views))
+
+
+@pytest.fixture
+def one_encoder(bundled_encoder: Callable[[str, int], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for the bundled model gets the same one: to load it and its towers takes a second each time."""
+    from geocmer.models.encoder import BUNDLED, Encoder
+
+    load = Encoder.load
+
+    def known(model: str = BUNDLED, adapter: Any = None, device: str = "auto", views: int = 1) -> Encoder:
+        if model != BUNDLED or adapter is not None:
+            return load(model, adapter, device, views)
+        encoder: Encoder = bundled_encoder(device, views)
+        return encoder
+
+    monkeypatch.setattr(Encoder, "load", known)
 
 
 @pytest.fixture(scope="session")

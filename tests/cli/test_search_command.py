@@ -10,6 +10,7 @@ from commands import Run
 from synthetic import noise, raster
 
 
+@pytest.mark.usefixtures("one_encoder")
 def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_relation_is_asked_in_words_and_written_with_the_line_to_its_partner(
         assert line["properties"]["distance_m"] == 0, "the tiles touch"
 
 
+@pytest.mark.usefixtures("one_encoder")
 def test_search_explains_itself_in_words_and_pictures(
     run: Run, tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

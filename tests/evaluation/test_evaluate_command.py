@@ -13,6 +13,7 @@ from PIL import Image
 from synthetic import noise, raster
 
 
+@pytest.mark.usefixtures("one_encoder")
 def test_the_panel_of_a_store_shows_what_its_figures_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

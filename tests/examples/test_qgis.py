@@ -192,6 +192,7 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
     assert "no_such_class" in refused["error"]
 
 
+@pytest.mark.usefixtures("one_encoder")
 def test_what_is_new_between_two_times_is_what_the_command_finds(
     qgis: Session, command: Path, scene: Path, tmp_path: Path
 ) -> None:
@@ -230,6 +231,7 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(
         assert found["layers"][0]["ids"] == [hit["id"] for hit in told]
 
 
+@pytest.mark.usefixtures("one_encoder")
 def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(
     qgis: Session, command: Path, scene: Path, tmp_path: Path
 ) -> None:

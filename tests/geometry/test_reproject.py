@@ -57,7 +57,7 @@ def test_a_region_holds_what_lies_in_it_there(name: str) -> None:
     if crs.is_geographic or code == 3857:
         around = around[:0]
     near = np.column_stack(back.transform(*around.T))
-    points = np.vstack([WORLD, near[np.isfinite(near).all(axis=1)]])
+    points = np.vstack([WORLD[:10_000] if len(near) else WORLD, near[np.isfinite(near).all(axis=1)]])
     x, y = there.transform(*points.T)
     if code == 3857:  # a plane that goes on beyond 180
         x = np.where(x < 0, x + 2 * np.pi * 6378137, x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ def own(own_model: str) -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def bundled() -> Encoder:
-    return Encoder.load(device="cpu")
+def bundled(bundled_encoder: Callable[[str, int], Encoder]) -> Encoder:
+    return bundled_encoder("cpu", 1)
 
 
 @pytest.fixture
