@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def printable(text: str) -> str:
@@ -13,8 +13,9 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a note for the person to stderr, in one line."""
-    print(printable(" ".join(text.split("\n"))), file=sys.stderr)
+    """Print a note for the person to stderr, in one line; where it cannot be written, the work goes on without it."""
+    with suppress(OSError):
+        print(printable(" ".join(text.split("\n"))), file=sys.stderr)
 
 
 @contextmanager

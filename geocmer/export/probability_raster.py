@@ -98,11 +98,16 @@ def write_probabilities(
     bounds, step = _tile_bounds(tiles, scenes, crs)
     frame = Frame.around(bounds, crs, resolution or step)
     import rasterio
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
 
     with draft_folder(path) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         plain, cog = folder / "plain.tif", folder / "draft.tif"
-        _write_blocks(plain, frame, bounds, tiles.values, title)
-        _copy_as_cog(plain, cog)
+        try:
+            _write_blocks(plain, frame, bounds, tiles.values, title)
+            _copy_as_cog(plain, cog)
+        except (RasterioError, CPLE_BaseError) as error:  # one is raised by `copy`, the other by all else
+            raise RuntimeError(str(error)) from error
         cog.replace(path)
     return frame
 

@@ -97,6 +97,8 @@ def require_writable(path: Path, *, style: bool = False) -> Format:
         raise InputError(f"{path}: {kind.suffix} is several files and a pipe takes one; write another format there")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it")
+    if kind.beside and path.suffix not in (kind.suffix, kind.suffix.upper()):  # its parts would not be found
+        raise InputError(f"{path}: no program opens it; name it {path.with_suffix(kind.suffix)}")
     require_folder(path)
     return kind
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
 import warnings
 from pathlib import Path
 
 import pytest
 import rasterio
+from geocmer_cli.console import say
 from geocmer_cli.notes import warnings_as_notes
 from synthetic import noise, raster
 
@@ -33,3 +36,12 @@ def test_what_was_set_before_is_set_again() -> None:
     with warnings_as_notes():
         assert warnings.showwarning is not show
     assert (list(log.handlers), log.propagate, log.level, warnings.showwarning) == (*before, show)
+
+
+def test_a_note_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    say("a note")

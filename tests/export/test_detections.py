@@ -183,6 +183,19 @@ def test_blocks_hold_what_one_large_array_would(count: int, side: int, spread: i
             np.testing.assert_array_equal(file.read(1), np.where(np.isneginf(want), np.nan, want))
 
 
+def test_a_raster_that_gdal_cannot_copy_leaves_the_old_file(
+    tiles: TileProbabilities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(path: Path, *_: object) -> None:
+        path.write_bytes(b"what a full disk left of it")
+
+    (tmp_path / "found.tif").write_text("old")
+    monkeypatch.setattr(probability_raster, "_write_blocks", cut)
+    with pytest.raises(InputError, match=r"cannot write .*found\.tif"):
+        write_probabilities(tiles, {}, tmp_path / "found.tif", "thing", 0.01)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("found.tif", "old")]
+
+
 def test_a_raster_that_cannot_be_is_refused(tiles: TileProbabilities, tmp_path: Path) -> None:
     for resolution in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="resolution"):

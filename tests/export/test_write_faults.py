@@ -57,6 +57,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
             f"suffix '.doc'; use one of {', '.join(sorted(known_formats()))}",
         ),
         ("hits", "suffix ''; use one of"),
+        ("hits.Shp", "name it "),
         ("absent/hits.csv", "does not exist; make it"),
         ("folder.csv", "is a folder"),
     ],
