@@ -13,7 +13,7 @@ UNIT_METRES = {
     **dict.fromkeys(("mi", "mile", "miles"), 1609.344),
     **dict.fromkeys(("yd", "yds", "yard", "yards"), 0.9144),
     **dict.fromkeys(("ft", "foot", "feet"), 0.3048),
-    **dict.fromkeys(("nmi", "nautical mile", "nautical miles"), 1852.0),
+    **dict.fromkeys(("nmi", "nm", "nautical mile", "nautical miles"), 1852.0),
 }
 """Metres in a unit: the international mile, yard and foot (1959) and nautical mile (1929)."""
 UNITS = "m, km, mi, yd, ft or nmi"

@@ -68,14 +68,23 @@ NEAR = Kind(
     "near",
     (
         *("near to", "close to", "close by", "in the vicinity of", "in the neighborhood of", "in the neighbourhood of"),
-        *("in proximity to", "in close proximity to"),
+        *(
+            "in proximity to",
+            "in close proximity to",
+            "in proximity of",
+            "in the proximity of",
+            "in close proximity of",
+        ),
     ),
     ("far from", "far away from", "away from", "distant from", "remote from", "a long way from"),
     half_metres=1000.0,
 )
 NEXT_TO = Kind(
     "next to",
-    ("beside", "adjacent to", "alongside", "alongside of", "adjoining", "bordering", "bordering on", "abutting"),
+    (
+        *("beside", "adjacent to", "alongside", "alongside of", "adjoining", "bordering", "bordering on", "abutting"),
+        "next door to",
+    ),
     half_metres=100.0,
 )
 WITHIN = Kind("within")

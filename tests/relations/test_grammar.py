@@ -15,7 +15,7 @@ from geocmer.relations.parser import parse
 from geocmer.relations.query import Clause, Query
 
 PHRASES = {
-    **dict.fromkeys(("near", "near to", "close to", "in the vicinity of", "in close proximity to"), (NEAR, False)),
+    **dict.fromkeys(("near", "near to", "close to", "in the vicinity of", "in the proximity of"), (NEAR, False)),
     **dict.fromkeys(("far from", "far away from", "away from"), (NEAR, True)),
     **dict.fromkeys(("next to", "next-to", "beside", "adjacent to", "alongside"), (NEXT_TO, False)),
     **dict.fromkeys(("in", "inside", "inside of", "within"), (IN, False)),
@@ -111,6 +111,7 @@ LENGTHS = {
     "three thousand feet": 914.4,
     "500 yards": 457.2,
     "3 nautical miles": 5556.0,
+    "3 NM": 5556.0,
 }
 
 
