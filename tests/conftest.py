@@ -81,7 +81,8 @@ def bundled_encoder() -> Callable[[str, int], Any]:
 @pytest.fixture
 def one_encoder(bundled_encoder: Callable[[str, int], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for the bundled model gets the same one: to load it and its towers takes a second each time."""
-    from geocmer.models.encoder import BUNDLED, Encoder
+    from geocmer.models.backbone import BUNDLED
+    from geocmer.models.encoder import Encoder
 
     load = Encoder.load
 
