@@ -96,6 +96,11 @@ def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet])
         calibration, found = calibrate(encoder, sets)
     except InputError as error:
         return f"hits will have no probability: {error}"
+    if found.log_loss > found.prior_loss:
+        return (
+            f"hits will have no probability: on concepts left out, theirs would be worse than the prevalence alone "
+            f"(log loss {found.log_loss:.4f} for {found.prior_loss:.4f}); `geocmer calibrate` makes one of more sets"
+        )
     calibration.save(folder, encoder.fingerprint)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,8 +160,12 @@ def test_training_lays_a_calibration_beside_the_adapter(tmp_path: Path, monkeypa
     monkeypatch.setattr("geocmer.training.calibrate.ALIKE", 2.0)
     monkeypatch.setattr("geocmer.training.calibrate.fit", lambda *_: (2.0, -4.0, 0.0))  # random towers learn nothing
     said: list[Reliability | str] = []
-    backbone = tiny_pair(tmp_path)
-    train(coloured(tmp_path), backbone, tmp_path / "out", CONFIG, on_calibration=said.append)
+    backbone, pairs = tiny_pair(tmp_path), coloured(tmp_path)
+    train(pairs, backbone, tmp_path / "wrong", CONFIG, on_calibration=said.append)
+    assert "worse than the prevalence alone (log loss " in str(said.pop())
+    assert not (tmp_path / "wrong" / "calibration.safetensors").exists()
+    monkeypatch.setattr("geocmer.training.calibrate.measure", lambda *values: replace(measure(*values), log_loss=0.01))
+    train(pairs, backbone, tmp_path / "out", CONFIG, on_calibration=said.append)
     (found,) = said
     assert isinstance(found, Reliability)
     assert found.concepts == 3
