@@ -56,6 +56,7 @@ _LOWER = (
 )
 _JOINS = ("and", "but", "yet", "as well as", "also")
 _BENT = (
+    *("north", "east", "south", "west"),  # "north north west of"
     *("barely", "hardly", "scarcely", "almost", "nearly", "far", "farther", "further", "closer", "nearer", "than"),
     *("less", "more", "most", "least", "no", "nor", "none", "or"),
 )

@@ -173,6 +173,8 @@ def test_every_length_with_a_direction(way: str) -> None:
         ("lake near road or river near bridge", "chains 'near' and 'near'"),
         ("airport near river or not lake", "denies no relation"),
         ("airport barely near river", "'barely' before 'near'"),
+        ("airport north north west of river", "'north' before 'north west of'"),
+        ("town east south east of a lake", "'east' before 'south east of'"),
         ("airport far north of river", "'far' before 'north of'"),
         ("airport rather than near river", "'than' before 'near'"),
         ("airport near river within 2 km", "'within 2 km' is no distance"),
