@@ -90,7 +90,9 @@ DENYING = re.compile(
     re.IGNORECASE,
 )
 """A negation in words that have no relation: a model of pictures does not understand it."""
-UNKNOWN = re.compile(rf"\b{_any(('between', 'across from', 'opposite of', 'opposite to'))}\b", re.IGNORECASE)
+UNKNOWN = re.compile(
+    rf"\b{_any(('between', 'across from', 'opposite of', 'opposite to'))}\b|(?<=\w\s)nearby(?=\s+\w)", re.IGNORECASE
+)
 """Words that relate places in a way that cannot be looked for."""
 NEGATIVE = re.compile(
     rf"^{_any(('no', 'none'))}\b|\b(?:{_any(('not', 'never', 'nor', 'nowhere', 'neither', 'cannot'))}\b|\w+n['’]t\b)",

@@ -112,6 +112,7 @@ def test_what_is_a_relation(text: str, expected: Query) -> None:
         ("a lake", ""),
         ("river and forest", ""),
         ("nearby airport", ""),
+        ("airport nearby a river", "'nearby' is no relation that can be looked for; there are near"),
         ("inland harbor, neat", ""),
         ("walk-in clinic", ""),
         ("near river", "'near' lacks"),
