@@ -113,6 +113,7 @@ def may_relate(text: str) -> bool:
         return True
     phrases = " ".join(phrase for kind in KINDS for phrase in (kind.name, *kind.synonyms, *kind.antonyms))
     decisive = {*_words(phrases), "within", "in", "inside", "outside", "beyond", "from", "to"} - {"a", "of", "the"}
+    decisive |= {"between", "across", "opposite", "nearby"}  # of `grammar.UNKNOWN`, which the parser notes
     return not decisive.isdisjoint(_words(text))
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from geocmer.relations.kinds import may_relate
 from geocmer.relations.notes import notes, relation_notes
+from geocmer.relations.parser import parse
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,10 @@ def test_words_that_may_be_meant_otherwise_are_said(texts: list[str], others: bo
 def test_where_no_relation_is_looked_for_one_in_words_is_said() -> None:
     assert ["one description" in note for note in relation_notes("airport near river")] == [True]
     assert not list(relation_notes("airport"))
+
+
+@pytest.mark.parametrize("words", ["between", "across from", "opposite of", "opposite to", "nearby"])
+def test_words_of_no_relation_are_noted_by_whoever_looks_quickly(words: str) -> None:
+    text = f"airport {words} a lake"
+    assert may_relate(text)
+    assert "no relation that can be looked for" in parse(text).note
