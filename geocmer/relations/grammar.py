@@ -12,7 +12,7 @@ from functools import cache
 
 from ..geometry.lengths import HINT, LENGTH, WORDS
 from . import kinds
-from .kinds import Kind
+from .kinds import UNSUPPORTED, Kind
 
 
 def _any(phrases: Iterable[str]) -> str:
@@ -90,9 +90,7 @@ DENYING = re.compile(
     re.IGNORECASE,
 )
 """A negation in words that have no relation: a model of pictures does not understand it."""
-UNKNOWN = re.compile(
-    rf"\b{_any(('between', 'across from', 'opposite of', 'opposite to'))}\b|(?<=\w\s)nearby(?=\s+\w)", re.IGNORECASE
-)
+UNKNOWN = re.compile(rf"\b{_any(UNSUPPORTED)}\b|(?<=\w\s)nearby(?=\s+\w)", re.IGNORECASE)
 """Words that relate places in a way that cannot be looked for."""
 NEGATIVE = re.compile(
     rf"^{_any(('no', 'none'))}\b|\b(?:{_any(('not', 'never', 'nor', 'nowhere', 'neither', 'cannot'))}\b|\w+n['’]t\b)",

@@ -103,6 +103,9 @@ KINDS: tuple[Kind, ...] = (
     *(NORTH, NORTHEAST, EAST, SOUTHEAST, SOUTH, SOUTHWEST, WEST, NORTHWEST),
 )
 
+UNSUPPORTED = ("between", "across from", "opposite of", "opposite to")
+"""Words that relate places in a way that cannot be looked for; the parser notes them."""
+
 
 def may_relate(text: str) -> bool:
     """Tell whether a text may hold a relation or quotes: a quick look at its words, which spares reading most texts.
@@ -111,9 +114,9 @@ def may_relate(text: str) -> bool:
     """
     if _QUOTES.intersection(text):
         return True
-    phrases = " ".join(phrase for kind in KINDS for phrase in (kind.name, *kind.synonyms, *kind.antonyms))
-    decisive = {*_words(phrases), "within", "in", "inside", "outside", "beyond", "from", "to"} - {"a", "of", "the"}
-    decisive |= {"between", "across", "opposite", "nearby"}  # of `grammar.UNKNOWN`, which the parser notes
+    phrases = [phrase for kind in KINDS for phrase in (kind.name, *kind.synonyms, *kind.antonyms)]
+    others = {"nearby", "within", "in", "inside", "outside", "beyond", "from", "to"}
+    decisive = others.union(_words(" ".join([*phrases, *UNSUPPORTED]))) - {"a", "of", "the"}
     return not decisive.isdisjoint(_words(text))
 
 
