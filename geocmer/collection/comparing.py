@@ -87,7 +87,7 @@ class Comparing(Opening):
         """
         from ..export.series import Series
         from ..relations.notes import relation_notes
-        from ..search.probability import Likelihood
+        from ..search.probability import ProbabilityModel
         from ..search.series import read_point, series_at
 
         place = read_point(at if isinstance(at, str) else f"{at[0]},{at[1]}")
@@ -101,7 +101,7 @@ class Comparing(Opening):
             )
         absent = [minus] if isinstance(minus, str) else list(minus)
         vectors = encoder.encode_texts([text, *absent])
-        found = series_at(self.store.snapshot(), place, Likelihood.of(calibration, vectors[:1], vectors[1:]))
+        found = series_at(self.store.snapshot(), place, ProbabilityModel.of(calibration, vectors[:1], vectors[1:]))
         for count, lack in ((found.undated, "no date"), (found.unembedded, "no vector yet")):
             if count:
                 self._notify(f"{count} tiles of this place have {lack} and are left out")

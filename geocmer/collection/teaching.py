@@ -14,7 +14,7 @@ from .opening import Opening, check_names
 if TYPE_CHECKING:
     from ..export.detections import Detections
     from ..search.concept import Concept
-    from ..search.probability import Likelihood
+    from ..search.probability import ProbabilityModel
     from ..search.tile_probabilities import TileProbabilities
     from ..store.vectors import EncoderInfo
 
@@ -122,21 +122,21 @@ class Teaching(Opening):
 
         chosen = self._filter(filter, conditions, self.probabilities)
         snapshot = self.store.snapshot()
-        found = tile_probabilities(snapshot, self._likelihood(name, snapshot.require_encoder()), chosen)
+        found = tile_probabilities(snapshot, self._probability_model(name, snapshot.require_encoder()), chosen)
         if found.unembedded:
             self._notify(f"{found.unembedded} tiles have no vector yet and are left out; run `geocmer embed`")
         return found
 
-    def _likelihood(self, name: str, made_by: EncoderInfo) -> Likelihood:
+    def _probability_model(self, name: str, made_by: EncoderInfo) -> ProbabilityModel:
         """Tell what is asked of every tile, by a concept or by words; which of them it is, is said."""
         from ..relations.notes import relation_notes
         from ..search.concepts import concepts_of
-        from ..search.probability import Likelihood
+        from ..search.probability import ProbabilityModel
 
         for concept in concepts_of(self.store).find([name]).values():
             concept.require_encoder(made_by)
             self._notify(f"concept {concept.name!r}, version {concept.version}")
-            return concept.likelihood
+            return concept.probability_model
         encoder, calibration = self._calibrated_encoder()
         if calibration is None:
             raise InputError(
@@ -147,7 +147,7 @@ class Teaching(Opening):
         for note in relation_notes(name):
             self._notify(note)
         vector = encoder.encode_texts([name])
-        return Likelihood.of(calibration, vector, vector[:0])
+        return ProbabilityModel.of(calibration, vector, vector[:0])
 
     def detect(self, name: str, *, min_probability: float = MIN_PROBABILITY, **conditions: Any) -> Detections:
         """Find every place that shows a concept: tiles, merged with their neighbours into polygons.

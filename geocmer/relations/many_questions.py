@@ -19,7 +19,7 @@ from .question import Notify, Question, SearchOptions, answer_question, question
 
 if TYPE_CHECKING:
     from ..models.text_encoder import TextEncoder
-    from ..search.probability import Likelihood
+    from ..search.probability import ProbabilityModel
 
 Value = TypeVar("Value")
 
@@ -46,7 +46,7 @@ def answer_questions(
     queries = [_naming(number, question, question.read) for number, question in enumerate(questions)]
     asked = [number for number, query in enumerate(queries) if not (query.clauses or apart)]
     words = _Encoded(encoder, [queries[number].concept for number in asked])
-    vectors: dict[int, tuple[NDArray[np.float64], Likelihood | None]] = {}
+    vectors: dict[int, tuple[NDArray[np.float64], ProbabilityModel | None]] = {}
     for number in asked:
         question, say = questions[number], _numbered(notify, number, questions[number])
         ask = partial(question_vector, store, words, question, queries[number], calibration, concepts, say)

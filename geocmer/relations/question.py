@@ -16,7 +16,7 @@ from ..models.text_notes import text_notes
 from ..search.category_prior import DEFAULT_STRENGTH, category_offsets, check_strength
 from ..search.concepts import concepts_of
 from ..search.ivf import INDEX_MIN_TILES, IvfIndex
-from ..search.probability import Calibration, Likelihood, background, calibration_of, check_number, check_share
+from ..search.probability import Calibration, ProbabilityModel, background, calibration_of, check_number, check_share
 from ..search.query_vector import build_query
 from ..search.results import Answer
 from ..search.vector_search import nearest_tiles
@@ -176,15 +176,15 @@ def answer_question(
     query, concepts = question.read(), concepts or concepts_of(store)
     if query.clauses:
         return _answer_relations(store, encoder, question, query, options, calibration, concepts, notify)
-    vector, likelihood = question_vector(store, encoder, question, query, calibration, concepts, notify)
+    vector, probability_model = question_vector(store, encoder, question, query, calibration, concepts, notify)
     least = options.least
     answer = nearest_tiles(
         store, vector, filter=options.filter, k=options.k, keep=options.keep,
         category_offsets=_category_offsets(store, encoder, query, options.category_prior),
-        index=_index(store, encoder, notify) if options.approximate else None, likelihood=likelihood,
+        index=_index(store, encoder, notify) if options.approximate else None, probability_model=probability_model,
         min_score=least["min_score"], min_probability=least["min_probability"],
     )  # fmt: skip
-    if likelihood is not None:
+    if probability_model is not None:
         say_if_unlikely(question.title, answer, notify, among_new=options.filter.scenes is not None)
     return replace(answer, vector=vector)
 
@@ -218,7 +218,7 @@ def _answer_relations(
 def question_vector(
     store: Store, encoder: TextEncoder, question: Question, query: Query,
     calibration: Calibration | None, concepts: Records[Concept], notify: Notify,
-) -> tuple[NDArray[np.float64], Likelihood | None]:  # fmt: skip
+) -> tuple[NDArray[np.float64], ProbabilityModel | None]:  # fmt: skip
     """Encode a question without relations as one unit vector (dim,), and say how its words were read.
 
     Args:
@@ -240,17 +240,17 @@ def question_vector(
     if query.note:
         notify(f"read as one description: {query.note}")
     if query.concept in taught:
-        return taught[query.concept].direction, taught[query.concept].likelihood
+        return taught[query.concept].direction, taught[query.concept].probability_model
     texts = [query.concept] if len(question.texts) == 1 else question.texts
     shown, absent = (
         encoder.encode_texts(words) if words else np.empty((0, encoder.dim), np.float32)
         for words in (texts, question.minus)
     )
-    likelihood = None
+    probability_model = None
     if calibration is not None and not question.has_examples:
-        likelihood = Likelihood.of(calibration, shown, absent)
+        probability_model = ProbabilityModel.of(calibration, shown, absent)
     parts = {"like": question.like, "more": question.more, "less": question.less}
-    return build_query(store, encoder, shown, minus=absent, **parts), likelihood
+    return build_query(store, encoder, shown, minus=absent, **parts), probability_model
 
 
 def _read_words(

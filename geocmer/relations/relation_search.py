@@ -59,14 +59,18 @@ def relate(
     snapshot, k = store.snapshot(), check_k(k)
     snapshot.require_encoder()
     period = Filter(since=filter.since, until=filter.until)
-    known = {number: taught[name].likelihood for number, name in enumerate(query.concepts) if taught and name in taught}
+    known = {
+        number: taught[name].probability_model
+        for number, name in enumerate(query.concepts)
+        if taught and name in taught
+    }
     concept_vectors = encode(query.concepts)
     others = encode(background()) if calibration is None else None
     aimed = calibration if others is None else Calibration.of_sample(others, others[:0])
     assert aimed is not None  # it is given, or made
     directions = aimed.directions(concept_vectors)
-    for number, likelihood in known.items():
-        directions[number] = likelihood.directions[0]
+    for number, probability_model in known.items():
+        directions[number] = probability_model.directions[0]
     tiles = score_tiles(snapshot, period, directions)
     measure = aimed if others is None else Calibration.of_sample(others, tiles.sample)
     measures = [known[number].calibration if number in known else measure for number in range(len(directions))]

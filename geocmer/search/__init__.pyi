@@ -3,7 +3,7 @@ from .category_prior import category_offsets as category_offsets
 from .heatmap import write_heatmaps as write_heatmaps
 from .ivf import IvfIndex as IvfIndex
 from .probability import Calibration as Calibration
-from .probability import Likelihood as Likelihood
+from .probability import ProbabilityModel as ProbabilityModel
 from .query_vector import build_query as build_query
 from .query_vector import combine_vectors as combine_vectors
 from .query_vector import tile_vectors as tile_vectors

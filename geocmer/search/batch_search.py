@@ -23,7 +23,7 @@ from ..store.store import Store
 from ..store.tile_source import TileBatch, TileSource, choose_source
 from .batch_candidates import Candidates
 from .nms import count_hidden, first_limit, is_enough, nms_mask, suppress_overlaps
-from .probability import Likelihood
+from .probability import ProbabilityModel
 from .results import HIT_COLUMNS, PAGE_HITS, Answer, Plan, pixel_reader
 from .shared_rows import SharedRows
 from .topk import TopK, TopKOfEach
@@ -40,7 +40,7 @@ SHARED_HITS = 2000
 def nearest_tiles_of_each(
     store: Store,
     vectors: Sequence[NDArray[np.floating[Any]]],
-    likelihoods: Sequence[Likelihood | None] | None = None,
+    probability_models: Sequence[ProbabilityModel | None] | None = None,
     *,
     filter: Filter = EVERY_TILE,
     k: int = 10,
@@ -66,15 +66,15 @@ def nearest_tiles_of_each(
     best = TopKOfEach(queries, limit, min_score)
     plan = _rank_all(source, snapshot, filter, best)
     ranked = _Ranked(snapshot, source, filter, best, plan, k, min_score, keep)
-    likely, read_pixels = likelihoods or [None] * len(vectors), pixel_reader(store)
+    models, read_pixels = probability_models or [None] * len(vectors), pixel_reader(store)
     together = max(1, SHARED_HITS // min(k, PAGE_HITS))
     for first in range(0, len(vectors), together):
         found = ranked.kept(range(first, min(first + together, len(vectors))))
         first_hits = [rowids[:PAGE_HITS] for _, rowids, _ in found]
         rows, stored = (SharedRows(snapshot, first_hits, columns) for columns in (HIT_COLUMNS, [info.column]))
         for place, (plan, rowids, scores) in enumerate(found):
-            vector, likelihood = vectors[first + place], likely[first + place]
-            known = probabilities_of(snapshot, rowids, likelihood, stored.of(place)) if likelihood else None
+            vector, model = vectors[first + place], models[first + place]
+            known = probabilities_of(snapshot, rowids, model, stored.of(place)) if model else None
             yield Answer(
                 plan, snapshot, rowids, scores, read_pixels=read_pixels, vector=vector, probabilities=known,
                 take=rows.of(place),

@@ -20,7 +20,7 @@ from .._types import Float64s
 from ..errors import FingerprintError, InputError, StoreError
 from ..store.vectors import EncoderInfo
 from .dot import quantize_queries
-from .probability import Calibration, Likelihood
+from .probability import Calibration, ProbabilityModel
 
 KIND = "concept"
 """Of its record in a store."""
@@ -123,10 +123,10 @@ class Concept:
         return result
 
     @property
-    def likelihood(self) -> Likelihood:
+    def probability_model(self) -> ProbabilityModel:
         """The same as words have it: a direction, and a calibration of the products with it."""
         calibration = Calibration(np.zeros(len(self.weights)), self.steepness, self.bias)
-        return Likelihood(calibration, quantize_queries(self.direction[None]), (False,))
+        return ProbabilityModel(calibration, quantize_queries(self.direction[None]), (False,))
 
     def require_encoder(self, encoder: EncoderInfo) -> None:
         """Refuse vectors that it was not taught on.

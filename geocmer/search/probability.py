@@ -5,12 +5,13 @@ text. So a concept is measured against background concepts, a list of what else 
 (`data/background.txt`): with t the concept's unit vector, b the mean of the background's, x a tile's, and h the last
 number of x, the tile's bias against hubs (`models.hub_bias`),
 
-    p = 1 / (1 + exp(-(slope * (x . (t - b) / |t - b| + lift * h) + offset)))
+    p = 1 / (1 + exp(-(slope * (x . (t - b) / |t - b| + hub_weight * h) + offset)))
 
 The difference t - b does not see h, which tells a tile that is like all texts alike, as many are of a sensor that the
-adapter knows less. b, slope, lift and offset are made once for an adapter, from pictures of which it is known what
-they show (`training.calibrate`), and lie beside it. So p knows nothing of the store: one of lakes only has many lakes,
-and one without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the concept.
+adapter knows less. b, slope, hub_weight and offset are made once for an adapter, from pictures of which it is known
+what they show (`training.calibrate`), and lie beside it. So p knows nothing of the store: one of lakes only has many
+lakes, and one without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the
+concept.
 
 Texts that are averaged count as one. What must not be shown, as of `--minus`, takes a factor 1 - p.
 """
@@ -59,13 +60,13 @@ class Calibration:
         background: (dim,) mean vector of the background concepts.
         slope: of the log odds, per unit of a product with a `direction`.
         offset: log odds at 0.
-        lift: share of a tile's bias against hubs in the product; 0 for an encoder without one.
+        hub_weight: of a tile's bias against hubs (`models.hub_bias`) in the product; 0 for an encoder without one.
     """
 
     background: Float64s
     slope: float
     offset: float
-    lift: float = 0.0
+    hub_weight: float = 0.0
 
     @classmethod
     def of_sample(cls, concepts: NDArray[np.floating], tiles: NDArray[np.floating]) -> Self:
@@ -87,7 +88,7 @@ class Calibration:
         """Compute the vectors (c, dim) whose products with a tile tell how probably it shows concepts (c, dim)."""
         apart = concepts.astype(np.float64) - self.background
         apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
-        apart[:, -1] += self.lift
+        apart[:, -1] += self.hub_weight
         return quantize_queries(apart)
 
     def probability(self, products: NDArray[np.floating[Any]]) -> Float64s:
@@ -104,7 +105,7 @@ class Calibration:
         """
         from safetensors.numpy import save
 
-        values = {"background": self.background, "logit": np.array([self.slope, self.offset, self.lift])}
+        values = {"background": self.background, "logit": np.array([self.slope, self.offset, self.hub_weight])}
         write_atomically(folder / CALIBRATION_FILE, save(values, {"fingerprint": fingerprint}))
 
     @classmethod
@@ -122,8 +123,8 @@ class Calibration:
         try:
             with safe_open(file, "numpy") as values:
                 made_for = (values.metadata() or {}).get("fingerprint")
-                slope, offset, lift = values.get_tensor("logit").tolist()
-                calibration = cls(values.get_tensor("background"), slope, offset, lift)
+                slope, offset, hub_weight = values.get_tensor("logit").tolist()
+                calibration = cls(values.get_tensor("background"), slope, offset, hub_weight)
         except (OSError, SafetensorError, ValueError) as error:
             raise ModelError(f"{file} cannot be read ({error}); make it again with `geocmer calibrate`") from error
         if made_for != fingerprint:
@@ -148,7 +149,7 @@ def calibration_of(encoder: TextEncoder) -> Calibration | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Likelihood:
+class ProbabilityModel:
     """How probably tiles show some concepts and do not show others.
 
     Attributes:

@@ -18,7 +18,7 @@ from ..store.scan import matches
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
 from ..store.vectors import to_numpy
-from .probability import Likelihood
+from .probability import ProbabilityModel
 
 POINT_MARGIN = 1e-9
 """Degrees around a point in which a footprint may begin: a tenth of a millimetre."""
@@ -78,7 +78,7 @@ def read_point(text: str) -> tuple[float, float]:
     return lon, lat
 
 
-def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likelihood) -> Moments:
+def series_at(snapshot: Snapshot, place: tuple[float, float], probability_model: ProbabilityModel) -> Moments:
     """Read how probably a place shows something, at each time.
 
     Of the tiles of a picture that hold the place, the one counts in which it lies most centrally: whose centre is
@@ -88,7 +88,7 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
     Args:
         snapshot: of a store with vectors.
         place: longitude and latitude, WGS84.
-        likelihood: of what was asked for.
+        probability_model: of what was asked for.
 
     Raises:
         StoreError: the store has no vectors yet.
@@ -102,7 +102,7 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], likelihood: Likeli
     names = ("id", "scene_id", "datetime", "gsd", "size", "valid_share", *EXTENT, column)
     for _, batch in matches(snapshot, around, names):
         vectors, embedded = to_numpy(batch[column])
-        p = likelihood.of_vectors(np.where(embedded[:, None], vectors, np.float16(0)))
+        p = probability_model.of_vectors(np.where(embedded[:, None], vectors, np.float16(0)))
         records = batch.drop_columns([column]).to_pylist()
         for record, has_vector, probability in zip(records, embedded.tolist(), p.tolist(), strict=True):
             if record["datetime"] is None:

@@ -12,7 +12,7 @@ from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.tile_source import TileSource, choose_source
 from .dot import exact_dots_at
-from .probability import Likelihood
+from .probability import ProbabilityModel
 
 TAKEN_ROWS = 4096
 """Rows whose footprints are read at once."""
@@ -45,7 +45,9 @@ class TileProbabilities:
         return np.concatenate([np.empty(0, object), *parts])
 
 
-def tile_probabilities(snapshot: Snapshot, likelihood: Likelihood, filter: Filter = EVERY_TILE) -> TileProbabilities:
+def tile_probabilities(
+    snapshot: Snapshot, probability_model: ProbabilityModel, filter: Filter = EVERY_TILE
+) -> TileProbabilities:
     """Compute the probability of every tile that passes a filter, the same that a search gives its hits.
 
     Raises:
@@ -62,8 +64,8 @@ def tile_probabilities(snapshot: Snapshot, likelihood: Likelihood, filter: Filte
         rowids.append(batch.rowids())
         unembedded += batch.unembedded
         for piece in batch.pieces():
-            products = exact_dots_at(*batch.locate(piece), likelihood.directions)
-            values.append(likelihood.of_products(products).astype(np.float32))
+            products = exact_dots_at(*batch.locate(piece), probability_model.directions)
+            values.append(probability_model.of_products(products).astype(np.float32))
     found = np.concatenate(values)
     if not len(found):
         snapshot.require_categories(filter.categories)

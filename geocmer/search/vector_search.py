@@ -22,7 +22,7 @@ from ..store.vectors import EncoderInfo, to_numpy
 from .dot import dots_at, exact_dots_at
 from .ivf import IvfIndex
 from .nms import suppress_overlaps
-from .probability import Likelihood
+from .probability import ProbabilityModel
 from .results import HIT_COLUMNS, Answer, Hit, Plan, TakeRows, hit_from_record, pixel_reader
 from .topk import TopK
 
@@ -41,7 +41,7 @@ def nearest_tiles(
     category_offsets: Offsets = None,
     keep: Literal["best", "newest"] | None = None,
     index: IvfIndex | None = None,
-    likelihood: Likelihood | None = None,
+    probability_model: ProbabilityModel | None = None,
     min_probability: float | None = None,
 ) -> Answer:
     """Find the `k` tiles nearest to a vector among those that meet every condition.
@@ -61,8 +61,8 @@ def nearest_tiles(
         keep: one hit for each place, the best or the newest of those that overlap (`nms.nms_mask`; `newest` ranks
             every match first). None keeps all.
         index: takes candidates from this index, so that a hit may be missing. None: exact.
-        likelihood: how probably tiles show what was asked for; it does not change their order.
-        min_probability: the least probability of a hit, which needs `likelihood`.
+        probability_model: how probably tiles show what was asked for; it does not change their order.
+        min_probability: the least probability of a hit, which needs `probability_model`.
 
     Raises:
         FingerprintError: `fingerprint` is not the store's.
@@ -76,91 +76,101 @@ def nearest_tiles(
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     source = None if index else choose_source(snapshot, filter)
-    likely = None if likelihood is None else _Likely.of(likelihood, min_probability, exact=index is None)
+    rule = (
+        None
+        if probability_model is None
+        else _ProbabilityRule.of(probability_model, min_probability, exact=index is None)
+    )
 
     def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
         topk = TopK(query, limit, min_score)
         if index is not None and limit is not None:
-            plan = _rank_indexed(snapshot, filter, category_offsets, topk, likely, index, limit)
+            plan = _rank_indexed(snapshot, filter, category_offsets, topk, rule, index, limit)
         else:
-            plan = rank_tiles(source or LanceSource(snapshot), snapshot, filter, topk, category_offsets, likely)
+            plan = rank_tiles(source or LanceSource(snapshot), snapshot, filter, topk, category_offsets, rule)
         rowids, scores = topk.ranked()
         return rowids, Answer(plan, snapshot, rowids, scores)
 
     ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
     plan, rowids = replace(ranked.plan, hidden=hidden), ranked.rowids[kept]
     answer = Answer(plan, snapshot, rowids, ranked.scores[kept], read_pixels=pixel_reader(store))
-    if likelihood is None or likely is None:
+    if probability_model is None or rule is None:
         return answer
 
     def likeliest() -> float:
-        best = likely.best
+        best = rule.best
         if best is None:
-            rank_tiles(choose_source(snapshot, filter), snapshot, filter, best := TopK(likely.direction, 1, None))
-        p = probabilities_of(snapshot, best.rowids, likelihood)(slice(0, 1))
+            rank_tiles(choose_source(snapshot, filter), snapshot, filter, best := TopK(rule.direction, 1, None))
+        p = probabilities_of(snapshot, best.rowids, probability_model)(slice(0, 1))
         return float(p[0]) if len(p) else 0.0
 
-    return replace(answer, probabilities=probabilities_of(snapshot, rowids, likelihood), likeliest=likeliest)
+    return replace(answer, probabilities=probabilities_of(snapshot, rowids, probability_model), likeliest=likeliest)
 
 
 @dataclass(frozen=True, slots=True)
-class _Likely:
-    """How probably tiles show what was asked for, as far as the ranking is about it.
+class _ProbabilityRule:
+    """What a ranking does about probabilities: it leaves out tiles below the least, and finds the most probable one.
 
     Attributes:
-        likelihood: of what was asked for.
+        probability_model: of what was asked for.
         least: the least probability of a hit; None: any.
         best: the tile that is most like what was asked for, beside the background; None: it is not looked for.
     """
 
-    likelihood: Likelihood
+    probability_model: ProbabilityModel
     least: float | None
     best: TopK | None
 
     @classmethod
-    def of(cls, likelihood: Likelihood, least: float | None, *, exact: bool) -> Self:
+    def of(cls, probability_model: ProbabilityModel, least: float | None, *, exact: bool) -> Self:
         """Make it for a ranking; one that is not exact does not meet every tile."""
-        likely = cls(likelihood, least or None, None)
-        return replace(likely, best=TopK(likely.direction, 1, None)) if exact else likely
+        rule = cls(probability_model, least or None, None)
+        return replace(rule, best=TopK(rule.direction, 1, None)) if exact else rule
 
     @property
     def direction(self) -> NDArray[np.float64]:
         """The unit vector (dim,) that the best tile is nearest to."""
-        direction: NDArray[np.float64] = self.likelihood.directions[0]
+        direction: NDArray[np.float64] = self.probability_model.directions[0]
         return direction / np.linalg.norm(direction)
 
     def rows(self, batch: TileBatch, piece: slice) -> Rows | None:
         """Take the rows of a piece that are probable enough; None: all."""
         if self.least is None:
             return None
-        products = exact_dots_at(*batch.locate(piece), self.likelihood.directions)
-        return np.flatnonzero(self.likelihood.of_products(products) >= self.least)
+        products = exact_dots_at(*batch.locate(piece), self.probability_model.directions)
+        return np.flatnonzero(self.probability_model.of_products(products) >= self.least)
 
 
 def probabilities_of(
-    snapshot: Snapshot, rowids: NDArray[np.uint64], likelihood: Likelihood, take: TakeRows | None = None
+    snapshot: Snapshot, rowids: NDArray[np.uint64], probability_model: ProbabilityModel, take: TakeRows | None = None
 ) -> Callable[[slice], NDArray[np.float64]]:
     """Return what computes the probabilities of some of these hits, from the memory-mapped cache if it is open."""
     column = snapshot.require_encoder().column
 
     def probabilities(page: slice) -> NDArray[np.float64]:
         if (cache := snapshot.mmap_cache) is not None:
-            return likelihood.of_vectors(cache.vectors[cache.rows_of(rowids[page])])
+            return probability_model.of_vectors(cache.vectors[cache.rows_of(rowids[page])])
         vectors, _ = to_numpy((take or snapshot.take)(rowids[page], [column])[column].combine_chunks())
-        return likelihood.of_vectors(vectors)
+        return probability_model.of_vectors(vectors)
 
     return probabilities
 
 
 def _rank_indexed(
-    snapshot: Snapshot, filter: Filter, offsets: Offsets, topk: TopK, likely: _Likely | None, index: IvfIndex, k: int
+    snapshot: Snapshot,
+    filter: Filter,
+    offsets: Offsets,
+    topk: TopK,
+    rule: _ProbabilityRule | None,
+    index: IvfIndex,
+    k: int,
 ) -> Plan:
     """Rank what an index proposes, and more of it while too few of that truly match."""
     limit = k * index.candidates
     exhaustive = filter != EVERY_TILE  # a narrow filter may leave nothing in a few partitions
     while True:
         source = LanceSource(snapshot, index.reader(snapshot, topk.query, limit, exhaustive))
-        plan = rank_tiles(source, snapshot, filter, topk, offsets, likely)
+        plan = rank_tiles(source, snapshot, filter, topk, offsets, rule)
         if plan.matched >= k or (exhaustive and plan.scanned < limit):
             method = f"IVF index, recall {index.recall:.2f} over {index.queries} queries"
             return replace(plan, method=method, exact=False)
@@ -174,22 +184,22 @@ def rank_tiles(
     filter: Filter,
     topk: TopK,
     offsets: Offsets = None,
-    likely: _Likely | None = None,
+    rule: _ProbabilityRule | None = None,
 ) -> Plan:
     """Rank the tiles of a source that pass a filter."""
-    if likely is not None and likely.best is not None:
-        likely.best.clear()
+    if rule is not None and rule.best is not None:
+        rule.best.clear()
     scanned = matched = unembedded = 0
     for batch in source.batches(filter, ("category",) if offsets else ()):
         scanned += batch.read
         matched += len(batch.positions)
         unembedded += batch.unembedded
-        _push_batch(batch, offsets, topk, likely)
+        _push_batch(batch, offsets, topk, rule)
     return Plan(source.method, True, snapshot.count(), scanned, matched, unembedded)
 
 
-def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, likely: _Likely | None) -> None:
-    row_offsets, best = None, None if likely is None else likely.best
+def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, rule: _ProbabilityRule | None) -> None:
+    row_offsets, best = None, None if rule is None else rule.best
     if offsets:
         names, codes = batch.categories()
         row_offsets = np.array([offsets.get(name, 0.0) for name in names])[codes]
@@ -198,7 +208,7 @@ def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, likely: _Likely 
         products, *others = dots_at(*batch.locate(piece), queries)
         if best is not None:
             _push_piece(batch, piece.start, None, others[0], None, best)
-        kept = None if likely is None else likely.rows(batch, piece)
+        kept = None if rule is None else rule.rows(batch, piece)
         adjusted = None if row_offsets is None else row_offsets[piece]
         if kept is not None:
             products, adjusted = products[kept], None if adjusted is None else adjusted[kept]

@@ -77,10 +77,10 @@ def calibrate(
         names=tuple(names),
         whole=np.arange(len(images)) < len(pairs),
     )
-    slope, offset, lift = fit(seen.products, seen.known, seen.bias)
+    slope, offset, hub_weight = fit(seen.products, seen.known, seen.bias)
     if slope <= 0:
         raise InputError("words and pictures do not go together in this model; train it longer, or on more pictures")
-    return Calibration(others, slope, offset, lift), measure(seen, images @ concepts.T, fit, rng)
+    return Calibration(others, slope, offset, hub_weight), measure(seen, images @ concepts.T, fit, rng)
 
 
 def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet]) -> Reliability | str:
@@ -106,15 +106,15 @@ def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet])
 
 
 def fit(products: Float64s, known: NDArray[np.int8], bias: Float64s | None = None) -> tuple[float, float, float]:
-    """Fit the log odds slope * (product + lift * bias) + offset by Newton's method.
+    """Fit the log odds slope * (product + hub_weight * bias) + offset by Newton's method.
 
     Args:
         products: (n, c) of pictures and the directions of concepts.
         known: (n, c) what the pictures show.
-        bias: (n,) of the pictures; None, or the same for all: there is none, and lift is 0.
+        bias: (n,) of the pictures; None, or the same for all: there is none, and hub_weight is 0.
 
     Returns:
-        slope, offset, lift.
+        slope, offset, hub_weight.
     """
     use = known != UNKNOWN
     columns = [products[use]]
@@ -136,8 +136,8 @@ def fit(products: Float64s, known: NDArray[np.int8], bias: Float64s | None = Non
         if np.abs(step).max() < 1e-9:
             break
     slopes = beta[:-1] / scale
-    lift = float(slopes[1] / slopes[0]) if len(slopes) > 1 and slopes[0] > 0 else 0.0
-    return float(slopes[0]), float(beta[-1] - slopes @ centre), lift
+    hub_weight = float(slopes[1] / slopes[0]) if len(slopes) > 1 and slopes[0] > 0 else 0.0
+    return float(slopes[0]), float(beta[-1] - slopes @ centre), hub_weight
 
 
 def _has_bias(encoder: Encoder) -> bool:

@@ -23,7 +23,7 @@ EDGES = np.r_[0, 0.001, 0.003, 0.01, 0.03, np.arange(0.1, 1, 0.1), 1.0]
 """Of the bins of probabilities."""
 
 Fit = Callable[[Float64s, NDArray[np.int8], Float64s], tuple[float, float, float]]
-"""Fits slope, offset and lift to products (n, c), what is known (n, c) and biases (n,)."""
+"""Fits slope, offset and hub_weight to products (n, c), what is known (n, c) and biases (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +221,8 @@ def _leave_sets_out(seen: Seen, fit: Fit, rng: np.random.Generator) -> list[Unse
 
 
 def _probabilities(products: Float64s, bias: Float64s, found: tuple[float, float, float]) -> Float64s:
-    slope, offset, lift = found
-    logits = slope * (products + lift * bias[:, None]) + offset
+    slope, offset, hub_weight = found
+    logits = slope * (products + hub_weight * bias[:, None]) + offset
     result: Float64s = 1 / (1 + np.exp(-np.clip(logits, -200, 200)))
     return result
 

@@ -22,7 +22,7 @@ from bench_search import DIM, make
 from geocmer.export.detections import Detections
 from geocmer.export.probability_raster import write_probabilities
 from geocmer.search.dot import quantize_queries
-from geocmer.search.probability import Calibration, Likelihood
+from geocmer.search.probability import Calibration, ProbabilityModel
 from geocmer.search.tile_probabilities import tile_probabilities
 from geocmer.store.store import Store
 
@@ -58,12 +58,14 @@ def main() -> None:
     direction = np.random.default_rng(0).standard_normal(DIM)
     direction /= np.linalg.norm(direction)
 
-    likelihood = Likelihood(Calibration(np.zeros(DIM), 40.0, 0.0), quantize_queries(direction[None]), (False,))
-    tile_probabilities(snapshot, likelihood)  # compiles, and makes the memory-mapped cache if there is none
+    probability_model = ProbabilityModel(
+        Calibration(np.zeros(DIM), 40.0, 0.0), quantize_queries(direction[None]), (False,)
+    )
+    tile_probabilities(snapshot, probability_model)  # compiles, and makes the memory-mapped cache if there is none
     for share in (0.001, 0.01):
         with Peak() as peak:
             wall, cpu = time.perf_counter(), time.process_time()
-            tiles = tile_probabilities(Store.open(store.path).snapshot(), likelihood)
+            tiles = tile_probabilities(Store.open(store.path).snapshot(), probability_model)
             scored = time.perf_counter() - wall, time.process_time() - cpu
             found = Detections.of(tiles, "x", float(np.quantile(tiles.values, 1 - share)))
             whole = time.perf_counter() - wall, time.process_time() - cpu

@@ -28,12 +28,12 @@ from geocmer.geometry.footprint import footprint
 from geocmer.imagery.stretch import StretchRule
 from geocmer.ingest.pipeline import TileOptions, ingest
 from geocmer.search.dot import quantize_queries
-from geocmer.search.probability import Calibration, Likelihood
+from geocmer.search.probability import Calibration, ProbabilityModel
 from geocmer.search.tile_probabilities import TileProbabilities, tile_probabilities
 from geocmer.store import snapshot
 from geocmer.store.store import EncoderInfo, Store, TileRow
 
-LIKELIHOOD = Likelihood(
+PROBABILITY_MODEL = ProbabilityModel(
     Calibration(np.zeros(len(THING)), 40.0, -18.0), quantize_queries(THING[None] / np.linalg.norm(THING)), (False,)
 )
 
@@ -41,7 +41,7 @@ LIKELIHOOD = Likelihood(
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileProbabilities:
     store = make_store(tmp_path_factory.mktemp("detections") / "store")
-    return tile_probabilities(store.snapshot(), LIKELIHOOD)
+    return tile_probabilities(store.snapshot(), PROBABILITY_MODEL)
 
 
 def _unlike(some: Any, others: Any) -> float:
@@ -130,8 +130,8 @@ def test_a_pixel_has_the_greatest_probability_of_the_tiles_over_it(
     rows = [TileRow(f"{n:032x}", "5c" * 16, r, c, 64, outline(r, c), 10, 1) for n, (r, c) in enumerate(places)]
     keep = rng.random(len(rows)) < 0.6
     store.add_tiles([row for row, kept in zip(rows, keep, strict=True) if kept], vectors[keep])
-    likelihood = Likelihood(Calibration(np.zeros(3), 2.0, 0.0), np.array([[1.0, 0, 0]]), (False,))
-    tiles = tile_probabilities(store.snapshot(), likelihood)
+    probability_model = ProbabilityModel(Calibration(np.zeros(3), 2.0, 0.0), np.array([[1.0, 0, 0]]), (False,))
+    tiles = tile_probabilities(store.snapshot(), probability_model)
     scenes = {"5c" * 16: scene_row("5c" * 16, "EPSG:32632", transform, 64, stride, count)}
     write_probabilities(tiles, scenes, tmp_path / "p.tif", "x")
     with rasterio.open(tmp_path / "p.tif") as file:
@@ -212,10 +212,10 @@ def test_tiles_of_several_sizes_count_no_ground_twice(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     sizes = TileOptions(sizes=(16, 32), stretch=StretchRule.parse("none"))
     ingest(raster(tmp_path / "scene.tif", array), store, looker(), sizes)
-    likelihood = Likelihood(
+    probability_model = ProbabilityModel(
         Calibration(np.zeros(4), 10.0, -6.0), quantize_queries(np.array([[1.0, 0, 0, 0]])), (False,)
     )
-    tiles = tile_probabilities(store.snapshot(), likelihood)
+    tiles = tile_probabilities(store.snapshot(), probability_model)
     assert len(tiles.values) == 26
     with rasterio.open(tmp_path / "scene.tif") as file:
         pixels, p = file.read().transpose(1, 2, 0), np.zeros((64, 80))

@@ -44,7 +44,7 @@ def _examples(count: int, rate: float, seed: int) -> Examples:
 def test_what_is_said_of_a_concept_holds_for_tiles_that_it_never_saw() -> None:
     concept = fit_concept(_examples(300, 0.3, 1), "thing", 1, INFO)
     fresh = _examples(20_000, 0.3, 2)
-    p = concept.likelihood.of_products(concept.direction[None] @ fresh.vectors.T)
+    p = concept.probability_model.of_products(concept.direction[None] @ fresh.vectors.T)
     found = p >= 0.5
     precision = (found & fresh.shows).sum() / found.sum()
     recall = (found & fresh.shows).sum() / fresh.shows.sum()
@@ -165,7 +165,7 @@ def test_a_concept_is_kept_taught_again_carried_and_removed(tmp_path: Path) -> N
     reopened = Store.open(tmp_path / "store")
     found = concepts_of(reopened).find(["lake", "thing"])["thing"]
     assert found.to_json() == concepts_of(reopened).get(" THING ").to_json()
-    tiles = tile_probabilities(reopened.snapshot(), found.likelihood)
+    tiles = tile_probabilities(reopened.snapshot(), found.probability_model)
     vectors = np.concatenate(
         [b[INFO.column].values.to_numpy().reshape(-1, DIM) for b in store.snapshot().scan([INFO.column])]
     )
@@ -244,7 +244,7 @@ def test_a_concept_answers_by_its_name_alone_and_in_relations(tmp_path: Path) ->
     notes: list[str] = []
     collection = Collection(tmp_path / "store", encoder=cast("Encoder", Words(asked)), notify=notes.append)
     hits = collection.search("THING", k=20, keep="all").hits
-    p = tile_probabilities(store.snapshot(), concept.likelihood).values
+    p = tile_probabilities(store.snapshot(), concept.probability_model).values
     best = np.argsort(-p, kind="stable")[:20]
     assert {hit.id for hit in hits} == {f"{n:032x}" for n in best}
     assert [hit.probability for hit in hits] == pytest.approx(p[best].tolist(), rel=2e-7)

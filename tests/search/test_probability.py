@@ -23,7 +23,7 @@ from geocmer.search.probability import (
     LIKELY,
     POSSIBLE,
     Calibration,
-    Likelihood,
+    ProbabilityModel,
     background,
     calibration_of,
     percent,
@@ -37,8 +37,8 @@ COUNT = 400
 VECTORS = unit(COUNT, DIM, seed=3)
 TEXTS = dict(zip(("lake", "forest", "town"), unit(3, DIM, seed=4), strict=True))
 MEAN = unit(2, DIM, seed=5).mean(axis=0).astype(np.float64)
-LIFT = 0.7
-CALIBRATION = Calibration(MEAN, 9.0, -14.0, LIFT)
+HUB_WEIGHT = 0.7
+CALIBRATION = Calibration(MEAN, 9.0, -14.0, HUB_WEIGHT)
 
 
 def encode(texts: Any) -> np.ndarray:
@@ -63,7 +63,7 @@ def by_hand(shown: str, *absent: str) -> np.ndarray:
 
     def p(text: str) -> np.ndarray:
         apart = TEXTS[text].astype(np.float64) - MEAN
-        return 1 / (1 + np.exp(-(9 * (x @ apart / np.linalg.norm(apart) + LIFT * x[:, -1]) - 14)))
+        return 1 / (1 + np.exp(-(9 * (x @ apart / np.linalg.norm(apart) + HUB_WEIGHT * x[:, -1]) - 14)))
 
     return np.prod([p(shown), *(1 - p(text) for text in absent)], axis=0)
 
@@ -96,23 +96,27 @@ def test_texts_that_are_averaged_count_as_one(store: Store, encoder: Any) -> Non
 
 @given(least=st.floats(0, 1), k=st.none() | st.integers(1, 20))
 def test_no_hit_is_less_probable_than_asked_and_none_is_missing(store: Store, least: float, k: int | None) -> None:
-    likelihood = Likelihood.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
+    probability_model = ProbabilityModel.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
     p, cosines = by_hand("lake", "forest"), VECTORS.astype(np.float16).astype(np.float64) @ TEXTS["lake"]
     order = [n for n in np.argsort(-cosines, kind="stable").tolist() if p[n] >= least]
     ways: list[dict[str, Any]] = [{}, {"filter": Filter(category="b")}]
     for way in ways:
-        answer = nearest_tiles(store, TEXTS["lake"], k=k, likelihood=likelihood, min_probability=least, **way)
+        answer = nearest_tiles(
+            store, TEXTS["lake"], k=k, probability_model=probability_model, min_probability=least, **way
+        )
         expected = [n for n in order if not way or n % 3 == 0][:k]
         assert [int(hit.id, 16) for hit in answer] == expected
 
 
 def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    likelihood = Likelihood.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
+    probability_model = ProbabilityModel.of(CALIBRATION, encode(["lake"]), encode(["forest"]))
 
     best = []
 
     def found(**way: Any) -> list[tuple[str, float | None]]:
-        answer = nearest_tiles(store, TEXTS["lake"], k=30, likelihood=likelihood, min_probability=0.001, **way)
+        answer = nearest_tiles(
+            store, TEXTS["lake"], k=30, probability_model=probability_model, min_probability=0.001, **way
+        )
         assert answer.likeliest is not None
         best.append(answer.likeliest())
         return [(hit.id, hit.probability) for hit in answer]
@@ -145,7 +149,7 @@ def test_a_store_with_it_says_nothing_unless_likelier_tiles_rank_lower(store: St
     p, cosines = by_hand("lake"), VECTORS.astype(np.float16).astype(np.float64) @ TEXTS["lake"]
     assert p.argmax() != cosines.argmax(), "a case in which the order differs"
     between = (np.log(1 / p.max() - 1) + np.log(1 / p[cosines.argmax()] - 1)) / 2
-    Calibration(MEAN, 9.0, -14.0 + between, LIFT).save(encoder.folder, ENCODER.fingerprint)
+    Calibration(MEAN, 9.0, -14.0 + between, HUB_WEIGHT).save(encoder.folder, ENCODER.fingerprint)
     said: list[str] = []
     ask(store, encoder, "lake", said=said, k=COUNT)
     assert said == []
@@ -184,7 +188,7 @@ def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     again = Calibration.load(tmp_path, "a" * 32)
     assert again is not None
     assert np.array_equal(again.background, CALIBRATION.background)
-    assert (again.slope, again.offset, again.lift) == (CALIBRATION.slope, CALIBRATION.offset, LIFT)
+    assert (again.slope, again.offset, again.hub_weight) == (CALIBRATION.slope, CALIBRATION.offset, HUB_WEIGHT)
     with pytest.raises(ModelError, match="other weights"):
         Calibration.load(tmp_path, "b" * 32)
     (tmp_path / "calibration.safetensors").write_bytes(b"junk")
@@ -224,7 +228,7 @@ def test_a_makeshift_calibration_rises_with_the_cosine_and_knows_no_scale(seed: 
 def test_what_is_possible_is_not_denied(store: Store, encoder: Any) -> None:
     best, wanted = by_hand("lake").max(), (POSSIBLE + LIKELY) / 2
     more = np.log(wanted / (1 - wanted)) - np.log(best / (1 - best))
-    Calibration(MEAN, 9.0, -14.0 + more, LIFT).save(encoder.folder, ENCODER.fingerprint)
+    Calibration(MEAN, 9.0, -14.0 + more, HUB_WEIGHT).save(encoder.folder, ENCODER.fingerprint)
     said: list[str] = []
     ask(store, encoder, "lake", said=said, k=COUNT)
     assert said == ["no tile is certain to show 'lake'; the best has 35 %, look at it"]

@@ -19,14 +19,14 @@ from synthetic import DIM, ENCODER, filled, footprint, scene, tile, unit
 import geocmer
 from geocmer.errors import InputError
 from geocmer.export.series_plot import draw_series
-from geocmer.search.probability import Calibration, Likelihood
+from geocmer.search.probability import Calibration, ProbabilityModel
 from geocmer.search.series import Moment, read_point, series_at
 from geocmer.store import Store
 
 TIMES = [datetime(2020, month, 3, tzinfo=UTC) for month in (5, 1, 3)]
 SPRING, WINTER, MARCH = range(3)
 VECTORS = unit(9, seed=2)
-CALIBRATION = Calibration(np.full(DIM, 0.05), 6.0, -2.0, lift=0.3)
+CALIBRATION = Calibration(np.full(DIM, 0.05), 6.0, -2.0, hub_weight=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_of_a_picture_in_several_sizes_that_counts_which_the_others_have(
     store = filled(tmp_path / "store", rows, unit(len(rows)))
     for row in scenes:
         store.add_scene(row)
-    found = series_at(store.snapshot(), (20.01, 10.01), Likelihood.of(CALIBRATION, unit(1), unit(0)))
+    found = series_at(store.snapshot(), (20.01, 10.01), ProbabilityModel.of(CALIBRATION, unit(1), unit(0)))
     assert [rows[int(one.id, 16)].size for one in found.moments] == taken
     assert [one.scene for one in found.moments] == [f"/data/{picture}.tif" for picture in range(3)]
 

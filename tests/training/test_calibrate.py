@@ -62,9 +62,9 @@ def test_the_fit_is_the_maximum_of_the_weighted_likelihood() -> None:
     expected = minimize(
         loss, [1.0, -3.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14, "maxiter": 4000}
     )
-    slope, offset, lift = fit(products, known)
+    slope, offset, hub_weight = fit(products, known)
     assert (slope, offset) == pytest.approx(expected.x, abs=0.003)
-    assert lift == 0
+    assert hub_weight == 0
 
 
 def test_what_was_so_drawn_is_found_again_at_the_prevalence() -> None:
@@ -81,8 +81,8 @@ def test_a_bias_that_tells_is_found_and_one_that_does_not_is_left() -> None:
     products, bias = rng.normal(size=(30_000, 6)), rng.normal(size=30_000)
     odds = 2 * (products + 0.6 * bias[:, None]) - 2
     known = np.where(rng.random(odds.shape) < 1 / (1 + np.exp(-odds)), SHOWN, ABSENT).astype(np.int8)
-    slope, _, lift = fit(products, known, bias)
-    assert [slope, lift] == pytest.approx([2, 0.6], rel=0.05)
+    slope, _, hub_weight = fit(products, known, bias)
+    assert [slope, hub_weight] == pytest.approx([2, 0.6], rel=0.05)
     assert fit(products, known, rng.normal(size=30_000))[2] == pytest.approx(0, abs=0.03)
     assert fit(products, known, np.zeros(30_000))[2] == 0
 
@@ -197,6 +197,8 @@ def test_the_calibration_is_that_of_the_pictures_and_words(tmp_path: Path, monke
     known = np.concatenate([shown, parts])
     apart = texts.astype(np.float64) - calibration.background
     products = images.astype(np.float64) @ (apart / np.linalg.norm(apart, axis=1, keepdims=True)).T
-    slope, offset, lift = fit(products, known)
-    assert (calibration.slope, calibration.offset, calibration.lift) == pytest.approx((slope, offset, lift), rel=1e-6)
-    assert (found.concepts, found.images, lift) == (3, 36, 0)
+    slope, offset, hub_weight = fit(products, known)
+    assert (calibration.slope, calibration.offset, calibration.hub_weight) == pytest.approx(
+        (slope, offset, hub_weight), rel=1e-6
+    )
+    assert (found.concepts, found.images, hub_weight) == (3, 36, 0)
