@@ -28,17 +28,16 @@ from ..geometry.neighbors import NeighborIndex
 from ..geometry.overlap import IOU_THRESHOLD, intersection_over_union, same_size, to_equal_area
 from ..models.text_encoder import Encode
 from ..search.nms import suppress_overlaps
-from ..search.probability import Calibration, background
+from ..search.probability import Calibration
 from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..search.vector_search import check_k
 from ..store.filter import EVERY_TILE, Filter
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from .join import FIRST_BLOCK_TILES, MAX_BLOCK_TILES
 from .partners import make_partners
 from .periods import Periods, pair_remark
 from .relation_topk import RelationTopK
-from .tile_scores import TileScores, score_tiles
+from .tile_scores import TileScores, score_concepts
 
 NOTED_HITS = 10
 """Hits whose dates and sensors are looked at for a note."""
@@ -124,11 +123,8 @@ def find_change(
     snapshot.require_encoder()
     first, second = (periods.earlier, periods.later) if gone else (periods.later, periods.earlier)
     vector = encode([text])
-    others = encode(background()) if calibration is None else vector[:0]
-    measure = calibration or Calibration.of_sample(others, others[:0])
-    both = _Both.of(*(score_tiles(snapshot, period, measure.directions(vector)) for period in (first, second)))
-    if calibration is None:
-        measure = Calibration.of_sample(others, np.concatenate([both.hits.sample, both.others.sample]))
+    (hits, others), measure = score_concepts(snapshot, (first, second), vector, encode, calibration)
+    both = _Both.of(hits, others)
     p = measure.probability(np.concatenate([both.hits.products[0], both.others.products[0]]))
     hit_mask, unembedded = both.hits.hit_mask(replace(filter, since=first.since, until=first.until))
 
@@ -176,16 +172,10 @@ def _rank(both: _Both, p: Float64s, rows: Rows, k: int | None, min_score: float)
     count = len(both.hits.rowids)
     best = RelationTopK(k, 1, 1.0, max(min_score, np.nextafter(0, 1)), both.ids.__getitem__)
     index = NeighborIndex(both.extents, (np.arange(len(p)) >= count).astype(float))
-    rows = rows[np.argsort(-p[rows], kind="stable")]
-    start, size = 0, FIRST_BLOCK_TILES
-    while start < len(rows) and p[rows[start]] >= best.floor:
-        block = rows[start : start + size]
-        block = block[p[block] >= best.floor]
+    for block in best.blocks(rows, p):
         partners = _same_place(both, p, index, block)
         seen = partners >= 0
         best.push(block[seen], p[block[seen]] - p[partners[seen]], partners[seen][:, None])
-        start, size = start + size, min(size * 2, MAX_BLOCK_TILES)
-    best.sort()
     return _Changed(best.rows, best.scores, best.partners[:, 0])
 
 

@@ -34,10 +34,6 @@ from .clause_scores import ClauseTiles, Footprints, clause_scores
 from .query import Clause
 from .relation_topk import RelationTopK, TileIds
 
-FIRST_BLOCK_TILES = 64
-"""Tiles taken up first, few because nothing can be left out yet; each block is twice the one before it."""
-MAX_BLOCK_TILES = 8_192
-"""Tiles of the largest block, so that memory stays flat if all are asked for."""
 _ROUNDING = 1 - 1e-9
 """Bounds are products of other factors than the scores that they are compared with."""
 _Clauses: TypeAlias = Sequence[tuple[Clause, Float64s]]
@@ -94,19 +90,12 @@ def join(
     tiles = [ClauseTiles(extents, footprints, ids, p, NeighborIndex(extents, p)) for _, p in clauses]
     best = RelationTopK(k, len(clauses), power, min_score, ids)
     best.floor = max(best.floor, _kth_lower_bound(subject, clauses, rows, k, one_clause))
-    rows = rows[bound[rows] >= best.floor * _ROUNDING]  # sorting a million takes longer than all the rest
-    rows = rows[np.argsort(-bound[rows], kind="stable")]
-    start, size = 0, FIRST_BLOCK_TILES
-    while start < len(rows) and bound[rows[start]] >= best.floor * _ROUNDING:
-        block = rows[start : start + size]
-        block = block[bound[block] >= best.floor * _ROUNDING]
+    for block in best.blocks(rows, bound, _ROUNDING):
         if one_clause:
             best.push(*_any_clause(block, subject, clauses, tiles, best.floor))
         else:
             best.push(*_every_clause(block, bound, tops, subject, clauses, tiles, best.floor))
-        start, size = start + size, min(size * 2, MAX_BLOCK_TILES)
-    best.sort()
-    return RankedTiles(best.rows, best.scores, best.partners, min(start, len(rows)))
+    return RankedTiles(best.rows, best.scores, best.partners, best.examined)
 
 
 def factor_count(clauses: int, one_clause: bool) -> int:

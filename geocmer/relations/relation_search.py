@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._types import Float64s, Rows
 from ..models.text_encoder import Encode
 from ..search.nms import suppress_overlaps
-from ..search.probability import Calibration, background
+from ..search.probability import Calibration, ProbabilityModel
 from ..search.results import Answer, Partner, Plan, pixel_reader
 from ..search.vector_search import check_k
 from ..store.filter import EVERY_TILE, Filter
+from ..store.snapshot import Snapshot
 from ..store.store import Store
 from .join import RankedTiles, factor_count, join
 from .partners import make_partners
-from .query import Query
+from .query import Clause, Query
 from .taught import Taught
-from .tile_scores import score_tiles
+from .tile_scores import TileScores, score_concepts
 
 
 def relate(
@@ -32,7 +37,7 @@ def relate(
     keep: Literal["best", "newest"] | None = None,
     calibration: Calibration | None = None,
     min_probability: float | None = None,
-    taught: Taught | None = None,
+    taught: Taught = MappingProxyType({}),
 ) -> Answer:
     """Find the `k` tiles that meet the relations of a query best, exactly. Ties go by id.
 
@@ -58,40 +63,22 @@ def relate(
     """
     snapshot, k = store.snapshot(), check_k(k)
     snapshot.require_encoder()
+    vectors = encode(query.concepts)
+    models = {number: taught[name].probability_model for number, name in enumerate(query.concepts) if name in taught}
     period = Filter(since=filter.since, until=filter.until)
-    known = {
-        number: taught[name].probability_model
-        for number, name in enumerate(query.concepts)
-        if taught and name in taught
-    }
-    concept_vectors = encode(query.concepts)
-    others = encode(background()) if calibration is None else None
-    aimed = calibration if others is None else Calibration.of_sample(others, others[:0])
-    assert aimed is not None  # it is given, or made
-    directions = aimed.directions(concept_vectors)
-    for number, probability_model in known.items():
-        directions[number] = probability_model.directions[0]
-    tiles = score_tiles(snapshot, period, directions)
-    measure = aimed if others is None else Calibration.of_sample(others, tiles.sample)
-    measures = [known[number].calibration if number in known else measure for number in range(len(directions))]
-    each = [one.probability(products) for one, products in zip(measures, tiles.products, strict=True)]
-    ends = np.cumsum([len(concepts) for concepts in query.any_of])
-    p = [np.max(each[end - len(concepts) : end], axis=0) for concepts, end in zip(query.any_of, ends, strict=True)]
-    clauses = list(zip(query.clauses, p[1:], strict=True))
-    factors = factor_count(len(clauses), query.one_clause)
+    (tiles,), measure = score_concepts(snapshot, [period], vectors, encode, calibration, models)
+    related = _RelatedTiles.of(tiles, query, measure, models)
+    factors = factor_count(len(query.clauses), query.one_clause)
     if min_probability is not None:
         min_score = max(min_score or 0.0, min_probability ** (1 / factors))
     hit_mask, unembedded = tiles.hit_mask(filter)
 
     def rank(most: int | None) -> tuple[NDArray[np.uint64], RankedTiles]:
-        ids = tiles.ids.__getitem__
-        found = join(
-            tiles.extents, tiles.footprints, p[0], clauses, most, hit_mask, min_score or 0.0, ids, query.one_clause
-        )
+        found = related.rank(most, hit_mask, min_score or 0.0, query.one_clause)
         return tiles.rowids[found.rows], found
 
     ranked, kept, hidden = suppress_overlaps(snapshot, filter, rank, k, keep)
-    rows, partner_rows = ranked.rows[kept], ranked.partners[kept]
+    rows, partner_rows, scores = ranked.rows[kept], ranked.partners[kept], ranked.scores[kept]
     plan = Plan(
         method=f"{tiles.method}, then a join by upper bounds",
         exact=True,
@@ -101,20 +88,61 @@ def relate(
         unembedded=unembedded,
         hidden=hidden,
     )
+    return Answer(
+        plan, snapshot, tiles.rowids[rows], scores,
+        lambda page: related.partners(rows[page], partner_rows[page], snapshot), pixel_reader(store),
+        models[0].directions[0] if 0 in models else vectors[0],
+        probabilities=None if calibration is None else lambda page: scores[page] ** factors,
+    )  # fmt: skip
 
-    def partners(page: slice) -> list[tuple[Partner, ...]]:
-        found: list[tuple[Partner, ...]] = [()] * len(rows[page])
-        for number, (clause, p_concept) in enumerate(clauses):
-            of_clause = partner_rows[page, number]
-            having = np.flatnonzero(of_clause >= 0)
-            made = make_partners(str(clause), rows[page][having], of_clause[having], p_concept, tiles, snapshot)
+
+@dataclass(frozen=True, slots=True)
+class _RelatedTiles:
+    """Tiles with the probabilities of the concepts of a query.
+
+    Attributes:
+        tiles: n of them.
+        subject: (n,) how probably each shows the concept of the hits.
+        clauses: the relations, each with how probably the tiles show its concept, (n,).
+    """
+
+    tiles: TileScores
+    subject: Float64s
+    clauses: Sequence[tuple[Clause, Float64s]]
+
+    @classmethod
+    def of(
+        cls, tiles: TileScores, query: Query, calibration: Calibration, taught: Mapping[int, ProbabilityModel]
+    ) -> Self:
+        """Compute the probabilities; of alternatives the most probable counts."""
+        measures = [
+            taught[number].calibration if number in taught else calibration for number in range(len(tiles.products))
+        ]
+        each = [one.probability(products) for one, products in zip(measures, tiles.products, strict=True)]
+        ends = np.cumsum([len(concepts) for concepts in query.any_of])
+        p = [np.max(each[end - len(concepts) : end], axis=0) for concepts, end in zip(query.any_of, ends, strict=True)]
+        return cls(tiles, p[0], list(zip(query.clauses, p[1:], strict=True)))
+
+    def rank(self, k: int | None, hit_mask: NDArray[np.bool_], min_score: float, one_clause: bool) -> RankedTiles:
+        """Find the k best of the tiles that may be hits, see `join`."""
+        tiles = self.tiles
+        return join(
+            tiles.extents, tiles.footprints, self.subject, self.clauses, k, hit_mask, min_score, tiles.ids.__getitem__,
+            one_clause,
+        )  # fmt: skip
+
+    def partners(self, rows: Rows, partner_rows: Rows, snapshot: Snapshot) -> list[tuple[Partner, ...]]:
+        """Make the partners of hits, in the order of the clauses.
+
+        Args:
+            rows: (m,) of the hits.
+            partner_rows: (m, clauses), -1 where a clause has no partner.
+            snapshot: where the tiles are.
+        """
+        found: list[tuple[Partner, ...]] = [()] * len(rows)
+        for (clause, p), others in zip(self.clauses, partner_rows.T, strict=True):
+            having = np.flatnonzero(others >= 0)
+            made = make_partners(str(clause), rows[having], others[having], p, self.tiles, snapshot)
             for n, one in zip(having, made, strict=True):
                 found[n] += (one,)
         return found
-
-    scores = ranked.scores[kept]
-    return Answer(
-        plan, snapshot, tiles.rowids[rows], scores, partners, pixel_reader(store),
-        directions[0] if 0 in known else concept_vectors[0],
-        probabilities=None if calibration is None else lambda page: scores[page] ** factors,
-    )  # fmt: skip

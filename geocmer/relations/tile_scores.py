@@ -1,8 +1,11 @@
-"""How well every tile shows the concepts of a query, from the memory-mapped cache or, with equal bits, from LanceDB."""
+"""How well every tile shows the concepts of a query, from the memory-mapped cache or, with equal bits, from LanceDB.
+
+What makes probabilities of it comes along: the encoder's calibration, or where there is none a makeshift.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +14,9 @@ import shapely
 from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
+from ..models.text_encoder import Encode
 from ..search.dot import exact_dots_at, quantize_queries
+from ..search.probability import Calibration, ProbabilityModel, background
 from ..store.filter import Filter
 from ..store.schema import EXTENT
 from ..store.snapshot import Snapshot
@@ -74,6 +79,40 @@ class TileScores:
         if filter == self.period:
             return np.ones(len(self.rowids), bool), self.read - len(self.rowids)
         return self._source.hit_mask(filter, self._positions)
+
+
+def score_concepts(
+    snapshot: Snapshot,
+    periods: Sequence[Filter],
+    vectors: NDArray[np.floating[Any]],
+    encode: Encode,
+    calibration: Calibration | None,
+    taught: Mapping[int, ProbabilityModel] | None = None,
+) -> tuple[list[TileScores], Calibration]:
+    """Score the tiles of some periods for concepts.
+
+    Args:
+        snapshot: of a store with vectors.
+        periods: filters by dates alone, or by nothing.
+        vectors: (c, dim) unit vectors of the concepts.
+        encode: texts -> (n, dim) unit vectors.
+        calibration: of the encoder; None if it has none.
+        taught: concepts that were taught, by their number among the vectors: their directions take the place.
+
+    Returns:
+        The tiles of each period, and the calibration; a makeshift of a sample of all these tiles if there is none.
+
+    Raises:
+        StoreError: there are no vectors yet.
+    """
+    others = vectors[:0] if calibration else encode(background())
+    directions = (calibration or Calibration.of_sample(others, others[:0])).directions(vectors)
+    for number, model in (taught or {}).items():
+        directions[number] = model.directions[0]
+    scores = [score_tiles(snapshot, period, directions) for period in periods]
+    if calibration is None:
+        calibration = Calibration.of_sample(others, np.concatenate([tiles.sample for tiles in scores]))
+    return scores, calibration
 
 
 def score_tiles(snapshot: Snapshot, period: Filter, queries: Float64s) -> TileScores:

@@ -203,7 +203,7 @@ def test_it_is_brute_force(
     periods = Periods.of(*times)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mmap_cache, "CACHE_MIN_ROWS", 1 if cached else 10**9)
-        patch.setattr("geocmer.relations.change.FIRST_BLOCK_TILES", 4)
+        patch.setattr("geocmer.relations.relation_topk.FIRST_BLOCK_TILES", 4)
         patch.setattr("geocmer.relations.change.MAX_PAIRS", 7)
         answer = find_change(
             world, "site", encode, periods, gone=gone, k=k, min_score=least, keep=None, calibration=CALIBRATION

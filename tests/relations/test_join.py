@@ -10,9 +10,10 @@ from tile_pairs import EXTENTS, ONE, TWO, WORLD, N, pairs
 
 from geocmer.geometry.neighbors import NeighborIndex
 from geocmer.geometry.overlap import nested, same_place, same_size, to_equal_area
-from geocmer.relations.join import FIRST_BLOCK_TILES, join
+from geocmer.relations.join import join
 from geocmer.relations.kinds import EAST, IN, KINDS, NEAR, NEXT_TO, NORTH, WEST, WITHIN, Kind
 from geocmer.relations.query import Clause
+from geocmer.relations.relation_topk import FIRST_BLOCK_TILES
 from geocmer.relations.weights import in_sector, max_distance, weight
 from geocmer.store.schema import extents
 
@@ -73,7 +74,7 @@ def test_the_join_is_brute_force(
     hit_mask = rng.random(N) < 0.8
     names = rng.permutation(N)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocmer.relations.join.FIRST_BLOCK_TILES", block)
+        patch.setattr("geocmer.relations.relation_topk.FIRST_BLOCK_TILES", block)
         if block == 16:
             patch.setattr("geocmer.geometry.neighbors.MAX_PAIRS", 50)
             patch.setattr("geocmer.geometry.neighbors.BLOCK_ROWS", 3)
