@@ -1,6 +1,6 @@
 """The words of relations as patterns: "not very near", "no more than 2 km from", "within 5 km north of".
 
-Made from the table of `kinds` and the lengths of `lengths`; `parser` reads a query with them.
+Made from the table of `kinds` and the lengths of `lengths`; `relation_words` finds them in a text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .kinds import UNSUPPORTED, Kind
 
 
 def _any(phrases: Iterable[str]) -> str:
-    """A pattern of some phrases, the longest first; a blank in them stands for blanks or a hyphen."""
+    """Make a pattern of some phrases, the longest first; a blank in them stands for blanks or a hyphen."""
     longest = sorted(phrases, key=len, reverse=True)
     return "(?:" + "|".join(re.escape(phrase).replace(r"\ ", r"[\s-]+") for phrase in longest) + ")"
 
@@ -147,7 +147,7 @@ class Grammar:
 
 
 def grammar() -> Grammar:
-    """The patterns of the kinds that there are."""
+    """Return the patterns of the kinds that there are."""
     return _grammar(kinds.KINDS)
 
 

@@ -68,13 +68,8 @@ NEAR = Kind(
     "near",
     (
         *("near to", "close to", "close by", "in the vicinity of", "in the neighborhood of", "in the neighbourhood of"),
-        *(
-            "in proximity to",
-            "in close proximity to",
-            "in proximity of",
-            "in the proximity of",
-            "in close proximity of",
-        ),
+        *("in proximity to", "in close proximity to", "in proximity of", "in the proximity of"),
+        "in close proximity of",
     ),
     ("far from", "far away from", "away from", "distant from", "remote from", "a long way from"),
     half_metres=1000.0,

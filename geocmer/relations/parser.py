@@ -18,22 +18,14 @@ it. Its verbs, counts and picture words give it away (`CAPTION`); a distance or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 from ..errors import InputError
-from ..geometry.lengths import UNITS, metres_of
-from .grammar import ALTERNATIVE, BENT, CAPTION, DENYING, JOIN, NEGATIVE, UNKNOWN, UNREADABLE, Grammar, grammar
-from .kinds import WITHIN, Kind, summary
+from .grammar import ALTERNATIVE, BENT, CAPTION, DENYING, NEGATIVE, UNKNOWN
+from .kinds import summary
 from .query import Clause, Query
-
-_QUOTED = re.compile(
-    r"\"((?:[^\"]|\"\")*)\"|[“”„‟]([^“”„‟]*)[“”„‟]|«([^«»]*)»|»([^«»]*)«"
-    r"|(?<!\w)[‘‚]((?:[^‘’]|’(?=\w))*)’(?!\w)|(?<!\S)'((?:[^']|'(?=\w))*)'(?=[\s,.;!?]|$)"
-)
-_LETTERS = re.compile(r"[^\W\d_]+")
-_WORD = re.compile(r"[^\s\",;“”„«»‘]+|.", re.DOTALL)
+from .relation_words import QUOTED, FoundRelation, find_relations
 
 
 def parse(text: str) -> Query:
@@ -42,38 +34,20 @@ def parse(text: str) -> Query:
     Raises:
         InputError: it is empty, chains relations, has a distance that cannot be read, or a negation without a relation.
     """
-    found = list(_relations(text))
-    starts = [0, *(relation.end for relation in found)]
-    ends = [*(relation.start for relation in found), len(text)]
-    parts = [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-    sole = _QUOTED.fullmatch(text.strip())
-    whole = _unquoted(sole) if sole else text.strip()
+    found = list(find_relations(text))
+    quoted = QUOTED.fullmatch(text.strip())
+    whole = _unquoted(quoted) if quoted else text.strip()
     if not whole:
         raise InputError("the query is empty; say what to look for, for instance 'airport near river'")
     if not found:
-        return Query(whole, note="" if sole else _why_whole(_QUOTED.sub(" ", whole)))
-    relations = [text[relation.start : relation.end].strip() for relation in found]
+        return Query(whole, note="" if quoted else _why_whole(QUOTED.sub(" ", whole)))
+    parts, relations = _split(text, found)
     concepts = [_concepts(part) for part in parts]
-    lacking = [number for number, some in enumerate(concepts) if some == ("",)]
-    if lacking:
-        return Query(whole, note=f"{relations[max(lacking[0] - 1, 0)]!r} lacks a place on one side")
-    describing = CAPTION.search(_QUOTED.sub(" ", text))
-    if describing and not any(relation.certain for relation in found):
-        return Query(whole, note=f"{describing[0]!r} makes it the description of one picture")
-    if parts[0].casefold().startswith("no "):
-        return Query(whole, note=f"{parts[0][:2]!r} makes it the description of one picture")
+    if note := _why_description(text, parts, concepts, relations, found):
+        return Query(whole, note=note)
     for part, relation in zip(parts, [*relations, ""], strict=True):
-        _refuse_leftovers(_QUOTED.sub(" … ", part).strip(), relation)
-    if not all(relation.joined for relation in found[1:]):
-        raise InputError(
-            f"{whole!r} chains {relations[0]!r} and {relations[1]!r}, which can be read in two ways; put 'and' between "
-            'them if both speak of the first place, "quote" what belongs together, or search the words as one with '
-            "--literal"
-        )
-    if not all(map(all, concepts)):
-        raise InputError(
-            f"an 'or' in {whole!r} lacks a place on one side; write for instance 'lake or river near road'"
-        )
+        _refuse_leftovers(QUOTED.sub(" … ", part).strip(), relation)
+    _refuse_ambiguous(whole, concepts, relations, found)
     one_clause = _one_is_enough(whole, found)
     clauses = [
         Clause(relation.kind, some[0], relation.metres, relation.negated, some[1:])
@@ -84,68 +58,50 @@ def parse(text: str) -> Query:
     return Query(concepts[0][0], tuple(clauses), concepts[0][1:], one_clause)
 
 
-@dataclass(frozen=True, slots=True)
-class _Relation:
-    """Words that say a relation: where they are, and what they say."""
-
-    start: int
-    end: int
-    joined: bool
-    kind: Kind
-    metres: float | None
-    negated: bool
-    certain: bool
-    """A caption would not say it."""
-    alternative: bool
-    """It follows an "or"."""
-    denied: bool
-    """It is negated by a "not" or its like."""
+def _split(text: str, found: Sequence[FoundRelation]) -> tuple[list[str], list[str]]:
+    """Return the words before, between and after relations, and those of the relations."""
+    starts, ends = [relation.start for relation in found], [relation.end for relation in found]
+    parts = [text[start:end].strip() for start, end in zip([0, *ends], [*starts, len(text)], strict=True)]
+    return parts, [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
 
 
-def _relations(text: str) -> Iterator[_Relation]:
-    """Find the relations outside quotes, in order."""
-    at, words = 0, grammar()
-    while at < len(text):
-        if quoted := _QUOTED.match(text, at):
-            at = quoted.end()
-            continue
-        relation = _relation_at(text, at, words)
-        if relation:
-            yield relation
-            at = relation.end
-        else:
-            at = _WORD.match(text, at).end()  # type: ignore[union-attr]  # any character matches
+def _why_description(
+    text: str,
+    parts: Sequence[str],
+    concepts: Sequence[tuple[str, ...]],
+    relations: Sequence[str],
+    found: Sequence[FoundRelation],
+) -> str:
+    """Tell why a text with words of relations is to be left whole, as the description of one picture; empty if not."""
+    lacking = [number for number, some in enumerate(concepts) if some == ("",)]
+    if lacking:
+        return f"{relations[max(lacking[0] - 1, 0)]!r} lacks a place on one side"
+    describing = CAPTION.search(QUOTED.sub(" ", text))
+    if describing and not any(relation.certain for relation in found):
+        return f"{describing[0]!r} makes it the description of one picture"
+    if parts[0].casefold().startswith("no "):
+        return f"{parts[0][:2]!r} makes it the description of one picture"
+    return ""
 
 
-def _relation_at(text: str, start: int, words: Grammar) -> _Relation | None:
-    """Read the relation that begins here, with the "and" before it.
+def _refuse_ambiguous(
+    whole: str, concepts: Sequence[tuple[str, ...]], relations: Sequence[str], found: Sequence[FoundRelation]
+) -> None:
+    """Refuse a chain of relations, and an "or" that lacks a place.
 
     Raises:
-        InputError: it begins here and cannot be read.
+        InputError: it is one of these.
     """
-    first = _LETTERS.match(text, start)
-    if first and first[0].isalpha() and first[0].casefold() not in words.words:
-        return None  # as most words: the patterns need not be tried
-    join = JOIN.match(text, start)
-    begin, nor = (join.end(), bool(join["nor"])) if join else (start, False)
-    joined, either = begin > start, bool(join and join["or"])
-    for pattern in (words.directed, words.within, words.compared, words.behind):
-        if match := pattern.match(text, begin):
-            kind = words.phrases[_normal(match["phrase"])][0] if pattern is words.directed else WITHIN
-            negated = _negated(match, nor)
-            denied = bool(match["negation"]) or nor
-            return _Relation(start, match.end(), joined, kind, metres_of(match), negated, True, either, denied)
-    if unreadable := UNREADABLE.match(text, begin):
+    if not all(relation.joined for relation in found[1:]):
         raise InputError(
-            f"{unreadable[0]!r} is no distance; write for instance 'within 2 km of' or 'more than 500 m from' "
-            f"(units: {UNITS})"
+            f"{whole!r} chains {relations[0]!r} and {relations[1]!r}, which can be read in two ways; put 'and' between "
+            'them if both speak of the first place, "quote" what belongs together, or search the words as one with '
+            "--literal"
         )
-    if match := words.plain.match(text, begin):
-        kind, antonym = words.phrases[_normal(match["phrase"])]
-        denied = bool(match["negation"]) or nor
-        certain = denied and not antonym
-        return _Relation(start, match.end(), joined, kind, None, denied != antonym, certain, either, denied)
-    return None
+    if not all(map(all, concepts)):
+        raise InputError(
+            f"an 'or' in {whole!r} lacks a place on one side; write for instance 'lake or river near road'"
+        )
 
 
 def _why_whole(words: str) -> str:
@@ -159,7 +115,7 @@ def _why_whole(words: str) -> str:
     return ""
 
 
-def _one_is_enough(whole: str, found: Sequence[_Relation]) -> bool:
+def _one_is_enough(whole: str, found: Sequence[FoundRelation]) -> bool:
     """Tell whether relations are joined by "or".
 
     Raises:
@@ -180,24 +136,6 @@ def _one_is_enough(whole: str, found: Sequence[_Relation]) -> bool:
             "or not near river'"
         )
     return any(either)
-
-
-def _negated(match: re.Match[str], nor: bool) -> bool:
-    """Tell whether a relation with a distance must not hold.
-
-    Raises:
-        InputError: a direction that holds from a distance on.
-    """
-    parts = match.groupdict()
-    denied = bool(parts["negation"]) or nor
-    beyond = any(parts.get(name) is not None for name in ("lower", "gt", "outside", "or_more"))
-    compared = beyond or any(parts.get(name) is not None for name in ("upper", "lt", "or_less"))
-    if "phrase" in parts and compared and beyond != denied:
-        raise InputError(
-            f"{' '.join(match[0].split())!r} asks for a direction from a distance on; write it as two relations, for "
-            "instance 'within 20 km north of river and more than 5 km from river'"
-        )
-    return denied != beyond
 
 
 def _refuse_leftovers(concept: str, relation: str) -> None:
@@ -223,21 +161,17 @@ def _refuse_leftovers(concept: str, relation: str) -> None:
         )
 
 
-def _normal(phrase: str) -> str:
-    return re.sub(r"[\s-]+", " ", phrase.casefold())
-
-
 def _concept(text: str) -> str:
-    """The words between two relations, without quotes, an article before them and punctuation after them."""
-    if quoted := _QUOTED.fullmatch(text):
+    """Strip the words between two relations of quotes, an article before them and punctuation after them."""
+    if quoted := QUOTED.fullmatch(text):
         return _unquoted(quoted)
-    text = _QUOTED.sub(_unquoted, text)
+    text = QUOTED.sub(_unquoted, text)
     return re.sub(r"^(?:an?|the|any)\s+(?=\S)|[\s.,;!?]+$", "", text, flags=re.IGNORECASE).strip()
 
 
 def _concepts(text: str) -> tuple[str, ...]:
-    """The concepts of which one is enough: "lakes, rivers or ponds"."""
-    bare = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text)
+    """Split words into the concepts of which one is enough: "lakes, rivers or ponds"."""
+    bare = QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text)
     joins = list(ALTERNATIVE.finditer(bare))
     if not any(join["or"] for join in joins):
         return (_concept(text),)

@@ -61,10 +61,8 @@ class Query:
     note: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        subject, join = (
-            " or ".join(map(quote, (self.concept, *self.alternatives))),
-            " or " if self.one_clause else " and ",
-        )
+        subject = " or ".join(map(quote, self.any_of[0]))
+        join = " or " if self.one_clause else " and "
         return f"{subject} {join.join(map(str, self.clauses))}".strip()
 
     @property
