@@ -13,7 +13,8 @@ what they show (`training.calibrate`), and lie beside it. So p knows nothing of 
 lakes, and one without an airport has none. It is a probability where, as is assumed, one tile in a hundred shows the
 concept.
 
-Texts that are averaged count as one. What must not be shown, as of `--minus`, takes a factor 1 - p.
+Texts that are averaged count as one. What must not be shown, as of `--minus`, takes a factor 1 - p: that a tile lacks
+it though it shows what is asked for. So this p is that of a commoner concept, see `MINUS_PREVALENCE`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 PREVALENCE = 0.01
 """Share of the tiles that show a concept, as assumed. Bayes' rule moves the offset to it from that of the pictures that
 were looked at. At one in a hundred, a store of 300 tiles is as often wrong about what it has as about what it lacks."""
+MINUS_PREVALENCE = 0.1
+"""Share of the tiles with what is asked for that show what must not be shown as well, as assumed: it is named because
+it comes with it, or is taken for it. Chosen on validation; at `PREVALENCE` hits would be right less often than said."""
 LIKELY = 0.5
 """Probability from which on a tile is said to show what was asked for."""
 POSSIBLE = 0.2
@@ -91,9 +95,15 @@ class Calibration:
         apart[:, -1] += self.hub_weight
         return quantize_queries(apart)
 
-    def probability(self, products: NDArray[np.floating[Any]]) -> Float64s:
-        """Compute probabilities from products with `directions`; they rise with them."""
-        result: Float64s = 1 / (1 + np.exp(-np.clip(self.slope * products + self.offset, -200, 200)))
+    def probability(self, products: NDArray[np.floating[Any]], prevalence: float = PREVALENCE) -> Float64s:
+        """Compute probabilities from products with `directions`; they rise with them.
+
+        Args:
+            products: of tiles and concepts, of any shape.
+            prevalence: share of the tiles that show a concept; another one moves the log odds by Bayes' rule.
+        """
+        moved = self.offset + (_log_odds(prevalence) - _log_odds(PREVALENCE))
+        result: Float64s = 1 / (1 + np.exp(-np.clip(self.slope * products + moved, -200, 200)))
         return result
 
     def save(self, folder: Path, fingerprint: str) -> None:
@@ -177,14 +187,19 @@ class ProbabilityModel:
 
     def of_products(self, products: Float64s) -> Float64s:
         """Compute probabilities (n,) from the products (c, n) of tiles with `directions`."""
-        p = self.calibration.probability(products)
-        p[list(self.absent)] = 1 - p[list(self.absent)]
-        result: Float64s = p.prod(axis=0)
+        absent = np.array(self.absent)
+        shown = self.calibration.probability(products[~absent])
+        lacked = 1 - self.calibration.probability(products[absent], MINUS_PREVALENCE)
+        result: Float64s = np.concatenate([shown, lacked]).prod(axis=0)
         return result
 
     def of_vectors(self, vectors: NDArray[np.float16]) -> Float64s:
         """Compute probabilities (n,) of tiles from their vectors (n, dim)."""
         return self.of_products(exact_dots(vectors, self.directions))
+
+
+def _log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share)))
 
 
 def check_number(name: str, value: float | None) -> None:

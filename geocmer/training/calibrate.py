@@ -8,6 +8,7 @@ rest. Mosaics of the pictures are looked at as well, since of a user's tile ofte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,34 +54,73 @@ def calibrate(
         InputError: too little is known of what the pictures show, one cannot be read, or the model has learnt nothing.
     """
     rng = np.random.default_rng(seed)
-    names = [each.name for each in sets]
-    owned = [(pair, n) for n, each in enumerate(sets) if each.has_split("val") for pair in each.split("val").pairs]
-    if len(owned) > MAX_IMAGES:
-        owned = [owned[i] for i in np.sort(rng.choice(len(owned), MAX_IMAGES, replace=False))]
-    pairs, of_set = [pair for pair, _ in owned], np.array([n for _, n in owned], np.intp)
-    shown = ShownConcepts.of(pairs, background(), lambda a, b: _alike(encoder, a, b))
-    if len(shown.texts) < MIN_CONCEPTS:
-        raise InputError(
-            f"{len(shown.texts)} concepts are shown by enough of the {len(pairs)} validation pictures, and "
-            f"{MIN_CONCEPTS} are needed; give sets with labels, scenes, or captions that name what there is"
-        )
+    looked = look(encoder, sets, rng, progress)
+    concepts = encoder.encode_texts(looked.texts).astype(np.float64)
     others = encoder.encode_texts(background()).astype(np.float64).mean(axis=0)
-    concepts = encoder.encode_texts(shown.texts).astype(np.float64)
-    mosaics, known, parts_of = shown_mosaics(pairs, shown.known, of_set, round(MOSAIC_SHARE * len(pairs)), rng)
-    images = _vectors(encoder, [*(pair.image for pair in pairs), *mosaics], progress)
-    plain = Calibration(others, 1.0, 0.0)
+    images, plain = looked.images, Calibration(others, 1.0, 0.0)
     seen = Seen(
         products=images @ plain.directions(concepts).T,
         bias=images[:, -1] if _has_bias(encoder) else np.zeros(len(images)),
-        known=np.concatenate([shown.known, known]),
-        sets=np.concatenate([of_set, parts_of]),
-        names=tuple(names),
-        whole=np.arange(len(images)) < len(pairs),
+        known=looked.known,
+        sets=looked.sets,
+        names=tuple(each.name for each in sets),
+        whole=looked.whole,
     )
     slope, offset, hub_weight = fit(seen.products, seen.known, seen.bias)
     if slope <= 0:
         raise InputError("words and pictures do not go together in this model; train it longer, or on more pictures")
     return Calibration(others, slope, offset, hub_weight), measure(seen, images @ concepts.T, fit, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Pictures and mosaics of them as a model sees them.
+
+    Attributes:
+        images: vectors (n, dim), rounded as a store rounds them.
+        texts: the concepts, c.
+        known: (n, c) SHOWN, ABSENT or UNKNOWN.
+        sets: (n,) number of the set that a picture is of.
+        whole: (n,) False for a mosaic.
+    """
+
+    images: Float64s
+    texts: tuple[str, ...]
+    known: NDArray[np.int8]
+    sets: NDArray[np.intp]
+    whole: NDArray[np.bool_]
+
+
+def look(
+    encoder: Encoder, sets: Sequence[PairSet], rng: np.random.Generator, progress: Progress | None = None
+) -> Looked:
+    """Embed the validation pictures of sets and mosaics of them, and find out which concepts they show.
+
+    Args:
+        encoder: with an adapter, or a CLIP.
+        sets: of their `val` splits the pictures are taken.
+        rng: of the draw of pictures and mosaics.
+        progress: called with (done, total) pictures.
+
+    Raises:
+        InputError: too little is known of what the pictures show, or one cannot be read.
+    """
+    owned = [(pair, n) for n, each in enumerate(sets) if each.has_split("val") for pair in each.split("val").pairs]
+    if len(owned) > MAX_IMAGES:
+        owned = [owned[i] for i in np.sort(rng.choice(len(owned), MAX_IMAGES, replace=False))]
+    pairs, of_set = [pair for pair, _ in owned], np.array([n for _, n in owned], np.intp)
+    shown = ShownConcepts.of(pairs, background(), lambda a, b: alike(encoder, a, b))
+    if len(shown.texts) < MIN_CONCEPTS:
+        raise InputError(
+            f"{len(shown.texts)} concepts are shown by enough of the {len(pairs)} validation pictures, and "
+            f"{MIN_CONCEPTS} are needed; give sets with labels, scenes, or captions that name what there is"
+        )
+    mosaics, known, parts_of = shown_mosaics(pairs, shown.known, of_set, round(MOSAIC_SHARE * len(pairs)), rng)
+    images = _vectors(encoder, [*(pair.image for pair in pairs), *mosaics], progress)
+    return Looked(
+        images, shown.texts, np.concatenate([shown.known, known]), np.concatenate([of_set, parts_of]),
+        np.arange(len(images)) < len(pairs),
+    )  # fmt: skip
 
 
 def calibrate_adapter(folder: Path, backbone: Backbone, sets: Sequence[PairSet]) -> Reliability | str:
@@ -145,7 +185,7 @@ def _has_bias(encoder: Encoder) -> bool:
     return encoder.adapter is not None and bool(encoder.adapter.cfg.bias_texts)
 
 
-def _alike(encoder: Encoder, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
+def alike(encoder: Encoder, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
     """Judge which texts mean much the same, by the text tower alone."""
     if not first or not second:
         return np.zeros((len(first), len(second)), bool)

@@ -61,11 +61,14 @@ def by_hand(shown: str, *absent: str) -> np.ndarray:
     """The probability of every tile, from the formula, in float64."""
     x = VECTORS.astype(np.float16).astype(np.float64)
 
-    def p(text: str) -> np.ndarray:
+    def p(text: str, share: float = 0.01) -> np.ndarray:
+        """Bayes' theorem: how much more often a tile looks so where the concept is shown, and how many show it."""
         apart = TEXTS[text].astype(np.float64) - MEAN
-        return 1 / (1 + np.exp(-(9 * (x @ apart / np.linalg.norm(apart) + HUB_WEIGHT * x[:, -1]) - 14)))
+        odds = np.exp(9 * (x @ apart / np.linalg.norm(apart) + HUB_WEIGHT * x[:, -1]) - 14)
+        likelihood_ratio = odds * 0.99 / 0.01
+        return share * likelihood_ratio / (share * likelihood_ratio + 1 - share)
 
-    return np.prod([p(shown), *(1 - p(text) for text in absent)], axis=0)
+    return np.prod([p(shown), *(1 - p(text, 0.1) for text in absent)], axis=0)
 
 
 def ask(store: Store, encoder: Any, *texts: str, said: list[str] | None = None, minus: Any = (), **options: Any) -> Any:
@@ -106,6 +109,20 @@ def test_no_hit_is_less_probable_than_asked_and_none_is_missing(store: Store, le
         )
         expected = [n for n in order if not way or n % 3 == 0][:k]
         assert [int(hit.id, 16) for hit in answer] == expected
+
+
+@given(
+    named=st.lists(st.sampled_from(["forest", "town", "lake"]), max_size=3), more=st.sampled_from(["forest", "town"])
+)
+def test_what_must_not_be_shown_only_takes_away(named: list[str], more: str) -> None:
+    shown, absent = encode(["lake"]), encode(named) if named else np.empty((0, DIM))
+    alone, fewer, all_of_it = (
+        ProbabilityModel.of(CALIBRATION, shown, some).of_vectors(VECTORS.astype(np.float16))
+        for some in (absent[:0], absent, np.concatenate([absent, encode([more])]))
+    )
+    assert (all_of_it <= fewer).all()
+    assert (fewer <= alone).all()
+    assert (all_of_it < alone).all()
 
 
 def test_every_plan_gives_the_same_bits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,8 +70,9 @@ def tiles(store: Store, tmp_path: Path) -> Any:
 def by_hand(number: int, minus: int = 0) -> float:
     x, texts = VECTORS[number].astype(np.float16).astype(float), unit(1 + minus, seed=9).astype(float)
     apart = texts - 0.05
-    p = 1 / (1 + np.exp(-(6 * (apart @ x / np.linalg.norm(apart, axis=1) + 0.3 * x[-1]) - 2)))
-    return float(np.prod([p[0], *(1 - p[1:])]))
+    odds = np.exp(6 * (apart @ x / np.linalg.norm(apart, axis=1) + 0.3 * x[-1]) - 2)
+    absent = odds[1:] * 11  # one in ten has odds of 1 : 9, and one in a hundred of 1 : 99
+    return float(np.prod([odds[0] / (1 + odds[0]), *(1 / (1 + absent))]))
 
 
 def test_of_each_scene_the_tile_counts_in_which_the_place_lies_most_centrally(tiles: Any) -> None:
