@@ -26,7 +26,7 @@ BLOCK_ROWS = 2048
 """Vectors multiplied at once with all queries of a group: 1.5 MB at 384 numbers."""
 GROUP_QUERIES = 1024
 """Queries multiplied at once: their products with a block are 8 MB."""
-SPREAD = 4.0
+OWNER_STEP = 4.0
 """More than products differ: numbers of queries, so far apart, and products make one key to sort by."""
 
 Found: TypeAlias = tuple[Rows, Rows, NDArray[np.float32]]
@@ -59,8 +59,8 @@ class Candidates:
                         due *= 2
                     start = stop
         self._raise_floors()
-        who, rows, _ = self._found[0]
-        return who, rows
+        owners, rows, _ = self._found[0]
+        return owners, rows
 
     def _add(self, start: int, stop: int, pool: ThreadPoolExecutor | None) -> None:
         """Look for them among these rows."""
@@ -73,8 +73,8 @@ class Candidates:
 
     def _in_8_bits(self, block: slice) -> Found:
         assert self._int8 is not None  # or there are no threads
-        who, rows, products = self._int8.candidates(self._vectors(block), self._floors)
-        return who, rows + block.start, products
+        owners, rows, products = self._int8.candidates(self._vectors(block), self._floors)
+        return owners, rows + block.start, products
 
     def _in_float32(self, block: slice) -> Found:
         found, vectors = [], self._vectors(block)
@@ -87,8 +87,8 @@ class Candidates:
                 np.maximum(floors, kth, out=floors)
             # In float32, rounded down: beside float64 all products would be widened.
             least = np.nextafter(floors.astype(np.float32), np.float32(-np.inf))
-            who, rows = np.divmod(np.flatnonzero(products >= least[:, None]), len(vectors))
-            found.append((who + first, rows + block.start, products[who, rows]))
+            owners, rows = np.divmod(np.flatnonzero(products >= least[:, None]), len(vectors))
+            found.append((owners + first, rows + block.start, products[owners, rows]))
         return _joined(found)
 
     def _vectors(self, block: slice) -> NDArray[np.float16]:
@@ -101,21 +101,21 @@ class Candidates:
 
     def _raise_floors(self) -> None:
         """Forget what is certainly not among the k best: a product, and that of the k-th, may each be an error off."""
-        who, rows, products = _joined(self._found)
-        order = np.argsort(who * SPREAD - products)
-        who, rows, products = who[order], rows[order], products[order]
+        owners, rows, products = _joined(self._found)
+        order = np.argsort(owners * OWNER_STEP - products)
+        owners, rows, products = owners[order], rows[order], products[order]
         if self._k is not None:
-            asked, first, count = np.unique(who, return_index=True, return_counts=True)
+            asked, first, count = np.unique(owners, return_index=True, return_counts=True)
             full = count >= self._k
             kth = products[first[full] + self._k - 1] - 2 * self._errors[asked[full]]
             self._floors[asked[full]] = np.maximum(self._floors[asked[full]], kth)
-        kept = products >= self._floors[who]
-        self._found = [(who[kept], rows[kept], products[kept])]
+        kept = products >= self._floors[owners]
+        self._found = [(owners[kept], rows[kept], products[kept])]
 
 
 def _joined(found: Sequence[Found]) -> Found:
-    who, rows, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return who, rows, products
+    owners, rows, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return owners, rows, products
 
 
 @contextmanager

@@ -94,14 +94,14 @@ def _rank_all(source: TileSource, snapshot: Snapshot, filter: Filter, best: TopK
 
 def _push_batch(batch: TileBatch, best: TopKOfEach) -> None:
     """Find the candidates of all queries, and let their sums in float64 decide between them."""
-    who, rows = Candidates(best, batch).find()
+    owners, rows = Candidates(best, batch).find()
     unique, at = np.unique(rows, return_inverse=True)
     rowids, ids = batch.rowids(unique), batch.ids(unique)
     scores = np.empty(len(rows))
     for start in range(0, len(rows), BLOCK_ROWS):
         some = slice(start, start + BLOCK_ROWS)
-        scores[some] = (batch.vectors(rows[some]).astype(np.float64) * best.queries[who[some]]).sum(axis=1)
-    best.push_exact(who, scores, rowids[at], ids[at])
+        scores[some] = (batch.vectors(rows[some]).astype(np.float64) * best.queries[owners[some]]).sum(axis=1)
+    best.push_exact(owners, scores, rowids[at], ids[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Ranked:
         rowids, scores = self.best.rowids[edges[0] : edges[-1]], self.best.scores[edges[0] : edges[-1]]
         alone = np.ones(len(rowids), bool)
         if self.keep:
-            alone = nms_mask(self.snapshot, rowids, owners=self.best.who[edges[0] : edges[-1]])
+            alone = nms_mask(self.snapshot, rowids, owners=self.best.owners[edges[0] : edges[-1]])
         found = []
         for number, (start, stop) in zip(numbers, pairwise((edges - edges[0]).tolist()), strict=True):
             hits, kept = (rowids[start:stop], scores[start:stop]), np.flatnonzero(alone[start:stop])[: self.k]

@@ -98,9 +98,9 @@ def products_above(
         Queries and rows, by their numbers, in the order of the queries, and their products.
     """
     total = int(counts.sum())
-    who, rows, products = np.empty(total, np.intp), np.empty(total, np.intp), np.empty(total, np.float32)
-    kept = _fill_above(vectors.view(np.int16), columns, counts, queries, least, who, rows, products)
-    return who[:kept], rows[:kept], products[:kept]
+    owners, rows, products = np.empty(total, np.intp), np.empty(total, np.intp), np.empty(total, np.float32)
+    kept = _fill_above(vectors.view(np.int16), columns, counts, queries, least, owners, rows, products)
+    return owners[:kept], rows[:kept], products[:kept]
 
 
 def processors() -> int:
@@ -218,7 +218,7 @@ def _fill_greater(products: Any, scales: Any, least: Any, counts: Any) -> None:
 
 @_compiled
 def _fill_above(
-    bits: Any, columns: Any, counts: Any, queries: Any, least: Any, who: Any, rows: Any, products: Any
+    bits: Any, columns: Any, counts: Any, queries: Any, least: Any, owners: Any, rows: Any, products: Any
 ) -> int:
     kept = 0
     for line in range(len(counts)):
@@ -228,6 +228,6 @@ def _fill_above(
             for j in range(len(query)):
                 total += _widen(row[j]) * query[j]
             if total >= least[line]:
-                who[kept], rows[kept], products[kept] = line, columns[line, i], total
+                owners[kept], rows[kept], products[kept] = line, columns[line, i], total
                 kept += 1
     return kept

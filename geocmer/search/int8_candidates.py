@@ -97,10 +97,10 @@ class Int8Queries:
         for group in self._groups:
             rough = _products(self._codes[group], codes, room[: len(least[group])])
             counts = find_greater(rough, scales, least[group])
-            who, rows, products = products_above(vectors, rough, counts, self._queries[group], floors_f32[group])
-            found.append((who + group.start, rows, products))
-        who, rows, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return who, rows, products
+            owners, rows, products = products_above(vectors, rough, counts, self._queries[group], floors_f32[group])
+            found.append((owners + group.start, rows, products))
+        owners, rows, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return owners, rows, products
 
     def _buffers(self, n: int) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
         """Give this thread room for n vectors and their products: fresh memory for each block takes as long as they."""

@@ -1,4 +1,4 @@
-"""The best k of many float16 vectors, exactly: float32 finds who may be among them, float64 decides."""
+"""The best k of many float16 vectors, exactly: float32 finds which may be among them, float64 decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
-from .dot import BLOCK_ROWS, dots
+from .dot import BLOCK_ROWS
 
 
 class TopK:
@@ -59,23 +59,6 @@ class TopK:
         self.rowids = np.empty(0, np.uint64)
         self.scores = np.empty(0, np.float64)
         self._ids = np.empty(0, "S32")
-
-    def push(
-        self,
-        vectors: NDArray[np.float16],
-        rowids: NDArray[np.uint64],
-        ids: Callable[[NDArray[np.intp]], NDArray[np.bytes_]],
-        offsets: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Score rows and keep the best.
-
-        Args:
-            vectors: (n, dim) of unit length.
-            rowids: (n,) what to remember them by.
-            ids: gives the ids of the rows with these indices, asked only for rows that may be kept.
-            offsets: (n,) what is added to each row's product.
-        """
-        self.push_scored(dots(vectors, self.query_f32), vectors.__getitem__, rowids.__getitem__, ids, offsets)
 
     def push_scored(
         self,
@@ -139,7 +122,7 @@ class TopKOfEach:
         queries: (c, dim) float64, of unit length.
         k: how many are kept of each; None for all.
         max_errors: (c,) of products in float32.
-        who: (n,) the queries of the rows that are kept, ascending.
+        owners: (n,) the queries of the rows that are kept, ascending.
         scores: (n,) of the rows, those of each query best first.
         rowids: (n,) of the rows.
     """
@@ -149,7 +132,7 @@ class TopKOfEach:
         self.queries, self.k = queries, k
         self.max_errors = np.array([float_error(query) for query in queries])
         self._thresholds = np.full(len(queries), -np.inf if min_score is None else min_score)
-        self.who, self.scores = np.empty(0, np.intp), np.empty(0)
+        self.owners, self.scores = np.empty(0, np.intp), np.empty(0)
         self.rowids, self._ids = np.empty(0, np.uint64), np.empty(0, "S32")
 
     @property
@@ -157,25 +140,27 @@ class TopKOfEach:
         """The least products in float32, (c,), with which a row may still be kept."""
         return self._thresholds - self.max_errors
 
-    def push_exact(self, who: Rows, scores: Float64s, rowids: NDArray[np.uint64], ids: NDArray[np.bytes_]) -> None:
+    def push_exact(self, owners: Rows, scores: Float64s, rowids: NDArray[np.uint64], ids: NDArray[np.bytes_]) -> None:
         """Keep the best of rows, (n,) each, whose queries and scores are known, summed in float64 row by row."""
-        kept = scores >= self._thresholds[who]
-        who, scores = np.concatenate([self.who, who[kept]]), np.concatenate([self.scores, scores[kept]])
+        kept = scores >= self._thresholds[owners]
+        owners, scores = np.concatenate([self.owners, owners[kept]]), np.concatenate([self.scores, scores[kept]])
         rowids, ids = np.concatenate([self.rowids, rowids[kept]]), np.concatenate([self._ids, ids[kept]])
-        order = np.lexsort((-scores, who))
-        if ((np.diff(who[order]) == 0) & (np.diff(scores[order]) == 0)).any():  # comparing ids is slow, and rarely due
-            order = np.lexsort((ids, -scores, who))
-        place = np.arange(len(order)) - np.searchsorted(who[order], who[order])
+        order = np.lexsort((-scores, owners))
+        if (
+            (np.diff(owners[order]) == 0) & (np.diff(scores[order]) == 0)
+        ).any():  # comparing ids is slow, and rarely due
+            order = np.lexsort((ids, -scores, owners))
+        place = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
         if self.k is not None:
             last = order[place == self.k - 1]
-            self._thresholds[who[last]] = scores[last]
+            self._thresholds[owners[last]] = scores[last]
             order = order[place < self.k]
-        self.who, self.scores, self.rowids, self._ids = who[order], scores[order], rowids[order], ids[order]
+        self.owners, self.scores, self.rowids, self._ids = owners[order], scores[order], rowids[order], ids[order]
 
     @property
     def edges(self) -> Rows:
         """Where the rows of each query begin, and those of the last end, (c + 1,)."""
-        return np.searchsorted(self.who, np.arange(len(self.queries) + 1))
+        return np.searchsorted(self.owners, np.arange(len(self.queries) + 1))
 
 
 def float_error(query: Float64s) -> float:

@@ -49,12 +49,12 @@ def test_nothing_that_reaches_the_floor_is_lost(
     exact = queries @ vectors.astype(np.float64).T
     floors = np.sort(exact, axis=1)[:, rank]
     error = (dim + 2) * 2.0**-24 * 1.02 + np.abs(queries).sum(axis=1) * 2.0**-14  # of the product in float32
-    who, rows, products = Int8Queries(queries, together).candidates(vectors, floors - error)
-    found = set(zip(who.tolist(), rows.tolist(), strict=True))
+    owners, rows, products = Int8Queries(queries, together).candidates(vectors, floors - error)
+    found = set(zip(owners.tolist(), rows.tolist(), strict=True))
     assert {(a, b) for a, b in np.argwhere(exact >= floors[:, None]).tolist()} <= found
     assert found <= {(a, b) for a, b in np.argwhere(exact >= (floors - 2 * error)[:, None]).tolist()}
-    assert np.abs(products - exact[who, rows]).max() <= error.max()
-    assert (np.diff(who) >= 0).all()
+    assert np.abs(products - exact[owners, rows]).max() <= error.max()
+    assert (np.diff(owners) >= 0).all()
 
 
 def test_what_is_let_through_is_little(monkeypatch: pytest.MonkeyPatch) -> None:

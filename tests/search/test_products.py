@@ -85,7 +85,8 @@ def test_the_best_do_not_depend_on_the_batches(seed: int, k: int | None, step: i
     topk = TopK(unit(1, seed=seed + 2)[0].astype(np.float64), k, None)
     for start in range(0, 100, step):
         part = slice(start, start + step)
-        topk.push(vectors[part], np.arange(100, dtype=np.uint64)[part], ids[part].__getitem__)
+        products, rowids = dots(vectors[part], topk.query_f32), np.arange(100, dtype=np.uint64)[part]
+        topk.push_scored(products, vectors[part].__getitem__, rowids.__getitem__, ids[part].__getitem__)
     rows, scores = topk.ranked()
     exact = (vectors.astype(np.float64) * topk.query).sum(axis=1)
     expected = np.lexsort((ids, -exact))[:k]
