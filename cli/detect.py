@@ -18,9 +18,9 @@ RASTERS = (".tif", ".tiff")
 
 
 def _suffixes() -> str:
-    from geocmer.export.detections import DRIVERS
+    from geocmer.export.detections import detection_suffixes
 
-    return ", ".join(DRIVERS)
+    return ", ".join(detection_suffixes())
 
 
 HELP_WORDS = {"SUFFIXES": _suffixes}

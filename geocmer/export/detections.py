@@ -14,16 +14,11 @@ from .._types import Float64s, Rows
 from ..errors import InputError
 from ..geometry.merge import geodesic_areas, merge_footprints
 from ..search.tile_probabilities import TileProbabilities
+from .format import Format, known_formats
 from .record import round_geometries
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
-
-DRIVERS = {
-    ".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".geojsonl": "GeoJSONSeq", ".fgb": "FlatGeobuf",
-    ".parquet": "", ".csv": "",
-}  # fmt: skip
-"""Suffix -> the driver of GDAL; "" where geopandas writes it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,44 +87,30 @@ class Detections:
             InputError: the suffix is not known, or the file cannot be written.
         """
         path = Path(path)
-        suffix = require_detections_file(path)
+        kind = require_detections_file(path)
+        assert kind.write_frame is not None  # or it would have been refused
         frame = self.to_geopandas()
         with draft_folder(path) as folder:
-            draft = folder / f"draft{suffix}"
-            _write(frame, draft, suffix, path.stem)
+            draft = folder / f"draft{kind.suffix}"
+            kind.write_frame(frame, draft, path.stem)
             draft.replace(path)
         return len(self)
 
 
-def require_detections_file(path: Path) -> str:
-    """Refuse a file that polygons cannot be written to, and return its suffix.
+def detection_suffixes() -> list[str]:
+    """List the suffixes of the files that polygons can be written to."""
+    return [suffix for suffix, kind in known_formats().items() if kind.write_frame]
+
+
+def require_detections_file(path: Path) -> Format:
+    """Refuse a file that polygons cannot be written to, and return its format.
 
     Raises:
         InputError: the suffix is not known, or the folder is not there.
     """
-    suffix = path.suffix.lower()
-    if suffix not in DRIVERS:
-        known = ", ".join(DRIVERS)
+    kind = known_formats().get(path.suffix.lower())
+    if kind is None or kind.write_frame is None:
+        known = ", ".join(detection_suffixes())
         raise InputError(f"{path}: detections are written as {known}, or as .tif, the probability of every place")
     require_folder(path)
-    return suffix
-
-
-def _write(frame: GeoDataFrame, path: Path, suffix: str, stem: str) -> None:
-    import shapely
-
-    from .formats.csv import escape_formula
-    from .formats.geopackage import layer_name
-
-    if suffix == ".parquet":
-        frame.to_parquet(path)
-    elif suffix == ".csv":
-        wkt = shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=7)
-        table = frame.drop(columns="geometry").assign(name=frame["name"].map(escape_formula), WKT=wkt)
-        table.to_csv(path, index=False)
-    else:
-        options = {"layer": layer_name(stem)} if suffix == ".gpkg" else {}
-        mixed = "MultiPolygon" if suffix in (".gpkg", ".fgb") else "Unknown"
-        frame.to_file(
-            path, driver=DRIVERS[suffix], engine="pyogrio", geometry_type=mixed, promote_to_multi=True, **options
-        )
+    return kind

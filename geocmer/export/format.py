@@ -14,6 +14,8 @@ from ..errors import InputError
 from .options import ExportOptions
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
     from .stream import HitStream
 
 
@@ -30,6 +32,8 @@ class Format:
         score_column: what the score is called in it.
         beside: suffixes of further files without which none can read it.
         outdated: suffixes of files that other programs lay beside it, which are removed with the file they belong to.
+        write_frame: writes a table of polygons that are no hits, WGS84, to a path, with the stem of the file's own name
+            for those that name their layer; None where there is no such file.
     """
 
     suffix: str
@@ -40,6 +44,7 @@ class Format:
     score_column: str = "score"
     beside: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
+    write_frame: Callable[[GeoDataFrame, Path, str], None] | None = None
 
 
 @cache

@@ -16,6 +16,7 @@ from .table import arrow_batches, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from geopandas import GeoDataFrame
 
 
 def polygon_reader(stream: Iterable[Batch], options: ExportOptions) -> pa.RecordBatchReader:
@@ -29,6 +30,19 @@ def polygon_reader(stream: Iterable[Batch], options: ExportOptions) -> pa.Record
             yield batch.set_column(at, "geometry", pa.array(wkb))
 
     return pa.RecordBatchReader.from_batches(arrow_schema(options), batches())
+
+
+def write_frame(frame: GeoDataFrame, path: Path, driver: str, geometry_type: str, **options: str) -> None:
+    """Write a table of polygons as a layer.
+
+    Args:
+        frame: the table.
+        path: of the file.
+        driver: of GDAL.
+        geometry_type: MultiPolygon, or Unknown where the format takes polygons of both kinds.
+        options: as `layer`.
+    """
+    frame.to_file(path, driver=driver, engine="pyogrio", geometry_type=geometry_type, promote_to_multi=True, **options)
 
 
 def write_layer(

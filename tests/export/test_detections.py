@@ -22,7 +22,7 @@ from taught import SIDE, THING, box, make_store, scene_row, truth
 
 from geocmer.errors import InputError
 from geocmer.export import probability_raster
-from geocmer.export.detections import DRIVERS, Detections
+from geocmer.export.detections import Detections, detection_suffixes
 from geocmer.export.probability_raster import Frame, write_probabilities
 from geocmer.geometry.footprint import footprint
 from geocmer.imagery.stretch import StretchRule
@@ -68,7 +68,7 @@ def test_polygons_are_the_tiles_that_show_it(tiles: TileProbabilities, tmp_path:
     assert (np.diff(found.mean) <= 0).all()
     shown = truth(np.arange(SIDE * SIDE))
     assert (tiles.values >= 0.5)[shown].mean() > 0.9, "the constructed store is found"
-    for suffix in DRIVERS:
+    for suffix in detection_suffixes():
         assert found.save(tmp_path / f"found{suffix}") == len(found)
     for suffix in (".gpkg", ".geojson", ".fgb"):
         read = geopandas.read_file(tmp_path / f"found{suffix}").sort_values("rank")
@@ -93,7 +93,7 @@ def test_what_cannot_be_written_is_told_and_leaves_the_old_file(
     tiles: TileProbabilities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = Detections.of(tiles, "thing", 0.5)
-    with pytest.raises(InputError, match=r"written as \.gpkg"):
+    with pytest.raises(InputError, match=r"written as \.csv, .*\.gpkg"):
         found.save(tmp_path / "found.xyz")
     with pytest.raises(InputError, match="does not exist"):
         found.save(tmp_path / "no" / "found.gpkg")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..format import Format
+from ..gdal import write_frame
 from ..options import ExportOptions
 from ..record import hit_features
 from ..stream import HitStream
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 
 def write_collection(stream: HitStream, path: Path, options: ExportOptions) -> None:
@@ -35,10 +40,16 @@ def write_sequence(stream: HitStream, path: Path, options: ExportOptions, start:
                     file.write(f"{start}{json.dumps(record, ensure_ascii=False)}\n")
 
 
+def write_polygons(frame: GeoDataFrame, path: Path, _: str, driver: str = "GeoJSON") -> None:
+    """Write a feature a polygon."""
+    write_frame(frame, path, driver, "Unknown")
+
+
+_LINES = partial(write_polygons, driver="GeoJSONSeq")
 FORMATS = (
-    Format(".geojson", "GeoJSON (RFC 7946)", "the web", write_collection),
-    Format(".json", "GeoJSON (RFC 7946)", "the web", write_collection),
-    Format(".geojsonl", "GeoJSON, a feature a line", "pipes, big answers", write_sequence),
+    Format(".geojson", "GeoJSON (RFC 7946)", "the web", write_collection, write_frame=write_polygons),
+    Format(".json", "GeoJSON (RFC 7946)", "the web", write_collection, write_frame=write_polygons),
+    Format(".geojsonl", "GeoJSON, a feature a line", "pipes, big answers", write_sequence, write_frame=_LINES),
     Format(
         ".geojsons", "a GeoJSON text sequence (RFC 8142)", "pipes, big answers", partial(write_sequence, start="\x1e")
     ),

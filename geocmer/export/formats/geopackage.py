@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 
 from ..format import Format
-from ..gdal import collect_parts, polygon_reader, write_layer
+from ..gdal import collect_parts, polygon_reader, write_frame, write_layer
 from ..options import ExportOptions
 from ..qgis_style import QML_OF_LINES, QML_OF_SPOTS, embed_styles, qml
 from ..record import partner_lines, spot_feature
 from ..stream import Batch, HitStream
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 RESERVED_NAME = re.compile(r"(gpkg|rtree|sqlite)_|layer_styles$|[^\w ]", re.IGNORECASE)
 """Tables that the format, SQLite or QGIS keep for themselves, and names that GDAL refuses for their first character."""
@@ -50,9 +53,16 @@ def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
     embed_styles(path, styles)
 
 
+def write_polygons(frame: GeoDataFrame, path: Path, stem: str) -> None:
+    """Write one layer of polygons."""
+    write_frame(frame, path, "GPKG", "MultiPolygon", layer=layer_name(stem))
+
+
 def layer_name(stem: str) -> str:
     """Name a layer after its file; a name that is refused gets a word before it."""
     return f"hits {stem}" if RESERVED_NAME.match(stem) else stem
 
 
-FORMATS = (Format(".gpkg", "GeoPackage; opens in QGIS shaded by score", "QGIS, ArcGIS", write),)
+FORMATS = (
+    Format(".gpkg", "GeoPackage; opens in QGIS shaded by score", "QGIS, ArcGIS", write, write_frame=write_polygons),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import shapely
 
@@ -11,6 +12,9 @@ from ..format import Format
 from ..options import ExportOptions
 from ..stream import HitStream
 from ..table import CORNERS, arrow_batches, arrow_schema, geo_metadata
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 ROW_GROUP_ROWS = 16 * 1024
 """Rows of a row group: small enough that a reader of a box skips most of the file."""
@@ -36,4 +40,14 @@ def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
         file.add_key_value_metadata({"geo": json.dumps(geo_metadata(stream))})
 
 
-FORMATS = (Format(".parquet", "GeoParquet 1.1 with a covering box", "geopandas, DuckDB, big answers", write),)
+def write_polygons(frame: GeoDataFrame, path: Path, _: str) -> None:
+    """Write a table of polygons."""
+    frame.to_parquet(path)
+
+
+FORMATS = (
+    Format(
+        ".parquet", "GeoParquet 1.1 with a covering box", "geopandas, DuckDB, big answers", write,
+        write_frame=write_polygons,
+    ),
+)  # fmt: skip
