@@ -154,10 +154,13 @@ def naming_write_errors(path: Path) -> Iterator[None]:
 
     Raises:
         InputError: in place of the errors of the file system, and of GDAL, rasterio and pyogrio.
+        BrokenPipeError: as it is; whoever reads closed the pipe, which is no fault of the disk's.
     """
     require_folder(path)
     try:
         yield
+    except BrokenPipeError:
+        raise
     except (OSError, RuntimeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         raise InputError(f"cannot write {path}: {reason}; free some space, or write elsewhere") from error

@@ -53,7 +53,17 @@ def embed_styles(path: Path, styles: dict[str, str]) -> None:
     Args:
         path: of the GeoPackage.
         styles: layer -> QML.
+
+    Raises:
+        OSError: SQLite cannot write it, as on a full disk.
     """
+    try:
+        _insert_styles(path, styles)
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
+
+
+def _insert_styles(path: Path, styles: dict[str, str]) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),"

@@ -8,13 +8,12 @@ written as they arrive, so memory stays flat however many there are.
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .._files import drafts, require_folder
+from .._files import drafts, naming_write_errors, require_folder
 from ..errors import InputError
 from ..search.results import Answer, Hit
 from ..store.snapshot import Snapshot
@@ -61,22 +60,16 @@ def write(
     if source is None and isinstance(hits, Answer):
         source = hits.snapshot
     stream, options = HitStream(hits), ExportOptions(title, source, thumbnails, path)
-    try:
-        # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
-        with drafts(Path(tempfile.gettempdir()) if streamed else path.parent) as folder:
-            draft = folder / f"{DRAFT}{kind.suffix}"  # not by its own name, in which GDAL may see an option
-            kind.write(stream, draft, options)
-            if streamed:
-                _copy(draft, path)
-            else:
-                if style:
-                    (folder / f"{DRAFT}.qml").write_text(qml(stream, kind.score_column), encoding="utf-8")
-                _move(draft, path, kind)
-    except BrokenPipeError:  # whoever reads closed the pipe: no fault of the disk's
-        raise
-    except (OSError, sqlite3.Error) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
-        raise InputError(f"cannot write {path}: {reason}; free some space, or write elsewhere") from error
+    # A folder and not only a temporary name: some drivers lay files of their own beside the one asked for.
+    with naming_write_errors(path), drafts(Path(tempfile.gettempdir()) if streamed else path.parent) as folder:
+        draft = folder / f"{DRAFT}{kind.suffix}"  # not by its own name, in which GDAL may see an option
+        kind.write(stream, draft, options)
+        if streamed:
+            _copy(draft, path)
+        else:
+            if style:
+                (folder / f"{DRAFT}.qml").write_text(qml(stream, kind.score_column), encoding="utf-8")
+            _move(draft, path, kind)
     return stream.count
 
 
