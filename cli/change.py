@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,11 +44,11 @@ def change(
 
     Example: geocmer change "construction site" --from 2009 --to 2020 -o new.html
     """
-    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "gsd": gsd, "where": where}
+    conditions = opt.conditions(locals())
     require_output(output, style=style)
     collection = opt.open_collection(store, model=model, adapter=adapter, device=device)
     hits = collection.change(
         text, before=before, after=after, gone=gone, k=None if every else k, keep="all" if all_dates else "best",
-        min_score=min_score, within=within, **conditions,
+        min_score=min_score, **conditions,
     )  # fmt: skip
     give(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)

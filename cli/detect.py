@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -66,8 +66,7 @@ def detect(
 
     Example: geocmer detect solar -o found.gpkg
     """
-    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
+    conditions = opt.conditions(locals())
     collection, raster = opt.open_collection(store, as_of=as_of), output.suffix.lower() in RASTERS
     if raster and min_probability is not None:
         raise InputError(f"--min-probability {min_probability:g} is of polygons; a raster has every probability")

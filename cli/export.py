@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from . import options as opt
 from .console import say
-from .options import (
-    STORE,
-    AsOf,
-    Bbox,
-    Category,
-    Gsd,
-    RegionText,
-    Since,
-    StoreDir,
-    Style,
-    Thumbnails,
-    Until,
-    Where,
-    Within,
-    open_collection,
-)
 
 
 def _formats() -> str:
@@ -37,18 +22,18 @@ HELP_WORDS = {"FORMATS": _formats}
 
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write, by its suffix; - for stdout.")],
-    store: StoreDir = STORE,
-    bbox: Bbox = None,
-    region: RegionText = None,
-    within: Within = None,
-    category: Category = None,
-    since: Since = None,
-    until: Until = None,
-    gsd: Gsd = None,
-    where: Where = None,
-    as_of: AsOf = None,
-    thumbnails: Thumbnails = False,
-    style: Style = False,
+    store: opt.StoreDir = opt.STORE,
+    bbox: opt.Bbox = None,
+    region: opt.RegionText = None,
+    within: opt.Within = None,
+    category: opt.Category = None,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    gsd: opt.Gsd = None,
+    where: opt.Where = None,
+    as_of: opt.AsOf = None,
+    thumbnails: opt.Thumbnails = False,
+    style: opt.Style = False,
 ) -> None:
     """Write the footprints of the whole store, or of a filtered part, for a GIS.
 
@@ -56,8 +41,7 @@ def export(
 
     Example: geocmer export -o tiles.gpkg --category forest
     """
-    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
-    collection = open_collection(store, as_of=as_of)
+    conditions = opt.conditions(locals())
+    collection = opt.open_collection(store, as_of=as_of)
     count = collection.export(output, thumbnails=thumbnails, style=style, **conditions)
     say(f"{count} tiles written to {output}")

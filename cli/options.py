@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,3 +158,10 @@ def open_collection(path: str, *, must_exist: bool = True, **options: Any) -> Co
     collection = Collection(path, notify=say, **options)
     _ = must_exist and collection.store
     return collection
+
+
+def conditions(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the conditions on tiles from all arguments of a command, by name."""
+    from geocmer.search.criteria import CONDITIONS
+
+    return {name: arguments[name] for name in CONDITIONS if name in arguments}

@@ -83,8 +83,7 @@ def search(
             f"a search looks at every date; for what is new between two ask `geocmer change {' '.join(text or [])!r} "
             f"--from {before or 'DATE'} --to {after or 'DATE'}`, for the tiles of some dates give --since and --until"
         )
-    conditions: dict[str, Any] = {"bbox": bbox, "region": region, "category": category, "since": since}
-    conditions |= {"until": until, "gsd": gsd, "where": where, "within": within}
+    conditions = opt.conditions(locals())
     examples: dict[str, Any] = {"like": like or (), "minus": minus or (), "more": more or (), "less": less or ()}
     ranking: dict[str, Any] = {
         "k": None if every else k,

@@ -15,6 +15,8 @@ from starlette.datastructures import QueryParams
 
 from geocmer.errors import InputError
 from geocmer.geometry.region import is_wkt
+from geocmer.imagery.ids import is_id_start
+from geocmer.search.criteria import CONDITIONS
 
 from .given_images import PREFIX, GivenImages
 
@@ -22,7 +24,6 @@ DEFAULT_K = 100
 MAX_K = 10_000
 """Hits on the page: what it draws fluently."""
 KEEP = ("best", "newest", "all")
-_HEX = set("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class SearchForm:
         form = cls(**values)
         tiles = [one for one in form.like if not one.startswith(PREFIX)]
         for tile in (*tiles, *form.more, *form.less):
-            if len(tile) < 6 or not set(tile.lower()) <= _HEX:
+            if not is_id_start(tile.lower()):
                 raise InputError(f"{tile[:40]!r} is not a tile's id")
         if form.before or form.after:
             form._check_change()
@@ -154,7 +155,7 @@ class SearchForm:
 
 _NOT_OF_CHANGE = ("since", "until", "like", "more", "less", "minus", "min_probability", "literal")
 _PARTS = ("like", "minus", "more", "less")
-_CONDITIONS = ("bbox", "region", "category", "since", "until", "gsd", "where")
+_CONDITIONS = tuple(name for name in CONDITIONS if name != "within")  # a browser names no file of points
 
 
 def _number(name: str, texts: Sequence[str], kind: type) -> Any:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import is_file
+from ..search.criteria import CONDITIONS
 from .searching import Searching
 
 if TYPE_CHECKING:
     from ..export.hits import Hits
     from ..search.saved_search import SavedSearch
-
-CONDITIONS = ("bbox", "region", "category", "since", "until", "gsd", "where")
 
 
 @dataclass(frozen=True, slots=True)
