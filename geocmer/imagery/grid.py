@@ -1,11 +1,10 @@
-"""The grid that tiles are read from, and the ids of scenes and tiles on it."""
+"""The grid that tiles are read from."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -104,28 +103,8 @@ class Grid:
         return json.dumps([float(n) for n in numbers])
 
 
-def tile_id(content_hash: str, view: tuple[object, ...], grid: Grid, row: int, col: int) -> str:
-    """Identify a tile by 32 hex digits: the same window of the same content always gets the same id."""
-    return _digest(content_hash, view, grid.key(), (row, col))
-
-
-def tile_ids(content_hash: str, view: tuple[object, ...], grid: Grid) -> Callable[[int, int], str]:
-    """Return what gives the id of a tile by row and column, as `tile_id` does; the grid is written down once."""
-    key = grid.key()
-    return lambda row, col: _digest(content_hash, view, key, (row, col))
-
-
-def scene_id(content_hash: str, view: tuple[object, ...], grid: Grid) -> str:
-    """Identify a scene under a grid by 32 hex digits."""
-    return _digest(content_hash, view, grid.key(), grid.stride)
-
-
 def _tile_starts(length: int, size: int, stride: int) -> list[int]:
     if length <= size:
         return [0]
     regular = list(range(0, length - size + 1, stride))
     return regular if regular[-1] == length - size else [*regular, length - size]
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()

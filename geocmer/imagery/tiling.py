@@ -14,7 +14,8 @@ from rasterio.windows import Window
 from shapely import MultiPolygon, Polygon
 
 from ..errors import CRSError, InputError
-from .grid import EDGE_NOTE, Grid, scene_id, tile_ids
+from .grid import EDGE_NOTE, Grid
+from .ids import scene_id, tile_ids
 from .scene import Scene
 from .stretch import Stretch
 

@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..imagery.acquisition import parse_datetime
 from ..imagery.address import SceneAddress
 from ..imagery.bands import parse_bands
-from ..imagery.grid import Grid, scene_id, tile_ids
+from ..imagery.grid import Grid
+from ..imagery.ids import scene_id, tile_ids
 from ..imagery.origins import remember_origins, trusts_sources
 from ..imagery.remote_raster import inspect_raster
 from ..imagery.scene import Scene

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,11 @@ from ..errors import InputError
 from ..geometry.bbox import WGS84
 from ..geometry.reproject import polygon_to_wgs84
 from ..geometry.vector_file import crs_of, read_frame, reason_of, valid_polygons
+from ..imagery.ids import is_id
 
 COLUMN = "label"
 """Where the marks are looked for."""
 YES, NO = frozenset({"yes", "y", "true", "t", "1", "1.0"}), frozenset({"no", "n", "false", "f", "0", "0.0"})
-_TILE_ID = re.compile(r"[0-9a-f]{32}")
 _LINES = (".jsonl", ".ndjson")
 _BLANK = frozenset({"", "nan", "none", "<na>", "null"})
 
@@ -60,7 +59,7 @@ def read_labels(path: str | Path, name: str, column: str | None = None, yes: Seq
     if not path.exists():
         raise InputError(f"label file {path} is not there; give a vector file, or hits that were marked yes or no")
     frame = _read(path, f"label file {path}")
-    ids = np.array([value if _TILE_ID.fullmatch(value) else "" for value in _texts(frame, "id")], "<U32")
+    ids = np.array([value if is_id(value) else "" for value in _texts(frame, "id")], "<U32")
     marks = _marks(path, frame, ids, name, column, yes)
     marked = np.array([mark is not None for mark in marks], bool)
     shapes = _shapes(path, frame, marked & (ids == ""))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._files import is_file
 from ..errors import InputError
+from ..imagery.ids import MIN_ID_DIGITS, is_id_start
 from ..imagery.images import ImageFile
 from ..store.vectors import to_numpy
 
@@ -116,8 +117,10 @@ def tile_vectors(store: Store, ids: Sequence[str]) -> NDArray[np.float64]:
     vectors = np.empty((len(ids), info.dim))
     for position, name in enumerate(ids):
         start = name.lower()
-        if len(start) < 6 or not set(start) <= set("0123456789abcdef"):
-            raise InputError(f"{name!r} is neither a file nor a tile's id (32 hex digits, or the first 6 and more)")
+        if not is_id_start(start):
+            raise InputError(
+                f"{name!r} is neither a file nor a tile's id (32 hex digits, or the first {MIN_ID_DIGITS} and more)"
+            )
         batches = list(snapshot.scan([column], f"id LIKE '{start}%'"))  # hex digits alone: nothing to quote
         found = [to_numpy(batch[column]) for batch in batches if batch.num_rows]
         count = sum(len(embedded) for _, embedded in found)

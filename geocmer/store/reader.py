@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StoreError
 from ..imagery.address import SceneAddress
+from ..imagery.ids import MIN_ID_DIGITS
 from . import connection, lance, maintenance, versions
 from .address import store_address
 from .checksums import damaged_fragments
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 UNFINISHED_KEY = "geocmer:unfinished:"
 """Metadata of `scenes`, and the id of a scene that is being tiled: its file."""
-MIN_ID_DIGITS = 6
-"""Of a scene's id, to name it by."""
 INDEX_MIN_ROWS = 100_000
 """Below this a flat scan of the extents is as fast as an index on them."""
 

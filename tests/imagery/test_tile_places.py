@@ -13,7 +13,8 @@ from affine import Affine
 from pyproj import Transformer
 from synthetic import UTM, cut, noise, raster
 
-from geocmer.imagery.grid import Grid, scene_id, tile_id
+from geocmer.imagery.grid import Grid
+from geocmer.imagery.ids import scene_id, tile_ids
 from geocmer.imagery.scene import Scene
 
 # -- where -----------------------------------------------------------------------------------------------------------
@@ -94,4 +95,4 @@ def test_names_of_scenes_tell_grids_apart(tmp_path: Path) -> None:
         grids = [Grid.over(scene, 32), Grid.over(scene, 32, 16), Grid.over(scene, 16), Grid.over(scene, 32, gsd=20)]
         names = {scene_id("c0" * 16, scene.bands, grid) for grid in grids}
         assert len(names) == 4
-        assert tile_id("c0" * 16, scene.bands, grids[0], 0, 0) not in names
+        assert tile_ids("c0" * 16, scene.bands, grids[0])(0, 0) not in names
