@@ -57,7 +57,7 @@ class PairSet:
         return replace(self, pairs=chosen)
 
     def has_split(self, name: str) -> bool:
-        """Whether an image belongs to a split."""
+        """Tell whether an image belongs to a split."""
         return any(p.split == name for p in self.pairs)
 
     def with_validation(self) -> PairSet:

@@ -72,7 +72,7 @@ class Inventory:
 
     @cached_property
     def duplicates(self) -> NDArray[np.intp]:
-        """Rows whose id another row has too; of each id the best, with a valid vector, else the first, is left out."""
+        """Rows (n,) whose id another row has too, but for the best of each id: with a valid vector, else the first."""
         order = np.lexsort((np.arange(len(self.ids)), ~self.valid, self.ids))
         again = self.ids[order[1:]] == self.ids[order[:-1]]
         return np.sort(order[1:][again])

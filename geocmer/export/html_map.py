@@ -118,7 +118,7 @@ def _partners(hits: Sequence[Hit], source: Snapshot | None, crosses_180: bool) -
 
 
 def _corners(hit: Hit, crosses_180: bool) -> list[list[float]] | None:
-    """Where the picture's first, second and third corner lie: top left, top right, bottom left; None if not known.
+    """Find where the picture's first, second and third corner lie: top left, top right, bottom left; None if not known.
 
     A footprint has as many points on each side and ends at the top left (`geometry.footprint`, rows running down). One
     that was cut, or that does not lie about as a map does, is left without a picture rather than with a wrong one.

@@ -113,7 +113,7 @@ def write_probabilities(
 
 
 def _common_crs(scenes: dict[str, SceneRow]) -> CRS:
-    """The CRS that all scenes share, else longitude and latitude."""
+    """Find the CRS that all scenes share, else longitude and latitude."""
     found = {scene.crs for scene in scenes.values()}
     return CRS.from_user_input(found.pop()) if len(found) == 1 else WGS84
 
@@ -139,7 +139,7 @@ def _tile_bounds(tiles: TileProbabilities, scenes: dict[str, SceneRow], crs: CRS
 
 
 def _is_straight(scene: SceneRow, crs: CRS) -> bool:
-    """Whether the tiles of a scene are boxes in a CRS."""
+    """Tell whether the tiles of a scene are boxes in a CRS."""
     transform = scene.grid.transform
     return len(transform) >= 6 and not transform[1] and not transform[3] and CRS.from_user_input(scene.crs) == crs
 

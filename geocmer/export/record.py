@@ -112,7 +112,7 @@ def hit_features(hit: Hit, shape: Polygon | MultiPolygon, *, thumbnail: bool) ->
 
 
 def round_geometries(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Bring footprints to what RFC 7946 asks: coordinates rounded, exterior rings counter-clockwise."""
+    """Bring footprints (n,) to what RFC 7946 asks: coordinates rounded, exterior rings counter-clockwise."""
     shapes = shapely.transform(geometries, lambda xy: np.round(xy, COORDINATE_DECIMALS))
     oriented: NDArray[np.object_] = shapely.orient_polygons(shapes, exterior_cw=False)
     return oriented

@@ -34,7 +34,7 @@ def arrow_schema(options: ExportOptions) -> pa.Schema:
 def arrow_batches(
     stream: Iterable[Batch], options: ExportOptions
 ) -> Iterator[tuple[NDArray[np.object_], pa.RecordBatch]]:
-    """Yield footprints, and the same hits as Arrow."""
+    """Yield footprints (n,), and the same hits as Arrow."""
     import pyarrow as pa
 
     schema = arrow_schema(options)

@@ -109,7 +109,7 @@ class Region:
         return cls(cast("Polygon | MultiPolygon", union), source, note)
 
     def intersects(self, geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
-        """Tell which of the geometries share at least a point with the region."""
+        """Tell which of the geometries (n,) share at least a point with the region, (n,)."""
         shapely.prepare(self.geometry)
         result: NDArray[np.bool_] = shapely.intersects(self.geometry, geometries)
         return result

@@ -198,7 +198,7 @@ def _rendering(path: SceneAddress, dataset: Any, bands: tuple[int, ...]) -> Rend
 
 
 def _has_palette(dataset: Any, band: int) -> bool:
-    """Whether the colours of a band that declares a palette are in the file."""
+    """Tell whether the colours of a band that declares a palette are in the file."""
     try:
         return bool(dataset.colormap(band))
     except ValueError:
@@ -206,7 +206,7 @@ def _has_palette(dataset: Any, band: int) -> bool:
 
 
 def _refuse_elevation(path: SceneAddress, dataset: Any, band: int) -> None:
-    """Heights shown as gray look like no image that a model has seen."""
+    """Refuse heights: shown as gray they look like no image that a model has seen."""
     index = band - 1
     unit = (dataset.units[index] or "").strip().lower()
     texts = (dataset.descriptions[index] or "", path.stem)

@@ -49,7 +49,7 @@ def to_rgb(
 
 
 def decibels(data: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn linear backscatter into decibels, float32."""
+    """Turn linear backscatter into decibels, an array of the same shape."""
     with np.errstate(invalid="ignore"):
         decibel: NDArray[np.float32] = 10 * np.log10(np.maximum(data, _MIN_POWER).astype(np.float32))
     return decibel

@@ -170,7 +170,7 @@ class Georeference:
         return bool(self.crs.is_geographic or _WRAPS_AROUND.search(_method(self.crs)))
 
     def _round_trips(self, points: np.ndarray[Any, Any], transform: Affine) -> bool:
-        """Whether coordinates (n, 2) come back from degrees to within a pixel: beyond the limb they do not."""
+        """Tell whether coordinates (n, 2) come back from degrees to within a pixel: beyond the limb they do not."""
         if self._wraps_around:
             return True
         to_degrees = self._to_degrees

@@ -25,7 +25,7 @@ def unknown_origins(origins: Iterable[str]) -> list[str]:
 
 
 def trusts_sources(address: SceneAddress) -> bool:
-    """Whether a remote VRT was tiled here with `--trust-sources`."""
+    """Tell whether a remote VRT was tiled here with `--trust-sources`."""
     return address.remote and f"sources of {address}" in known_names()
 
 

@@ -228,7 +228,7 @@ def _object_name(address: SceneAddress) -> str:
 
 
 def _text(value: bytes | str) -> str:
-    """Pyarrow gives the metadata of some stores as bytes, of others as text."""
+    """Return metadata as text, which Pyarrow gives as bytes for some stores."""
     return value.decode() if isinstance(value, bytes) else value
 
 

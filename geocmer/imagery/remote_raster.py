@@ -191,7 +191,7 @@ def _remote_sources_of_file(address: SceneAddress, depth: int = 0) -> Iterator[S
 
 
 def _is_plain(name: str, relative: bool) -> bool:
-    """Whether a source is named as a file is: no XML, no archive, no connection string such as `WMS:...`."""
+    """Tell whether a source is named as a file is: no XML, no archive, no connection string such as `WMS:...`."""
     if name.startswith("<"):
         return False
     if name.startswith("/vsi"):

@@ -283,7 +283,7 @@ class Scene(Closing):
         return array.reshape(len(array), -1) if valid.all() else array[:, valid], scales, offsets
 
     def _env(self) -> rasterio.Env:
-        """The settings that it is read under. rasterio's own session would look for credentials at every read."""
+        """Return the settings to read it under; rasterio's own session would look for credentials at every read."""
         return rasterio.Env(session=DummySession(), GDAL_CACHEMAX=BLOCK_CACHE_BYTES, **self._source.options)
 
     @cached_property

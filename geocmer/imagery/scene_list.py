@@ -151,7 +151,7 @@ def _of_glob(address: SceneAddress) -> Iterator[SceneSource]:
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:
-    """Whether the parts of a name match those of a pattern, where `**` stands for any number of folders."""
+    """Tell whether the parts of a name match those of a pattern, where `**` stands for any number of folders."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
@@ -160,12 +160,12 @@ def _matches(parts: list[str], pattern: list[str]) -> bool:
 
 
 def _exists(address: SceneAddress) -> bool:
-    """Whether a name with `[` or `?` in it is that of a file; an address with a query is no glob."""
+    """Tell whether a name with `[` or `?` in it is that of a file; an address with a query is no glob."""
     return address.path.exists() if not address.remote else address.scheme.startswith("http")
 
 
 def _is_search(address: SceneAddress) -> bool:
-    """Whether an address is that of a STAC API: `/search`, or `/collections/NAME[/items[/ID]]`."""
+    """Tell whether an address is that of a STAC API: `/search`, or `/collections/NAME[/items[/ID]]`."""
     parts = address.uri.partition("?")[0].rstrip("/").split("/")
     return (
         address.scheme.startswith("http") and not address.suffix and ("collections" in parts or parts[-1] == "search")

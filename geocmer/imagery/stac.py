@@ -112,7 +112,7 @@ def _choose_asset(item: Item, key: str | None) -> Asset:
 
 
 def _is_raster(asset: Asset) -> bool:
-    """Whether an asset is a picture of the ground, as far as it says: no thumbnail, no metadata."""
+    """Tell whether an asset is a picture of the ground, as far as it says: no thumbnail, no metadata."""
     if {"thumbnail", "overview", "metadata"} & set(asset.roles or ()):
         return False
     kind = (asset.media_type or "").lower()

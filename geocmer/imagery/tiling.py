@@ -198,7 +198,7 @@ class TileReader:
         return self.scene.read(Window(col * across, row * down, width * across, height * down), (height, width))
 
     def _gsd(self, row: int, col: int) -> float:
-        """Metres per grid pixel at the centre of a tile: that of the scene, unless the projection's scale varies."""
+        """Compute metres per grid pixel at the centre of a tile: the scene's, unless the projection's scale varies."""
         place = self.scene.georeference
         if place.uniform_gsd:
             return self.grid.gsd

@@ -73,7 +73,7 @@ class Validity:
 
 
 def can_hold(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether values of a type can equal one: no byte is -9999, and no float of 32 bits 1e300."""
+    """Tell whether values of a type can equal one: no byte is -9999, and no float of 32 bits 1e300."""
     if dtype.kind == "f":
         return not np.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
     limits = np.iinfo(dtype)

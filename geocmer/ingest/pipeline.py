@@ -275,6 +275,6 @@ def _grid_record(grid: Grid, options: TileOptions) -> GridRecord:
 
 
 def same_settings(stored: SceneRow, settings: TilingSettings, land_cover: LandCover | None) -> bool:
-    """Whether a complete scene was tiled with these settings; without land cover its categories are not compared."""
+    """Tell whether a complete scene was tiled with these settings; without land cover but for its categories."""
     before = stored.settings if land_cover is not None else replace(settings, min_valid=stored.settings.min_valid)
     return before == settings

@@ -43,7 +43,7 @@ def encoder_info(encoder: Encoder) -> EncoderInfo:
 
 
 def encode_tiles(encoder: Encoder, pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Embed tiles; the mask is told only where one of them has a hole, which few have."""
+    """Embed n tiles, (n, dim); the mask is told only where one of them has a hole, which few have."""
     return encoder.encode_images(pixels) if valid.all() else encoder.encode_images(pixels, valid)
 
 

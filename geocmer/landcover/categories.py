@@ -19,7 +19,7 @@ class Rule:
     when: Mapping[str, float]
 
     def holds(self, shares: Mapping[str, float]) -> bool:
-        """Whether every named class, by category word, has at least its share."""
+        """Tell whether every named class, by category word, has at least its share."""
         return all(shares.get(name, 0.0) >= least for name, least in self.when.items())
 
 

@@ -134,7 +134,7 @@ class CoverRaster(Closing):
         return data[0][rows - top, columns - left], valid[rows - top, columns - left]
 
     def _turns(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how many turns around the Earth columns are beyond the layer's first: longitudes 190 and -170 are one."""
+        """Count the turns around the Earth that columns (n,) are beyond the layer's first: 190 and -170 are one."""
         turn = self._projection.turn if self._projection else 0.0
         return np.floor(columns / turn) if turn else np.zeros_like(columns)
 

@@ -61,7 +61,7 @@ class Bundled:
         return _masked_mean(layers[-1], mask), layers[-taps:], mask
 
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Cut texts into token ids (n, `weights.MAX_TOKENS`); padding is 0."""
+        """Cut texts into token ids (n, tokens), `weights.MAX_TOKENS` of each; padding is 0."""
         encodings = self.files.tokenizer.encode_batch(list(texts))
         return torch.tensor([encoding.ids for encoding in encodings], device=self._device)
 

@@ -51,12 +51,12 @@ class HubBias(nn.Module):
         return (scores.logsumexp(-1) - math.log(len(self.bank))) / self.sharpness
 
     def image(self, images: Tensor) -> Tensor:
-        """Append the bias to unit vectors of images."""
+        """Append the bias to unit vectors of images, (n, dim) to (n, dim + 1)."""
         bias = self.strength * (self.bias(images) - self.center)
         ratio = math.sqrt(1 - TEXT_CONSTANT**2) / TEXT_CONSTANT
         return normalize(torch.cat([images, -ratio * bias[:, None]], -1), dim=-1)
 
     def text(self, texts: Tensor) -> Tensor:
-        """Append the constant to unit vectors of texts."""
+        """Append the constant to unit vectors of texts, (n, dim) to (n, dim + 1)."""
         constant = texts.new_full((len(texts), 1), TEXT_CONSTANT)
         return torch.cat([math.sqrt(1 - TEXT_CONSTANT**2) * texts, constant], -1)

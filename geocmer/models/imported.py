@@ -20,7 +20,7 @@ def imported_fingerprint(name: str, dim: int) -> str:
 
 
 def is_imported(model: str) -> bool:
-    """Whether a store's model is known by name alone."""
+    """Tell whether a store's model is known by name alone."""
     return model.startswith(PREFIX)
 
 

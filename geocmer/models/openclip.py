@@ -140,7 +140,7 @@ def _load(spec: str) -> tuple[Any, Any]:
 
 @contextmanager
 def _no_remote_code() -> Iterator[None]:
-    """Never run code that comes with a model: open_clip passes `trust_remote_code` of a model's config on."""
+    """Keep code that comes with a model from running: open_clip passes `trust_remote_code` of a model's config on."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     def strict(load: Any) -> Any:

@@ -69,7 +69,7 @@ class _Both:
         )
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        """Read outlines."""
+        """Read outlines, (n,), of the tiles in these rows (n,)."""
         count, found = len(self.hits.rowids), np.empty(len(rows), object)
         first = rows < count
         found[first] = self.hits.footprints(rows[first])

@@ -31,7 +31,7 @@ class Tiles(Protocol):
         """Unwrapped extents, (n, 4)."""
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        """Read outlines."""
+        """Read outlines, (m,), of the tiles in these rows (m,)."""
 
 
 def make_partners(

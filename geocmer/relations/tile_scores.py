@@ -59,7 +59,7 @@ class TileScores:
         return self._source.method
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        """Read outlines of these tiles, their corners in shapely's normal order; those asked for last are kept."""
+        """Read outlines (m,) of tiles (m,), their corners in shapely's normal order; those asked for last are kept."""
         if len(self._shapes) > MAX_CACHED_FOOTPRINTS:
             self._shapes.clear()
         missing = np.array(sorted(set(rows.tolist()) - self._shapes.keys()), np.intp)

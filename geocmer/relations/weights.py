@@ -20,7 +20,7 @@ def max_distance(clause: Clause) -> float:
 
 
 def weight(clause: Clause, metres: Float64s) -> Float64s:
-    """Compute what partners at these distances count, 0..1, never rising with the distance."""
+    """Compute what partners at these distances (n,) count, 0..1, never rising with the distance."""
     if clause.metres is not None:
         return (metres <= clause.metres).astype(np.float64)
     half = _half(clause)
@@ -28,7 +28,7 @@ def weight(clause: Clause, metres: Float64s) -> Float64s:
 
 
 def in_sector(clause: Clause, azimuths: Float64s) -> NDArray[np.bool_]:
-    """Tell which azimuths, from partner to hit, lie in the direction that a clause has."""
+    """Tell which azimuths (n,), degrees, from partner to hit, lie in the direction that a clause has."""
     inside: NDArray[np.bool_] = (azimuths - (clause.kind.azimuth or 0.0) + SECTOR_DEGREES) % 360 < 2 * SECTOR_DEGREES
     return inside
 

@@ -46,7 +46,7 @@ class Candidates:
         self._found: list[Found] = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
 
     def find(self) -> tuple[Rows, Rows]:
-        """Return queries and rows of the batch, by their numbers, in the order of the queries."""
+        """Return queries (n,) and rows (n,) of the batch, by their numbers, in the order of the queries."""
         due = FIRST_ROWS  # when the floors are raised: ever more rarely, as they rise ever more slowly
         with _threads(self._int8 is not None) as pool:
             for piece in self._batch.pieces():

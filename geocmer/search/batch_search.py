@@ -118,7 +118,7 @@ class _Ranked:
     keep: Literal["best"] | None
 
     def kept(self, numbers: range) -> list[tuple[Plan, NDArray[np.uint64], Float64s]]:
-        """Take the k best hits of some queries that follow each other, one for each place; row ids and scores."""
+        """Take the k best hits of some queries that follow each other, one for each place; row ids and scores, (n,)."""
         edges = self.best.edges[numbers.start : numbers.stop + 1]
         rowids, scores = self.best.rowids[edges[0] : edges[-1]], self.best.scores[edges[0] : edges[-1]]
         alone = np.ones(len(rowids), bool)

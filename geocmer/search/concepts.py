@@ -20,7 +20,7 @@ DRAWN = 1000
 
 
 def concepts_of(store: Store) -> Records[Concept]:
-    """The concepts of a store, by name in any case of its letters."""
+    """Open the concepts of a store, by name in any case of its letters."""
     return Records(
         store.path, KIND, lambda text: Concept.from_json(text, "it"), lambda name: " ".join(name.split()).casefold(),
         "`geocmer concept remove {name}`, then teach it again",

@@ -96,7 +96,7 @@ class Calibration:
         return quantize_queries(apart)
 
     def probability(self, products: NDArray[np.floating[Any]], prevalence: float = PREVALENCE) -> Float64s:
-        """Compute probabilities from products with `directions`; they rise with them.
+        """Compute probabilities from products with `directions`, of any shape; they rise with them.
 
         Args:
             products: of tiles and concepts, of any shape.

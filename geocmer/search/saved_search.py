@@ -84,7 +84,7 @@ class SavedSearch:
 
 
 def searches_of(store: Store) -> Records[SavedSearch]:
-    """The saved searches of a store, by name."""
+    """Open the saved searches of a store, by name."""
     return Records(
         store.path, KIND, SavedSearch.from_json, lambda name: " ".join(name.split()),
         "remove it with `geocmer watch {name} --remove`, then save it again",

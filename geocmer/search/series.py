@@ -140,7 +140,7 @@ def _of_one_size(images: Collection[dict[float, Moment]]) -> list[Moment]:
 
 
 def _distance(extent: Sequence[float], lon: float, lat: float) -> float:
-    """How far a place lies from the centre of a tile that holds it, by its unwrapped extent, in degrees of latitude."""
+    """Compute how far a place lies from the centre of a tile, by its unwrapped extent: degrees of latitude."""
     ((middle_lon, middle_lat),) = centres(np.array([extent]))
     across = (lon - middle_lon + 180) % 360 - 180
     return float(np.hypot(across * np.cos(np.radians(lat)), lat - middle_lat))

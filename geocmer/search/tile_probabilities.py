@@ -39,7 +39,7 @@ class TileProbabilities:
     unembedded: int
 
     def footprints(self, rows: Rows) -> NDArray[np.object_]:
-        """Read the footprints of some of the tiles, WGS84."""
+        """Read the footprints (m,) of some of the tiles (m,), WGS84."""
         starts = range(0, len(rows), TAKEN_ROWS)
         parts = [self.source.footprints(self.positions[rows[start : start + TAKEN_ROWS]]) for start in starts]
         return np.concatenate([np.empty(0, object), *parts])

@@ -48,11 +48,6 @@ class TopK:
         """Whether everything is kept that reaches the least score."""
         return self.k is None
 
-    @property
-    def candidate_floor(self) -> float:
-        """The least product in float32 with which a row may still be kept."""
-        return self._threshold - self.max_error
-
     def clear(self) -> None:
         """Forget what was pushed."""
         self._threshold = self._min_score
@@ -104,7 +99,7 @@ class TopK:
             self._sort()
 
     def ranked(self) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
-        """Return row ids and scores, best first."""
+        """Return row ids and scores, (n,) each, best first."""
         self._sort()
         return self.rowids, self.scores
 

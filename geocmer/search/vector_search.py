@@ -134,7 +134,7 @@ class _ProbabilityRule:
         return direction / np.linalg.norm(direction)
 
     def rows(self, batch: TileBatch, piece: slice) -> Rows | None:
-        """Take the rows of a piece that are probable enough; None: all."""
+        """Take the rows (n,) of a piece that are probable enough; None: all."""
         if self.least is None:
             return None
         products = exact_dots_at(*batch.locate(piece), self.probability_model.directions)
@@ -144,7 +144,7 @@ class _ProbabilityRule:
 def probabilities_of(
     snapshot: Snapshot, rowids: NDArray[np.uint64], probability_model: ProbabilityModel, take: TakeRows | None = None
 ) -> Callable[[slice], NDArray[np.float64]]:
-    """Return what computes the probabilities of some of these hits, from the memory-mapped cache if it is open."""
+    """Return what computes the probabilities (m,) of a page of hits, from the memory-mapped cache if it is open."""
     column = snapshot.require_encoder().column
 
     def probabilities(page: slice) -> NDArray[np.float64]:
@@ -250,7 +250,7 @@ def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
 
 
 def unit_query(vector: NDArray[np.floating[Any]], info: EncoderInfo) -> NDArray[np.float64]:
-    """Bring a query to unit length.
+    """Bring a query (dim,) to unit length, float64.
 
     Raises:
         InputError: it does not fit the encoder, is zero or not finite.

@@ -45,7 +45,7 @@ def near(region: Region, max_tile_extent: MaxTileExtent) -> pc.Expression:
 
 
 def boxes(region: Region, east: float) -> list[tuple[float, float, float, float]]:
-    """Boxes (west, south, east, north) that hold a region, comparable with unwrapped extents.
+    """Make boxes (west, south, east, north) that hold a region, comparable with unwrapped extents.
 
     A tile that crosses the antimeridian keeps its place by `xmin` and reaches beyond 180, so what lies at -179 may be
     found at 181: each box is tried there as well if any tile reaches that far.
@@ -67,7 +67,7 @@ def inside(
     extents: NDArray[np.float64],
     geometry: Callable[[NDArray[np.intp]], NDArray[np.object_]],
 ) -> NDArray[np.bool_]:
-    """Which tiles share at least a point with a region, exactly.
+    """Tell which tiles share at least a point with a region, exactly.
 
     A tile lies within its extent. So an extent within the region settles the matter, and one apart from it too; only
     the footprints of the others, along the region's edge, are looked at.

@@ -66,7 +66,7 @@ Value: TypeAlias = Number | Text | Time | Place
 
 
 def acquired(view: TileView) -> tuple[Period, NDArray[np.bool_]]:
-    """Return when tiles were acquired, and of which it is known."""
+    """Return when tiles were acquired, and of which it is known, (n,)."""
     times = view.tiles.times(view.rows)
     return Period(times, times), times != NO_TIME
 

@@ -150,7 +150,7 @@ def _set_aside(manifests: list[Path]) -> None:
 
 
 def _is_empty(newest: Any, folder: Path) -> bool:
-    """Whether no row was ever written to a table, by its newest version that can be read and its folder."""
+    """Tell whether no row was ever written to a table, by its newest version that can be read and its folder."""
     data = folder / "data"
     return not newest.get_fragments() and not (data.is_dir() and any(data.iterdir()))
 

@@ -90,7 +90,7 @@ class Filter:
         return (*((self.category,) if self.category is not None else ()), *named)
 
     def passing(self, tiles: TileColumns, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return those of `rows` that meet every condition: what decides, wherever the tiles are read from.
+        """Return those of `rows` (n,) that meet every condition: what decides, wherever the tiles are read from.
 
         Raises:
             InputError: the filter names a land-cover class that no tile has.

@@ -207,7 +207,7 @@ def undo_if_torn(path: str, name: str, whole: set[str], *, rows_were_moved: bool
 
 
 def sync_tables(path: str, since: float) -> None:
-    """Have all that was written to the tables since a time (of `time.time`) on the disk, before a commit counts.
+    """Put all that was written to the tables since a time (of `time.time`) on the disk, before a commit counts.
 
     Raises:
         StoreError: the disk cannot be written.

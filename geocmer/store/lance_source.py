@@ -33,7 +33,7 @@ class LanceBatch:
 
     @cached_property
     def positions(self) -> NDArray[np.uint64]:
-        """The `_rowid`s."""
+        """The `_rowid`s, (n,)."""
         rowids: NDArray[np.uint64] = self.rows["_rowid"].to_numpy().copy()  # a view would keep the whole batch
         return rowids
 

@@ -22,7 +22,7 @@ FOLDER = "readers"
 
 
 def take_lease(reader: object, folder: Path, version: int) -> None:
-    """Have a version left alone for as long as `reader` lives.
+    """Keep a version from being cleared for as long as `reader` lives.
 
     Args:
         reader: what holds the version.
@@ -68,7 +68,7 @@ def _lock_new(path: Path) -> int:
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a lease's reader lives; the lease is removed if not."""
+    """Tell whether a lease's reader lives; the lease is removed if not."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:

@@ -77,7 +77,7 @@ class MmapCache:
     cover: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]] = field(repr=False)
 
     def select(self, filter: Filter) -> tuple[NDArray[np.intp], int]:
-        """Return the rows, ascending, that pass a filter, embedded or not; and how many were looked at one by one."""
+        """Return the rows (n,), ascending, that pass a filter, embedded or not; and how many were looked at singly."""
         area = filter.area
         if area is None:
             rows = np.arange(len(self.ids))
@@ -118,7 +118,7 @@ class MmapCache:
         return self.extents[rows]
 
     def rows_of(self, rowids: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """Find the rows with these `_rowid`s, all of which there are."""
+        """Find the rows (n,) with these `_rowid`s (n,), all of which there are."""
         order = self._rowid_order
         rows = np.searchsorted(self.rowids, rowids, sorter=order)
         return rows if order is None else order[rows]
@@ -129,7 +129,7 @@ class MmapCache:
         return None if (np.diff(self.rowids.view(np.int64)) > 0).all() else np.argsort(self.rowids)
 
     def footprints(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
-        """Return the footprints of rows; only those that are not their extent are read from the store."""
+        """Return the footprints (n,) of rows (n,); only those that are not their extent are read from the store."""
         found = np.empty(len(rows), object)
         plain = self.boxes[rows]
         found[plain] = shapely.box(*self.extents[rows[plain]].T)

@@ -57,7 +57,7 @@ class MmapBatch:
         return self.cache.vectors, self.positions[piece]
 
     def _is_whole(self) -> bool:
-        """Whether it holds every row of the cache; then nothing needs copying."""
+        """Tell whether it holds every row of the cache; then nothing needs copying."""
         return len(self.positions) == len(self.cache.ids)
 
     def _at(self, some: Rows | None) -> Rows:

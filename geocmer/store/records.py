@@ -85,7 +85,7 @@ def remove_record(path: str, kind: str, name: str) -> None:
 
 
 def _sync_and_compact(path: str, began: float) -> None:
-    """Have the commit on the disk, and clear versions that nobody reads any more."""
+    """Put the commit on the disk, and clear versions that nobody reads any more."""
     if connection.is_local(path):
         with connection.translate_errors(path, "sync"):
             sync(Path(path) / f"{TABLE}.lance", began)

@@ -33,10 +33,10 @@ class TileBatch(Protocol):
         """Unwrapped extents, degrees, (n, 4); to be named among the columns."""
 
     def rowids(self, some: Rows | None = None) -> NDArray[np.uint64]:
-        """Return `_rowid`s."""
+        """Return `_rowid`s, (n,)."""
 
     def ids(self, some: Rows | None = None) -> NDArray[np.bytes_]:
-        """Return ids, 32 bytes each."""
+        """Return ids, (n,), 32 bytes each."""
 
     def vectors(self, some: Rows) -> NDArray[np.float16]:
         """Return vectors, (m, dim)."""
@@ -48,7 +48,7 @@ class TileBatch(Protocol):
         """Yield parts of the n whose vectors may be in memory together; behind each of them they are let go."""
 
     def locate(self, piece: slice) -> tuple[NDArray[np.float16], Rows | None]:
-        """Return an array of vectors, and the rows of it that are the piece's; None if they are all of it, in order."""
+        """Return vectors (m, dim), and the rows (n,) of them that are the piece's; None if they are all, in order."""
 
 
 class TileSource(Protocol):

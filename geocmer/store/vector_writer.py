@@ -229,7 +229,7 @@ class VectorWriter(Reader):
                     table.drop_columns(sorted(names))
 
     def _sync(self) -> None:
-        """Have everything on the disk that was written since the last time."""
+        """Put everything on the disk that was written since the last time."""
         began = time.time()
         lance.sync_tables(self.path, self._synced)
         self._synced = began

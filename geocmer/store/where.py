@@ -90,7 +90,7 @@ class Condition:
         return found
 
     def holds(self, tiles: TileColumns, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which tiles meet the condition, (n,).
+        """Tell which tiles meet the condition, (n,).
 
         Raises:
             InputError: it names a land-cover class that no tile has.

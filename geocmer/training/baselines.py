@@ -94,12 +94,12 @@ class Baseline(nn.Module):
         return normalize(self.text_head(pooled.float()), dim=-1)
 
     def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed images as `image` does, without gradients, as an array."""
+        """Embed images as `image` does, without gradients, as an array (n, dim)."""
         with torch.inference_mode():
             return self.image(pixels).cpu().numpy()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts as `text` does, without gradients, as an array."""
+        """Embed texts as `text` does, without gradients, as an array (n, dim)."""
         with torch.inference_mode():
             return self.text(texts).cpu().numpy()
 
@@ -208,7 +208,7 @@ def train_baseline(
 
 
 def step_loss(model: Baseline, pixels: NDArray[np.uint8], texts: Sequence[str], smoothing: float) -> Tensor:
-    """Compute the contrastive loss of one batch of images and their texts."""
+    """Compute the contrastive loss, a scalar, of one batch of images and their texts."""
     device = model.log_scale.device
     text_ids = torch.from_numpy(np.unique([t.lower() for t in texts], return_inverse=True)[1].reshape(-1)).to(device)
     image_ids = torch.arange(len(texts), device=device)

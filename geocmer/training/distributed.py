@@ -48,7 +48,7 @@ def rank() -> int:
 
 
 def is_first() -> bool:
-    """Whether this process speaks for all; before they are joined it is as `torchrun` has numbered them."""
+    """Tell whether this process speaks for all; before they are joined it is as `torchrun` has numbered them."""
     return (rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))) == 0
 
 

@@ -43,7 +43,7 @@ class FalseNegatives:
         self._captions = text_rows[first[:, None] + np.arange(_MAX_IMAGE_CAPTIONS) % np.maximum(count, 1)[:, None]]
 
     def __call__(self, rows: NDArray[np.int64], owner: NDArray[np.int64], texts: NDArray[np.int64]) -> torch.Tensor:
-        """(n, m) True where text m may describe picture n.
+        """Tell which texts may describe which pictures, (n, m): True where text m may describe picture n.
 
         Args:
             rows: pictures, (n,).

@@ -216,7 +216,7 @@ class TextFeatures:
     starts: NDArray[np.int64]
 
     def rows(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Find the row of each text."""
+        """Find the row of each of n texts, (n,)."""
         return np.array([self.index[text] for text in texts], np.int64)
 
     def batch(self, rows: NDArray[np.int64]) -> Features:

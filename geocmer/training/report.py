@@ -15,7 +15,7 @@ METRICS = "metrics.jsonl"
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a training run, finished or not."""
+    """Tell whether a folder is that of a training run, finished or not."""
     return (folder / METRICS).is_file() or any(folder.glob(f"member-*/{METRICS}"))
 
 

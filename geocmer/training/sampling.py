@@ -11,7 +11,7 @@ from ..errors import InputError
 
 
 def set_shares(sizes: Sequence[int], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Share of each set in what training sees, (sets,), adding up to 1.
+    """Compute the share of each set in what training sees, (sets,), adding up to 1.
 
     Args:
         sizes: pictures of each set.

@@ -18,7 +18,7 @@ class Score(Protocol):
         """The figure by which epochs are compared, 0 to 100."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its details, rounded to 0.01."""
+        """Return its details, rounded to 0.01."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ class TrainingData:
         return cls(train, sizes, images, texts, validation, judge, fingerprint)
 
     def draw(self, count: int, cfg: TrainConfig) -> tuple[NDArray[np.int64], list[str]]:
-        """Draw training images, of the sets in the shares that training sees, and a caption of each."""
+        """Draw n training images, rows (n,), of the sets in the shares that training sees, and a caption of each."""
         rng = np.random.default_rng(cfg.seed)
         images = epoch_order(rng, self.sizes, set_shares(self.sizes, cfg.weights), count)
         captions = (self.train.pairs[image].captions for image in images)

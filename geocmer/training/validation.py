@@ -26,7 +26,7 @@ def image_vectors(
 
 
 def text_vectors(adapter: Adapter, texts: TextFeatures, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
-    """Embed texts likewise."""
+    """Embed texts likewise, (n, dim) a batch."""
     yield from _vectors(adapter, adapter.text, texts.batch, rows)
 
 

@@ -27,7 +27,7 @@ COARSE = (0.25, 0.8)
 
 
 def view(pixels: NDArray[np.uint8], index: int, digest: bytes) -> NDArray[np.uint8]:
-    """One view of a square picture.
+    """Make one view of a square picture.
 
     Args:
         pixels: (side, side, 3).
