@@ -20,6 +20,13 @@ from .bbox import WGS84
 _EDGE_PARTS = 16
 """Parts of each edge of a footprint: an edge that is straight in the scene's CRS is curved in degrees. A power of 2, so
 that a pole on the border of a polar grid, at a corner or half-way, falls on a point."""
+_POLE_DEGREES = 1e-9
+"""A tenth of a millimetre: a point so near to a pole is at it."""
+_MAX_TURN_DEGREES = 30.0
+"""Of longitude between two points of an outline: near a pole parts are halved until they turn by less, as nobody could
+tell on which side of the pole a longer one passes."""
+_MAX_HALVINGS = 24
+"""Of a part of an edge that leads over a pole: parts of 600 km become parts of 4 cm."""
 
 
 def footprint(
@@ -38,21 +45,30 @@ def footprint(
         WGS84, edges densified, counter-clockwise, cut at the antimeridian and closed over a pole.
 
     Raises:
-        CRSError: a corner cannot be placed on the Earth.
+        CRSError: a point of its outline cannot be placed on the Earth, or the outline folds over itself there.
     """
     a, b, c, d, e, f = transform[:6]
     columns, rows = _ring(width, height)
-    lon, lat = (to_degrees or to_wgs84(crs)).transform(a * columns + b * rows + c, d * columns + e * rows + f)
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        raise CRSError(
-            f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
-            "check the scene's CRS and transform"
-        )
+    transformer = to_degrees or to_wgs84(crs)
+    for _ in range(_MAX_HALVINGS):
+        lon, lat = transformer.transform(a * columns + b * rows + c, d * columns + e * rows + f)
+        if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+            raise CRSError(
+                f"a footprint in {CRS.from_user_input(crs).name!r} does not lie on the Earth; "
+                "check the scene's CRS and transform"
+            )
+        wide = _wide_turns(lon, lat)
+        if not len(wide):
+            break
+        columns, rows = (np.insert(n, wide + 1, (n[wide] + np.roll(n, -1)[wide]) / 2) for n in (columns, rows))
     if a * e - b * d < 0:  # rows run down: the ring is clockwise on the ground
         lon, lat = lon[::-1], lat[::-1]
     lat = np.clip(lat, -90, 90)
     if np.abs(lon).max() > 180 or np.abs(np.diff(lon, append=lon[0])).max() > 180 or np.abs(lat).max() == 90:
-        return cut_at_antimeridian(Polygon(close_over_pole(lon, lat)))
+        whole = Polygon(close_over_pole(lon, lat))
+        if not whole.is_valid:
+            raise CRSError(f"a footprint in {CRS.from_user_input(crs).name!r} folds over itself on the Earth")
+        return cut_at_antimeridian(whole)
     return Polygon(np.column_stack([lon, lat]))
 
 
@@ -82,12 +98,20 @@ def footprints_of_row(
     lat = np.clip(lat, -90, 90)
     with np.errstate(invalid="ignore"):
         steps = np.abs(np.diff(lon, append=lon[:, :1], axis=1)).max(axis=1)
-        plain = finite & (np.abs(lon).max(axis=1) <= 180) & (steps <= 180) & (np.abs(lat).max(axis=1) < 90)
+        plain = finite & (np.abs(lon).max(axis=1) <= 180) & (steps <= _MAX_TURN_DEGREES)
+        plain &= np.abs(lat).max(axis=1) < 90
     found: list[Polygon | None] = [None] * len(columns)
     made: Any = shapely.polygons(np.stack([lon[plain], lat[plain]], axis=-1))
     for index, outline in zip(np.flatnonzero(plain), made, strict=True):
         found[index] = outline
     return found
+
+
+def _wide_turns(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Find the points of a ring (n,) from which it turns too far around a pole on its way to the next."""
+    turn = np.abs((np.diff(lon, append=lon[0]) + 180) % 360 - 180)
+    at_pole = np.abs(lat) > 90 - _POLE_DEGREES
+    return np.flatnonzero((turn > _MAX_TURN_DEGREES) & ~at_pole & ~np.roll(at_pole, -1))
 
 
 @lru_cache(maxsize=8)
@@ -101,18 +125,22 @@ def _ring(width: float, height: float) -> tuple[NDArray[np.float64], NDArray[np.
 def close_over_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Close a ring, counter-clockwise on the ground, as (n, 2) with longitudes that run on beyond 180.
 
-    A ring around a pole goes once around the Earth, and is closed along that pole. A ring through a pole, which has
-    every longitude, meets it along a meridian and leaves it along another.
+    A ring around a pole goes once around the Earth, and is closed along that pole, by the meridian of its point nearest
+    to the pole: that of another may lie outside of the ring. A ring through a pole, which has every longitude, meets it
+    along a meridian and leaves it along another.
     """
-    polar = np.flatnonzero(np.abs(lat) > 90 - 1e-9)
+    polar = np.flatnonzero(np.abs(lat) > 90 - _POLE_DEGREES)
     pole = math.copysign(90, lat[polar[0]]) if len(polar) == 1 else None  # more: the edge of a geographic grid
     if pole is not None:
         lon, lat = np.roll(lon, -polar[0])[1:], np.roll(lat, -polar[0])[1:]
     else:
+        around = np.sum((np.diff(lon, append=lon[0]) + 180) % 360 - 180)
+        if abs(around) > 180:
+            pole = math.copysign(90, around)  # what lies to the left of a way east is north
+            nearest = int(np.argmax(lat * np.sign(pole)))
+            lon, lat = np.roll(lon, -nearest), np.roll(lat, -nearest)
         lon, lat = np.append(lon, lon[0]), np.append(lat, lat[0])
     lon = np.unwrap(lon, period=360)
-    if pole is None and abs(lon[-1] - lon[0]) > 180:
-        pole = math.copysign(90, lon[-1] - lon[0])  # what lies to the left of a way east is north
     if pole is not None:
         lon, lat = np.append(lon, (lon[-1], lon[0])), np.append(lat, (pole, pole))
     return np.column_stack([lon, lat])

@@ -119,15 +119,15 @@ def test_a_footprint_over_a_pole_is_closed_over_it(crs: str, pole: int) -> None:
 
 @given(
     st.sampled_from(["EPSG:3413", "EPSG:3031", "EPSG:32660", "EPSG:32760"]),
-    st.sampled_from([-64, -32, -16, 0, 16, 90]) | st.integers(-200, 200),
-    st.sampled_from([64, 32, 16, 0, -16, -90]) | st.integers(-200, 200),
+    st.sampled_from([-64, -32, -16, 0, 16, 90, -1.5, -30.4, -63.6]) | st.integers(-200, 200),
+    st.sampled_from([64, 32, 16, 0, -16, -90, 0.5, 31.6, 0.4]) | st.integers(-200, 200),
     st.sampled_from([0, 30, 90, 211]),
     st.integers(0, 2**32),
 )
-def test_a_footprint_holds_its_pixels_and_no_others(crs: str, x: int, y: int, turn: int, seed: int) -> None:
-    """Near poles and the antimeridian, the pole on a corner or an edge included: random pixels, placed by pyproj.
+def test_a_footprint_holds_its_pixels_and_no_others(crs: str, x: float, y: float, turn: int, seed: int) -> None:
+    """Near poles and the antimeridian, the pole on or beside an edge included: random pixels, placed by pyproj.
 
-    Within half a part of an edge (2 pixels here) no more is claimed: there the pole may lie between two points.
+    Edges are straight between their points, which leaves up to a quarter of a pixel.
     """
     pixel = 10_000
     origin = (x * pixel, y * pixel) if crs in ("EPSG:3413", "EPSG:3031") else (700_000 + x * 500, 1e6 + y * pixel)
@@ -136,12 +136,27 @@ def test_a_footprint_holds_its_pixels_and_no_others(crs: str, x: int, y: int, tu
     assert outline.is_valid
     assert all(ring.is_ccw for ring in (part.exterior for part in shapely.get_parts(outline)))
     columns, rows = np.random.default_rng(seed).uniform(-0.5, 1.5, (2, 300)) * np.array([[64], [32]])
-    inside = (columns > 2) & (columns < 62) & (rows > 2) & (rows < 30)
-    outside = (columns < -2) | (columns > 66) | (rows < -2) | (rows > 34)
+    inside = (columns > 0.3) & (columns < 63.7) & (rows > 0.3) & (rows < 31.7)
+    outside = (columns < -0.3) | (columns > 64.3) | (rows < -0.3) | (rows > 32.3)
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*(transform @ (columns, rows)))
     found = shapely.intersects_xy(outline, (lon + 180) % 360 - 180, lat)
     assert not (inside & ~found).any()
     assert not (outside & found).any()
+
+
+def test_a_footprint_with_the_pole_just_inside_an_edge_holds_its_pixels() -> None:
+    """A map of a hemisphere, whose edge passes 22 km from the pole: its corner lies beyond it, seen from the pole."""
+    crs = "+proj=aeqd +lat_0=49 +lon_0=2 +datum=WGS84"
+    transform = Affine(42_323, 0, -9_906_393, 0, -42_323, 4_582_094)
+    outline = footprint(transform, 467, 331, crs)
+    assert outline.is_valid
+    columns, rows = np.random.default_rng(0).uniform(-0.05, 1.05, (2, 2000)) * np.array([[467], [331]])
+    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*(transform @ (columns, rows)))
+    found = shapely.intersects_xy(outline, lon, lat)
+    inside = (columns > 9) & (columns < 458) & (rows > 9) & (rows < 322)
+    outside = (columns < -9) | (columns > 476) | (rows < -9) | (rows > 340)
+    assert found[inside].all()
+    assert not found[outside].any()
 
 
 def test_utm_across_180_is_cut_there() -> None:
