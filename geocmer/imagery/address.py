@@ -18,6 +18,9 @@ _GDAL_PREFIXES = {
     "az": "/vsiaz",
 }
 """What GDAL writes for `SCHEME:/`."""
+_PART = re.compile(r"(?:netcdf|hdf4|hdf4_\w+|hdf5|sentinel2_\w+|gpkg|nitf_im|gtiff_dir):", re.IGNORECASE)
+"""GDAL's names of one raster among several in a file: `netcdf:FILE:PART`, `GTIFF_DIR:2:FILE` and the like."""
+_FIELD = re.compile(r'"[^"]*"|[^:]+')
 _SIGNATURES = {"x-amz-signature", "x-goog-signature", "signature", "sig", "token", "access_token", "api_key", "apikey"}
 """Parameters of an address that let whoever has it in, for a while."""
 
@@ -27,7 +30,7 @@ class SceneAddress:
     """Where a scene is.
 
     Attributes:
-        uri: the path of a file, or `SCHEME://...`; what messages show.
+        uri: the path of a file, GDAL's name of a part of one, or `SCHEME://...`; what messages show.
         secret: the query of a signed address, which no store keeps and no message shows.
     """
 
@@ -73,7 +76,7 @@ class SceneAddress:
     @property
     def remote(self) -> bool:
         """Whether it is on a server."""
-        return "://" in self.uri
+        return _SCHEME.match(self.uri) is not None
 
     @property
     def scheme(self) -> str:
@@ -92,13 +95,26 @@ class SceneAddress:
 
     @property
     def path(self) -> Path:
-        """The path of a file."""
-        return Path(self.uri)
+        """The path of a file, also of one that only a part is meant of."""
+        return Path(self._file.strip('"') if self._file != self.uri else self.uri)
+
+    @property
+    def part(self) -> str:
+        """GDAL's name of a part of a file, without the file; "" where all of it is meant."""
+        return self.uri.replace(self._file, "", 1) if self._file != self.uri else ""
 
     @property
     def absolute(self) -> str:
         """Give the address as a store keeps it: the whole path of a file."""
-        return self.uri if self.remote else str(self.path.resolve())
+        quote = '"' if self._file.startswith('"') else ""
+        return self.uri if self.remote else self.uri.replace(self._file, f"{quote}{self.path.resolve()}{quote}", 1)
+
+    @property
+    def _file(self) -> str:
+        """The file within the name of a part of it: what comes after the driver, and is no number."""
+        if not _PART.match(self.uri) or Path(self.uri).exists():
+            return self.uri
+        return next((text for text in _FIELD.findall(self.uri.partition(":")[2]) if not text.isdigit()), self.uri)
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ _MAX_DEPTH = 5
 """Of VRT files that name VRT files."""
 
 
-def content_hash(path: Path, dataset: Any) -> str:
+def content_hash(path: Path, dataset: Any, part: str = "") -> str:
     """Hash a raster's content: blake2b-128 as 32 hex digits, equal for equal contents, wherever they lie.
 
     A raster of one file has the hash of that file. Others have the hash of the hashes of all: sidecars with their
@@ -34,11 +34,14 @@ def content_hash(path: Path, dataset: Any) -> str:
     Args:
         path: of the raster.
         dataset: the same, open with rasterio.
+        part: of the file, see `SceneAddress`.
     """
     own = hash_file(path)
     others = [(_role(path, file), _hash(file)) for file in _files(path, dataset) if file != path]
     others = [(role, value) for role, value in others if value]
     others += [("", remote_hash(address)) for address in _remote_files(dataset)]
+    if part:
+        others.append((part, ""))
     if not others:
         return own
     return hashlib.blake2b(repr((own, others)).encode(), digest_size=16).hexdigest()
@@ -60,8 +63,8 @@ def hash_scene(path: Path | str) -> str:
     try:
         with warnings.catch_warnings(), rasterio.Env(session=DummySession(), **source.options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(address.path) as dataset:
-                return content_hash(address.path, dataset)
+            with rasterio.open(address.gdal_name) as dataset:
+                return content_hash(address.path, dataset, address.part)
     except RasterioError:
         return hash_file(address.path)
 

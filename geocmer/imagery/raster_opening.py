@@ -55,9 +55,11 @@ def open_raster(address: SceneAddress, trust_sources: bool, of_store: bool) -> t
         reason = first_line(error).replace(address.gdal_name, address.name)
         raise InputError(f"scene {address} is not a raster that GDAL can read ({reason}); give a GeoTIFF") from error
     if dataset.count == 0:
-        parts = ", ".join(dataset.subdatasets[:5]) or "none"
+        parts = ", ".join(dataset.subdatasets[:5])
         dataset.close()
-        raise InputError(f"scene {address} has no bands of its own; give one of its parts: {parts}")
+        raise InputError(
+            f"scene {address} has no bands" + (f" of its own; give one of its parts: {parts}" if parts else "")
+        )
     return source, dataset
 
 

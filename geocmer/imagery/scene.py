@@ -75,7 +75,8 @@ class Scene(Closing):
         acquired = find_acquisition(path, dataset, options.datetime, options.datetime_source)
         self.datetime, self.datetime_source = acquired.datetime, acquired.source
         self.gsd = self.georeference.gsd(*self.georeference.reference_pixel)
-        self.notes = [note for note in (self.bands_note, self.georeference.note, acquired.note) if note]
+        notes = (self.bands_note, self.georeference.note, acquired.note, _parts_note(dataset))
+        self.notes = [note for note in notes if note]
 
     @classmethod
     def open(
@@ -125,7 +126,7 @@ class Scene(Closing):
             return self._source.hash
         self._stamp = stamp(self._dataset)
         with rasterio.Env(session=DummySession(), **self._source.options):
-            return content_hash(self.address.path, self._dataset)
+            return content_hash(self.address.path, self._dataset, self.address.part)
 
     def require_unchanged(self) -> None:
         """Refuse a scene whose files are not those that `content_hash` was of, as another program writes them.
@@ -181,6 +182,8 @@ class Scene(Closing):
         self, window: Window, shape: tuple[int, int] | None, resampling: Resampling
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the bands that are needed, and which pixels are valid; see `read`."""
+        if shape is None:  # a VRT would apply it to sources of other resolutions
+            resampling = Resampling.nearest
         options = {"window": window, "out_shape": shape, "resampling": resampling}
         bands = list(self._choice.read)
         try:
@@ -289,3 +292,9 @@ class Scene(Closing):
     @cached_property
     def _white(self) -> float:
         return white_of(self._dataset, self._choice.read[0], self.dtype)
+
+
+def _parts_note(dataset: Any) -> str:
+    """Say that a file has further images, as a TIFF of several pages does."""
+    parts = dataset.subdatasets
+    return f"the first of {len(parts)} images in the file; others by name, as {parts[1]}" if len(parts) > 1 else ""
