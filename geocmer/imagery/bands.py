@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+from pyproj import CRS
 from rasterio.enums import ColorInterp
 
 from ..errors import InputError
@@ -78,11 +80,11 @@ def choose_bands(path: SceneAddress, dataset: Any, requested: tuple[int, ...] | 
     visible = [i + 1 for i in range(dataset.count) if i + 1 not in alpha]
     if not visible:
         raise InputError(f"scene {path} has no band but alpha; give a raster with colours")
-    if requested is None and len(visible) == 1:
-        _refuse_elevation(path, dataset, visible[0])
     bands, note = (
         (requested, f"bands {_list(requested)}, as requested") if requested else _automatic(path, dataset, visible)
     )
+    if requested is None and len(set(bands)) == 1:
+        _refuse_elevation(path, dataset, bands[0])
     rendering = _rendering(path, dataset, bands)
     if rendering == Rendering.CMYK:
         read = tuple(colours.index(colour) + 1 for colour in _CMYK)
@@ -209,6 +211,8 @@ def _refuse_elevation(path: SceneAddress, dataset: Any, band: int) -> None:
     """Refuse heights: shown as gray they look like no image that a model has seen."""
     index = band - 1
     unit = (dataset.units[index] or "").strip().lower()
+    if np.dtype(dataset.dtypes[index]).kind == "u" and dataset.crs and CRS.from_user_input(dataset.crs).is_compound:
+        unit = ""  # GDAL says that of the heights of the CRS, which a photograph may have too
     texts = (dataset.descriptions[index] or "", path.stem)
     named = next((text for text in texts if _ELEVATION_NAME.search(text)), None)
     if dataset.colorinterp[index] == ColorInterp.palette or not (unit in _LENGTHS or named):

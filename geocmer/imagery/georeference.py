@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import rasterio.crs
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -217,7 +218,8 @@ def earth_crs(found: Any, owner: str) -> CRS:
         CRSError: it is local, of another body, vertical or geocentric, or PROJ cannot use it.
     """
     try:
-        crs = CRS.from_user_input(found)
+        # rasterio hands over WKT of 1999, which has no spherical methods: EPSG:9311 would be off by 9 km
+        crs = CRS.from_user_input(found.to_wkt(version="WKT2_2019") if isinstance(found, rasterio.crs.CRS) else found)
         horizontal = crs.sub_crs_list[0] if crs.is_compound else crs
         if horizontal.is_bound and horizontal.source_crs is not None:
             horizontal = horizontal.source_crs
@@ -249,7 +251,7 @@ def _no_transform(path: SceneAddress, dataset: Any, gcps: int) -> str:
             f"scene {path} has no geotransform, only {gcps} ground control points (GCPs); "
             f"use them with --gcps, or warp it: gdalwarp -tps {path.name} warped.tif"
         )
-    if dataset.rpcs is not None:
+    if dataset.tags(ns="RPC"):  # rasterio would parse them, and not all can be
         return (
             f"scene {path} has no geotransform, only rational polynomial coefficients (RPCs); "
             f"rectify it: gdalwarp -rpc -t_srs EPSG:CODE {path.name} rectified.tif"

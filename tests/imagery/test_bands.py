@@ -169,6 +169,26 @@ def test_an_elevation_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
         assert scene.bands == (1, 1, 1)
 
 
+def test_heights_with_their_uncertainty_are_refused_too(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", noise(2, 30, 40, dtype="float32"))
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("elevation", "uncertainty")
+    with pytest.raises(InputError, match="gdaldem hillshade"):
+        Scene.open(path)
+
+
+def test_a_vrt_of_finer_sources_shows_what_gdal_shows(tmp_path: Path) -> None:
+    raster(tmp_path / "a.tif", noise(1, 60, 80))
+    (tmp_path / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="40" rasterYSize="30"><SRS>EPSG:32633</SRS><GeoTransform>500000,20,0,5000000,0,-20'
+        '</GeoTransform><VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="1">a.tif'
+        '</SourceFilename><SrcRect xOff="0" yOff="0" xSize="80" ySize="60"/><DstRect xOff="0" yOff="0" xSize="40" '
+        'ySize="30"/></SimpleSource></VRTRasterBand></VRTDataset>'
+    )
+    with Scene.open(tmp_path / "a.vrt") as scene, rasterio.open(tmp_path / "a.vrt") as direct:
+        assert np.array_equal(scene.read(WHOLE)[0][0], direct.read(1))
+
+
 # -- stretch ---------------------------------------------------------------------------------------------------------
 
 

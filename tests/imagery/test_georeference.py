@@ -13,6 +13,7 @@ from affine import Affine
 from pyproj import Geod, Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
+from rasterio.warp import transform as warp
 from rasterio.warp import transform_bounds
 from synthetic import UTM, noise, raster
 
@@ -82,6 +83,38 @@ def test_what_has_no_place_on_the_earth_is_refused(tmp_path: Path, crs: str, tra
         Scene.open(path)
     assert "\n" not in str(caught.value)
     assert "a.tif" in str(caught.value)
+
+
+def test_coefficients_that_cannot_be_read_are_still_coefficients(tmp_path: Path) -> None:
+    path = tmp_path / "a.vrt"
+    path.write_text(
+        '<VRTDataset rasterXSize="8" rasterYSize="8"><Metadata domain="RPC"><MDI key="HEIGHT_OFF">HEIGHT_OFF</MDI>'
+        '</Metadata><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    with pytest.raises(CRSError, match="RPCs"):
+        Scene.open(path)
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:9311", (-90, 40)),  # on a sphere, which WKT of 1999 cannot say of an ellipsoid's datum
+        ("ESRI:102035", (10, 70)),
+        ("+proj=sinu +R=6371007.181 +units=m", (10, 50)),
+        ("EPSG:5482", (175, -75)),  # both axes to the north
+        ("EPSG:2065", (15, 49)),  # south and west
+        ("EPSG:4901", (2, 48)),  # grads from Paris
+        ("EPSG:7415", (5, 52)),  # with heights
+    ],
+)
+def test_a_scene_lies_where_gdal_places_it(tmp_path: Path, crs: str, place: tuple[float, float]) -> None:
+    (x,), (y,) = warp("EPSG:4326", crs, [place[0]], [place[1]])
+    step = 1e-4 if "4901" in crs else 10
+    path = raster(tmp_path / "a.tif", noise(1, 32, 32), from_origin(x, y, step, step), crs)
+    (tile,), _ = tiles(path, 32)
+    with rasterio.open(path) as file:
+        west, south, east, north = transform_bounds(file.crs, "EPSG:4326", *file.bounds)
+    assert tile.footprint.bounds == pytest.approx((west, south, east, north), abs=1e-7)
 
 
 @pytest.mark.parametrize(
