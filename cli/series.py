@@ -47,5 +47,5 @@ def series(
     else:
         from geocmer.search.probability import percent
 
-        for one in found.moments:
+        for one in found.observations:
             print(f"{one.datetime:%Y-%m-%d}  {percent(one.probability):>14}  {one.id[:8]}  {one.scene or ''}")

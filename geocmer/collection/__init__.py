@@ -41,7 +41,7 @@ class Collection(Keeping, Watching, Comparing, Teaching, Learning, Writing):
         model: towers, and `adapter`, a folder, see `Encoder.load`. None: what made the vectors, or the bundled ones.
         device: auto, cuda, mps or cpu.
         views: of a tile that are averaged where it is embedded, 1, 2, 4 or 8. None: as many as made the vectors, or 1.
-        encoder: one that is loaded already, instead of the last four.
+        encoder: one that is loaded already, instead of `model`, `adapter`, `device` and `views`.
         storage_options: how to reach object stores; see `store.address.set_storage_options`.
         notify: gets a line about which model is used and how words are read.
     """

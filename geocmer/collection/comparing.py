@@ -105,8 +105,8 @@ class Comparing(Opening):
         for count, lack in ((found.undated, "no date"), (found.unembedded, "no vector yet")):
             if count:
                 self._notify(f"{count} tiles of this place have {lack} and are left out")
-        if not found.moments:
+        if not found.observations:
             self._notify(
                 f"no dated tile holds {place[0]:g}, {place[1]:g}; see what the store holds with `geocmer info`"
             )
-        return Series(text, place, found.moments)
+        return Series(text, place, found.observations)

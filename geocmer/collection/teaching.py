@@ -49,10 +49,10 @@ class Teaching(Opening):
             InputError: the file or its marks cannot be used, or are too few.
             StoreError: the store has no vectors, or cannot be written.
         """
-        from ..search.concepts import DRAWN, make_concept
+        from ..search.concepts import DRAWN_TILES, make_concept
 
         positive_texts = [yes] if isinstance(yes, str) else list(yes)
-        drawn = DRAWN if drawn is None else drawn
+        drawn = DRAWN_TILES if drawn is None else drawn
         return make_concept(
             self.store, name, labels, column=column, yes=positive_texts, drawn=drawn, seed=seed, notify=self._notify
         )

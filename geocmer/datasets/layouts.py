@@ -171,9 +171,8 @@ def _scene(record: Mapping[str, Any], where: str) -> str | None:
         value = record.get(name)
         if isinstance(value, list) and name == "txtclasses":
             value = value[0] if value else None
-        if (
-            value is None or value == "" or (isinstance(value, int) and name != "scene")
-        ):  # a class's number says nothing
+        number = isinstance(value, int) and name != "scene"  # of a class, which says nothing
+        if value is None or value == "" or number:
             continue
         if not isinstance(value, str):
             raise InputError(f"{where} has a {_kind(value)} as its {name}; write the scene category as one text")

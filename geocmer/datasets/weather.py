@@ -39,7 +39,7 @@ _SEEDS = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
+class WeatherImage:
     """A picture with snow or clouds on it.
 
     Attributes:
@@ -91,7 +91,7 @@ def snow(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
         pair = grounds[kind][int(rng.integers(len(grounds[kind])))]
         labels = ("snow", SNOWY[kind])
         kept = () if kind in ("water", "sea") else _names(pair)  # ice is no longer open water
-        image = Painted(pair.image, kind, seed * _SEEDS + number)
+        image = WeatherImage(pair.image, kind, seed * _SEEDS + number)
         drawn.append(Pair(image, label_captions(labels, number), "train", labels=(*labels, *kept)))
     return PairSet(f"{pairs.name} snow", tuple(drawn), pairs.ground_m)
 
@@ -104,7 +104,7 @@ def clouds(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
     for number in range(count if named else 0):
         pair = named[int(rng.integers(len(named)))]
         labels = ("cloudy", *_names(pair))
-        image = Painted(pair.image, "clouds", seed * _SEEDS + number)
+        image = WeatherImage(pair.image, "clouds", seed * _SEEDS + number)
         drawn.append(Pair(image, label_captions(labels[:1], number), "train", labels=labels))
     return PairSet(f"{pairs.name} clouds", tuple(drawn), pairs.ground_m)
 

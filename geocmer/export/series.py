@@ -13,7 +13,7 @@ from typing import Any
 from .._files import naming_write_errors, require_folder, write_atomically
 from ..errors import InputError
 from ..imagery.times import utc_text
-from ..search.series import Moment
+from ..search.series import Observation
 from .formats.csv import escape_formula
 from .series_plot import draw_series
 
@@ -28,18 +28,18 @@ class Series:
     Attributes:
         title: what was asked for.
         place: longitude and latitude, WGS84.
-        moments: the pictures.
+        observations: the pictures.
     """
 
     title: str
     place: tuple[float, float]
-    moments: tuple[Moment, ...]
+    observations: tuple[Observation, ...]
 
     def __len__(self) -> int:
-        return len(self.moments)
+        return len(self.observations)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the `COLUMNS` of each moment, as JSON can hold them."""
+        """Return the `COLUMNS` of each observation, as JSON can hold them."""
         return [
             {
                 "datetime": utc_text(one.datetime),
@@ -49,7 +49,7 @@ class Series:
                 "gsd": float(f"{one.gsd:.6g}"),
                 "valid_share": float(f"{one.valid_share:.6g}"),
             }
-            for one in self.moments
+            for one in self.observations
         ]
 
     def save(self, path: str | Path) -> int:
@@ -78,7 +78,7 @@ class Series:
         return json.dumps({"title": self.title, "lon": lon, "lat": lat, "series": self.records()}, indent=1) + "\n"
 
     def _png(self) -> bytes:
-        return draw_series(self.title, self.place, self.moments)
+        return draw_series(self.title, self.place, self.observations)
 
 
 def require_series_file(path: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from ..search.series import Moment
+from ..search.series import Observation
 
 WIDTH, HEIGHT = 1000, 420
 LEFT, TOP, RIGHT, BOTTOM = 70, 50, 30, 50
@@ -21,13 +21,13 @@ _BEGIN, _END = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1, 1, 1), (9
 """The first and the last day that can be named: some catalogs write the last for what has no end."""
 
 
-def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment]) -> bytes:
+def draw_series(title: str, place: tuple[float, float], observations: Sequence[Observation]) -> bytes:
     """Draw a PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
     chart = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen, font = ImageDraw.Draw(chart), ImageFont.load_default(14)
-    times = [min(moment.datetime.timestamp(), _END) for moment in moments]
+    times = [min(observation.datetime.timestamp(), _END) for observation in observations]
     first, last = min(times, default=0.0), max(times, default=1.0)
     if last == first:
         first, last = max(_BEGIN, first - 43_200), min(_END, last + 43_200)  # a day around one picture
@@ -45,7 +45,7 @@ def draw_series(title: str, place: tuple[float, float], moments: Sequence[Moment
         x, y = at(time, 0)
         pen.line([(x, y), (x, y + 5)], TEXT)
         pen.text((x, y + 9), label, TEXT, font, anchor="ma")
-    points = [at(time, moment.probability) for time, moment in zip(times, moments, strict=True)]
+    points = [at(time, observation.probability) for time, observation in zip(times, observations, strict=True)]
     for start, end in pairwise(points):  # dotted: what the place showed between two pictures is not known
         steps = max(1, round(math.dist(start, end) / DOT_STEP))
         for part in range(1, steps):

@@ -114,9 +114,8 @@ def import_embeddings(
             store.remove_scene(key)
             raise InputError(f"no row of {address} can be used; row {number}: {why}")
         bad.clear()
-        if not store.existing_ids(
-            [writer.tile_id(int(first.numbers[0]))]
-        ):  # else a run was stopped just before its end
+        first_id = writer.tile_id(int(first.numbers[0]))
+        if not store.existing_ids([first_id]):  # else a run was stopped just before its end
             rows = _counted(table.batches(BATCH_ROWS, info.dim), bad, len(table), progress)
             store.append_tiles(writer.tables(rows))
         else:

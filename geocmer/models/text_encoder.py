@@ -161,7 +161,7 @@ def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: 
         state = _gelu(_linear(_norm(pooled, w, f"{at}.start.0"), w, f"{at}.start.1"))
         for tap in range(len(cfg.text_tap_channels)):
             queries = _linear(state, w, f"{at}.focus.{tap}.query").reshape(len(pooled), cfg.heads, -1)
-            seen = np.array([_look(query, of_text) for query, of_text in zip(queries, values, strict=True)])
+            seen = np.array([_attend(query, of_text) for query, of_text in zip(queries, values, strict=True)])
             focused = (seen.swapaxes(0, 1) @ w[f"{at}.focus.{tap}.down"]).swapaxes(0, 1).reshape(len(pooled), -1)
             gate = 1 / (1 + np.exp(-w[f"{at}.gates"][tap] / GATE_TEMPERATURE))
             state = gate * state + (1 - gate) * focused
@@ -176,7 +176,7 @@ def _adapt(w: Mapping[str, Floats], cfg: AdapterConfig, pooled: Floats, tokens: 
     return joint
 
 
-def _look(query: Floats, values: Floats) -> Floats:
+def _attend(query: Floats, values: Floats) -> Floats:
     """Average the tokens (tokens, channels) of a text as the heads (heads, channels) ask for them."""
     weights = np.maximum(query @ values.T / math.sqrt(values.shape[-1]), 0)
     weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-6)

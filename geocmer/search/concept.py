@@ -60,7 +60,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CrossValidation:
     """What a concept was fitted on, and how well it does on tiles of other places: spatial cross-validation.
 
     Attributes:
@@ -108,7 +108,7 @@ class Concept:
     encoder: EncoderInfo
     weights: Float64s
     bias: float
-    measured: Measured
+    measured: CrossValidation
     made: str
 
     @property
@@ -221,9 +221,9 @@ def _share(record: dict[str, Any]) -> Share:
     return Share(value, _number(record["low"]), _number(record["high"]))
 
 
-def _measured(record: dict[str, Any]) -> Measured:
+def _measured(record: dict[str, Any]) -> CrossValidation:
     counts = {name: _count(record[name]) for name in ("yes", "no", "drawn", "folds")}
-    return Measured(**counts, precision=_share(record["precision"]), recall=_share(record["recall"]))
+    return CrossValidation(**counts, precision=_share(record["precision"]), recall=_share(record["recall"]))
 
 
 _READ: dict[str, Any] = {

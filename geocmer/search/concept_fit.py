@@ -21,7 +21,7 @@ from .._types import Float64s, Rows
 from ..datasets.spatial_split import spatial_folds
 from ..errors import InputError
 from ..store.vectors import EncoderInfo
-from .concept import Concept, Measured, Share
+from .concept import Concept, CrossValidation, Share
 
 FOLDS = 5
 MIN_TILES = 5
@@ -88,7 +88,7 @@ def fit_concept(examples: Examples, name: str, version: int, encoder: EncoderInf
     found = calibrated[best] >= 0.5
     right = int((found & examples.shows).sum())
     yes, drawn = int(examples.shows.sum()), int(examples.drawn.sum())
-    measured = Measured(
+    measured = CrossValidation(
         yes=yes,
         no=len(found) - yes - drawn,
         drawn=drawn,

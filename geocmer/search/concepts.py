@@ -15,7 +15,7 @@ from .concept_fit import MIN_TILES, fit_concept
 from .labelled_tiles import gather_examples
 from .labels import read_labels
 
-DRAWN = 1000
+DRAWN_TILES = 1000
 """Tiles drawn to stand for the rest of a store: marks are made among the best hits, and say nothing of all else."""
 
 
@@ -34,7 +34,7 @@ def make_concept(
     *,
     column: str | None = None,
     yes: Sequence[str] = (),
-    drawn: int = DRAWN,
+    drawn: int = DRAWN_TILES,
     seed: int = 0,
     notify: Callable[[str], None],
 ) -> Concept:

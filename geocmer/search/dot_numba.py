@@ -20,11 +20,11 @@ from .dot import FLOAT16_SCALE
 
 BLOCK_ROWS = 256
 """Rows that stay in the processor's cache while one pair of queries after another passes over them: 200 kB."""
-CHUNK = 256
+CHUNK_PRODUCTS = 256
 """Products that are looked at together for one that may matter."""
 _HAS_FLOAT16 = platform.machine() in ("aarch64", "arm64") or bool(llvm.get_host_cpu_features().get("f16c"))
 """Whether the processor converts float16 itself, twice as fast as its bits are moved."""
-LEVELS = 127
+MAX_CODE = 127
 """The largest of the whole numbers that rows are rounded to."""
 
 
@@ -186,7 +186,7 @@ def _fill_codes(bits: Any, codes: Any, scales: Any, errors: Any) -> None:
         row, rounded, largest = bits[i], codes[i], np.int16(0)
         for j in range(len(row)):  # without the sign the bits are ordered as the numbers
             largest = max(largest, np.int16(row[j] & np.int16(0x7FFF)))
-        scale = _widen(largest) / np.float32(LEVELS)
+        scale = _widen(largest) / np.float32(MAX_CODE)
         steps = np.float32(1) / scale if scale > 0 else np.float32(0)
         for j in range(len(row)):
             # To the nearest whole number: beside 1.5 * 2^23 a float32 has no room for a fraction.
@@ -203,8 +203,8 @@ def _fill_codes(bits: Any, codes: Any, scales: Any, errors: Any) -> None:
 def _fill_greater(products: Any, scales: Any, least: Any, counts: Any) -> None:
     for line in range(len(products)):
         of_line, limit, found = products[line], least[line], 0
-        for start in range(0, len(of_line), CHUNK):
-            some, scale = of_line[start : start + CHUNK], scales[start : start + CHUNK]
+        for start in range(0, len(of_line), CHUNK_PRODUCTS):
+            some, scale = of_line[start : start + CHUNK_PRODUCTS], scales[start : start + CHUNK_PRODUCTS]
             signs = np.int32(0)  # negative as soon as one of the differences is: a test that fills whole registers
             for i in range(len(some)):
                 signs |= np.float32(limit - np.float32(some[i]) * scale[i]).view(np.int32)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .._types import Float64s, Rows
 
-LENGTH = 1.02
+MAX_NORM = 1.02
 """No vector is longer: those of unit length are a little off it in float16."""
 SLACK = 1e-5
 """What the rounding of the bound itself, in float32, may amount to at most, and more."""
@@ -66,9 +66,9 @@ class Int8Queries:
         """Round queries (c, dim) of unit length, of which so many are multiplied with a block at once."""
         import torch
 
-        from .dot_numba import LEVELS
+        from .dot_numba import MAX_CODE
 
-        self._scales = np.abs(queries).max(axis=1) / LEVELS
+        self._scales = np.abs(queries).max(axis=1) / MAX_CODE
         codes = np.rint(queries / self._scales[:, None]).astype(np.int8)
         self._errors = np.linalg.norm(queries - codes * self._scales[:, None], axis=1)
         self._codes = torch.from_numpy(codes)
@@ -91,7 +91,7 @@ class Int8Queries:
         codes, room = self._buffers(len(vectors))
         scales, lost = round_rows(vectors, codes)
         error = float(lost.max())
-        margins = error + (LENGTH + error) * self._errors + SLACK
+        margins = error + (MAX_NORM + error) * self._errors + SLACK
         least, floors_f32 = _rounded_down((floors - margins) / self._scales), _rounded_down(floors)
         found = []
         for group in self._groups:

@@ -22,7 +22,7 @@ from .labels import Labels
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COVERED = 0.5
+MIN_COVERED_SHARE = 0.5
 """A mark speaks of a tile if it covers this share of it, or this share of it lies in the tile."""
 POINT_MARGIN = 1e-6
 """Degrees around all marks in which tiles are looked for: a box around a single point would have no area."""
@@ -105,8 +105,8 @@ def _speaks_of(shapes: NDArray[np.object_], tiles: NDArray[np.object_]) -> NDArr
     dimension = shapely.get_dimensions(shapes)
     size = np.where(dimension == 2, shapely.area(shapes), shapely.length(shapes))
     inside = np.where(dimension == 2, shapely.area(common), shapely.length(common))
-    within = np.where(dimension == 0, True, inside >= COVERED * size)
-    covered: NDArray[np.bool_] = shapely.area(common) >= COVERED * shapely.area(tiles)
+    within = np.where(dimension == 0, True, inside >= MIN_COVERED_SHARE * size)
+    covered: NDArray[np.bool_] = shapely.area(common) >= MIN_COVERED_SHARE * shapely.area(tiles)
     return covered | within
 
 

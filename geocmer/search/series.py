@@ -25,7 +25,7 @@ POINT_MARGIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Observation:
     """One picture of a place.
 
     Attributes:
@@ -46,16 +46,16 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class Observations:
     """All pictures of a place, the earliest first.
 
     Attributes:
-        moments: one for each picture.
+        observations: one for each picture.
         undated: tiles of the place that have no date, and are left out.
         unembedded: tiles of the place that have no vector yet, and are left out.
     """
 
-    moments: tuple[Moment, ...]
+    observations: tuple[Observation, ...]
     undated: int
     unembedded: int
 
@@ -78,7 +78,7 @@ def read_point(text: str) -> tuple[float, float]:
     return lon, lat
 
 
-def series_at(snapshot: Snapshot, place: tuple[float, float], probability_model: ProbabilityModel) -> Moments:
+def series_at(snapshot: Snapshot, place: tuple[float, float], probability_model: ProbabilityModel) -> Observations:
     """Read how probably a place shows something, at each time.
 
     Of the tiles of a picture that hold the place, the one counts in which it lies most centrally: whose centre is
@@ -96,7 +96,7 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], probability_model:
     column = snapshot.require_encoder().column
     lon, lat = place
     around = Filter(BBox.around((lon, lat, lon, lat), POINT_MARGIN))  # a box, as a point has no area
-    nearest: dict[str, tuple[float, str, Moment]] = {}
+    nearest: dict[str, tuple[float, str, Observation]] = {}
     sides: dict[str, float] = {}
     undated = unembedded = 0
     names = ("id", "scene_id", "datetime", "gsd", "size", "valid_share", *EXTENT, column)
@@ -111,25 +111,27 @@ def series_at(snapshot: Snapshot, place: tuple[float, float], probability_model:
                 unembedded += 1
             else:
                 scene = record["scene_id"]
-                moment = Moment(
+                observation = Observation(
                     record["datetime"], probability, record["id"], snapshot.uris.get(scene), record["gsd"],
                     record["valid_share"],
                 )  # fmt: skip
-                key = _distance([record[name] for name in EXTENT], lon, lat), record["id"], moment
+                key = _distance([record[name] for name in EXTENT], lon, lat), record["id"], observation
                 nearest[scene] = min(nearest.get(scene, key), key, key=lambda one: one[:2])
                 sides[scene] = record["gsd"] * record["size"]
-    images: dict[str, dict[float, Moment]] = {}
-    for scene, (*_, moment) in sorted(nearest.items()):
-        images.setdefault(moment.scene or scene, {})[round(math.log(sides[scene]), 2)] = moment
-    moments = sorted(_of_one_size(images.values()), key=lambda one: (one.datetime, one.id))
-    return Moments(tuple(moments), undated, unembedded)
+    images: dict[str, dict[float, Observation]] = {}
+    for scene, (*_, observation) in sorted(nearest.items()):
+        images.setdefault(observation.scene or scene, {})[round(math.log(sides[scene]), 2)] = observation
+    observations = sorted(_of_one_size(images.values()), key=lambda one: (one.datetime, one.id))
+    return Observations(tuple(observations), undated, unembedded)
 
 
-def _of_one_size(images: Collection[dict[float, Moment]]) -> list[Moment]:
-    """Take a moment of each picture, by the side of its tile, so that the sides differ least; of equal ones the least.
+def _of_one_size(images: Collection[dict[float, Observation]]) -> list[Observation]:
+    """Take one observation of each picture, by the side of its tile, so that the sides differ least.
+
+    Of equal ones it is that of the smallest side.
 
     Args:
-        images: logarithm of the side in metres, to a hundredth -> the moment, for each picture.
+        images: logarithm of the side in metres, to a hundredth -> the observation, for each picture.
     """
 
     def misfit(side: float) -> float:

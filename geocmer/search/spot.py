@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..models.encoder import Encoder
     from .results import Hit
 
-SHARE = 3
+WINDOW_DIVISOR = 3
 """A window is a tile's side over this."""
 STEPS = 5
 """Windows along a side: each begins half a window after the one before it."""
@@ -151,7 +151,7 @@ def best_window(evidence: Float64s, size: int) -> tuple[int, int, int, int]:
 
 def _windows(size: int) -> Iterator[tuple[slice, slice]]:
     """Yield the windows of a tile, row by row."""
-    side = max(1, round(size / SHARE))
+    side = max(1, round(size / WINDOW_DIVISOR))
     starts = np.round(np.linspace(0, size - side, STEPS)).astype(int)
     for row in starts:
         for col in starts:

@@ -141,9 +141,8 @@ class TopKOfEach:
         owners, scores = np.concatenate([self.owners, owners[kept]]), np.concatenate([self.scores, scores[kept]])
         rowids, ids = np.concatenate([self.rowids, rowids[kept]]), np.concatenate([self._ids, ids[kept]])
         order = np.lexsort((-scores, owners))
-        if (
-            (np.diff(owners[order]) == 0) & (np.diff(scores[order]) == 0)
-        ).any():  # comparing ids is slow, and rarely due
+        equal = (np.diff(owners[order]) == 0) & (np.diff(scores[order]) == 0)
+        if equal.any():  # comparing ids is slow, and rarely due
             order = np.lexsort((ids, -scores, owners))
         place = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
         if self.k is not None:

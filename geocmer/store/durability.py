@@ -125,9 +125,8 @@ def step_back(address: str, folder: Path, read_all: bool = False) -> str:
             f"the newest version of {folder.name} was damaged ({why}); stepped back to version {newest.version} "
             "without the rows of the damaged files"
         )
-    if table is None or not (
-        rows or _is_empty(newest, folder)
-    ):  # a step back to nothing would take the loss for a repair
+    # a step back to nothing would take the loss for a repair
+    if table is None or not (rows or _is_empty(newest, folder)):
         raise StoreError(
             f"no version of {folder} can be read whole ({why}); put the store back from a backup, or tile the scenes "
             "again into a new store: their tiles are the same"

@@ -113,7 +113,7 @@ def commit_written(store: Store, parts: Sequence[WrittenTiles]) -> list[bool]:
     fragments = [fragment for part in chosen for fragment in part.fragments]
     scenes = list({row.id: row for part in chosen for row in part.scenes}.values())
     if fragments and not lance.commit_fragments(store.path, "tiles", fragments, set()):
-        _remove_doubles(store, {row.id for row in scenes})  # others wrote meanwhile, perhaps the same
+        _remove_duplicates(store, {row.id for row in scenes})  # others wrote meanwhile, perhaps the same
     if scenes:
         store.add_scenes(scenes)
     return taken
@@ -130,17 +130,17 @@ def _in_columns_of(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _remove_doubles(store: Store, scenes: set[str]) -> None:
+def _remove_duplicates(store: Store, scenes: set[str]) -> None:
     """Leave one row of each id in some scenes."""
     from pyarrow.compute import field as column
 
     where = column("scene_id").isin(sorted(scenes))
     rows = store.snapshot().dataset.scanner(["id"], filter=where, with_row_id=True).to_table().to_pylist()
     first: set[str] = set()
-    doubles = []
+    duplicates = []
     for row in rows:
         if row["id"] in first:
-            doubles.append((row["id"], row["_rowid"]))
+            duplicates.append((row["id"], row["_rowid"]))
         first.add(row["id"])
-    if doubles:
-        store.remove_duplicates(doubles)
+    if duplicates:
+        store.remove_duplicates(duplicates)

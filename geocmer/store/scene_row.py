@@ -118,10 +118,8 @@ class SceneRow:
 
     def shares_tiles(self, other: SceneRow) -> bool:
         """Tell whether another scene is of the same pixels, read and divided alike but for the stride."""
-        mine, theirs = (
-            (row.content_hash, row.bands, row.stretch, replace(row.grid, stride=0)) for row in (self, other)
-        )
-        return self.id != other.id and mine == theirs
+        windows = [(row.content_hash, row.bands, row.stretch, replace(row.grid, stride=0)) for row in (self, other)]
+        return self.id != other.id and windows[0] == windows[1]
 
 
 def _tiling_report(text: str) -> TilingReport:

@@ -24,7 +24,7 @@ from ..models.adapter import Adapter
 from ..models.backbone import Backbone
 from ..models.encoder import Encoder, captions_of, fingerprint_of, l2_normalize
 from ..search.probability import PREVALENCE, Calibration, background
-from .reliability import Reliability, Seen, measure, prevalence_weights
+from .reliability import KnownImages, Reliability, measure, prevalence_weights
 
 MAX_IMAGES = 4096
 """Pictures that are looked at: more move the constants by less than what another set does."""
@@ -54,17 +54,17 @@ def calibrate(
         InputError: too little is known of what the pictures show, one cannot be read, or the model has learnt nothing.
     """
     rng = np.random.default_rng(seed)
-    looked = look(encoder, sets, rng, progress)
-    concepts = encoder.encode_texts(looked.texts).astype(np.float64)
+    embedded = embed_images(encoder, sets, rng, progress)
+    concepts = encoder.encode_texts(embedded.texts).astype(np.float64)
     others = encoder.encode_texts(background()).astype(np.float64).mean(axis=0)
-    images, plain = looked.images, Calibration(others, 1.0, 0.0)
-    seen = Seen(
+    images, plain = embedded.images, Calibration(others, 1.0, 0.0)
+    seen = KnownImages(
         products=images @ plain.directions(concepts).T,
         bias=images[:, -1] if _has_bias(encoder) else np.zeros(len(images)),
-        known=looked.known,
-        sets=looked.sets,
+        known=embedded.known,
+        sets=embedded.sets,
         names=tuple(each.name for each in sets),
-        whole=looked.whole,
+        whole=embedded.whole,
     )
     slope, offset, hub_weight = fit(seen.products, seen.known, seen.bias)
     if slope <= 0:
@@ -73,7 +73,7 @@ def calibrate(
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class EmbeddedImages:
     """Pictures and mosaics of them as a model sees them.
 
     Attributes:
@@ -91,9 +91,9 @@ class Looked:
     whole: NDArray[np.bool_]
 
 
-def look(
+def embed_images(
     encoder: Encoder, sets: Sequence[PairSet], rng: np.random.Generator, progress: Progress | None = None
-) -> Looked:
+) -> EmbeddedImages:
     """Embed the validation pictures of sets and mosaics of them, and find out which concepts they show.
 
     Args:
@@ -117,7 +117,7 @@ def look(
         )
     mosaics, known, parts_of = shown_mosaics(pairs, shown.known, of_set, round(MOSAIC_SHARE * len(pairs)), rng)
     images = _vectors(encoder, [*(pair.image for pair in pairs), *mosaics], progress)
-    return Looked(
+    return EmbeddedImages(
         images, shown.texts, np.concatenate([shown.known, known]), np.concatenate([of_set, parts_of]),
         np.arange(len(images)) < len(pairs),
     )  # fmt: skip

@@ -27,7 +27,7 @@ Fit = Callable[[Float64s, NDArray[np.int8], Float64s], tuple[float, float, float
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class KnownImages:
     """Pictures of which it is known what they show, and how a model sees them.
 
     Attributes:
@@ -46,7 +46,7 @@ class Seen:
     names: tuple[str, ...]
     whole: NDArray[np.bool_]
 
-    def rows(self, rows: NDArray[np.bool_]) -> Seen:
+    def rows(self, rows: NDArray[np.bool_]) -> KnownImages:
         """Take some of the pictures."""
         return replace(
             self, products=self.products[rows], bias=self.bias[rows], known=self.known[rows], sets=self.sets[rows],
@@ -80,7 +80,7 @@ class StoreAnswers:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class HeldOutSet:
     """What probabilities are worth on a set that was left out of the fit: a sensor that the calibration never saw."""
 
     name: str
@@ -127,7 +127,7 @@ class Reliability:
     pooled_cosine: float
     stores: StoreAnswers
     parts: StoreAnswers | None
-    unseen: tuple[Unseen, ...]
+    unseen: tuple[HeldOutSet, ...]
     predicted: tuple[float, ...]
     found: tuple[float, ...]
     weight: tuple[float, ...]
@@ -164,7 +164,7 @@ class Reliability:
         ]
 
 
-def measure(seen: Seen, cosines: Float64s, fit: Fit, rng: np.random.Generator) -> Reliability:
+def measure(seen: KnownImages, cosines: Float64s, fit: Fit, rng: np.random.Generator) -> Reliability:
     """Measure what probabilities are worth on concepts that a fit has not seen, nor the pictures that show them.
 
     Args:
@@ -202,7 +202,7 @@ def measure(seen: Seen, cosines: Float64s, fit: Fit, rng: np.random.Generator) -
     )
 
 
-def _leave_sets_out(seen: Seen, fit: Fit, rng: np.random.Generator) -> list[Unseen]:
+def _leave_sets_out(seen: KnownImages, fit: Fit, rng: np.random.Generator) -> list[HeldOutSet]:
     """Fit without each set, and measure on it the concepts that some of its pictures show and others do not."""
     results = []
     for number, name in enumerate(seen.names):
@@ -216,7 +216,7 @@ def _leave_sets_out(seen: Seen, fit: Fit, rng: np.random.Generator) -> list[Unse
         known = held.known[:, usable]
         loss, predicted, observed, weight = _losses(p, known)
         error = float(weight @ np.abs(predicted - observed))
-        results.append(Unseen(name, int(usable.sum()), error, loss, _stores(p, known, rng)))
+        results.append(HeldOutSet(name, int(usable.sum()), error, loss, _stores(p, known, rng)))
     return results
 
 

@@ -16,13 +16,13 @@ from PIL import Image
 MAX_VIEWS = 64
 """Most views of a picture: each takes a place of its own in the feature cache."""
 
-NEARER, COARSER, STRETCHED, GREYER = 0.5, 0.3, 0.6, 0.1
+NEARER_SHARE, COARSER_SHARE, STRETCHED_SHARE, GREYER_SHARE = 0.5, 0.3, 0.6, 0.1
 """Share of the variations that each change is made to."""
 
-PART = (0.55, 1.0)
+PART_SIDES = (0.55, 1.0)
 """Side of the part that a nearer view shows, of the picture's."""
 
-COARSE = (0.25, 0.8)
+COARSE_SIDES = (0.25, 0.8)
 """Side in pixels that a coarser view is reduced to, of the picture's."""
 
 
@@ -47,18 +47,18 @@ def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     side = len(pixels)
     image, box = Image.fromarray(pixels), None
     nearer, coarser, stretched, greyer = rng.random(4)
-    if nearer < NEARER:
-        part = side * rng.uniform(*PART)
+    if nearer < NEARER_SHARE:
+        part = side * rng.uniform(*PART_SIDES)
         left, top = rng.uniform(0, side - part, 2)
         box = (left, top, left + part, top + part)
-    if coarser < COARSER:
-        few = round(side * rng.uniform(*COARSE))
+    if coarser < COARSER_SHARE:
+        few = round(side * rng.uniform(*COARSE_SIDES))
         image, box = image.resize((few, few), Image.Resampling.BOX, box), None
     resized = image.resize((side, side), Image.Resampling.BICUBIC, box)
     x: NDArray[np.floating[Any]] = np.asarray(resized, np.float32) / 255
-    if stretched < STRETCHED:
+    if stretched < STRETCHED_SHARE:
         x = _stretch(x, rng)
-    if greyer < GREYER:
+    if greyer < GREYER_SHARE:
         grey = x.mean(2, keepdims=True)
         x = grey + rng.uniform(0, 0.7) * (x - grey)
     turn = int(rng.integers(8))

@@ -22,7 +22,7 @@ from geocmer.datasets.mixture import load_sets
 from geocmer.datasets.shown_concepts import ABSENT, SHOWN, UNKNOWN
 from geocmer.models.encoder import Encoder
 from geocmer.search.probability import PREVALENCE, calibration_of
-from geocmer.training.calibrate import Looked, alike, look
+from geocmer.training.calibrate import EmbeddedImages, alike, embed_images
 
 BEST, NAMED, MIN_SHOWN, MIN_PICTURES = 20, 2, 5, 60
 """Best pictures that are looked at, those of them that show the second concept, and the least of a set that counts."""
@@ -52,15 +52,15 @@ class Minus:
         return result
 
 
-def questions(looked: Looked, concepts: Floats, same: NDArray[np.bool_]) -> list[Minus]:
+def questions(embedded: EmbeddedImages, concepts: Floats, same: NDArray[np.bool_]) -> list[Minus]:
     """Find what a user may ask for: see the head."""
     found = []
-    for number, whole in product(np.unique(looked.sets), (True, False)):
-        rows = np.flatnonzero((looked.sets == number) & (looked.whole == whole))
+    for number, whole in product(np.unique(embedded.sets), (True, False)):
+        rows = np.flatnonzero((embedded.sets == number) & (embedded.whole == whole))
         if len(rows) < MIN_PICTURES:
             continue
-        known, cosines = looked.known[rows], looked.images[rows] @ concepts.T
-        for a, b in product(range(len(looked.texts)), repeat=2):
+        known, cosines = embedded.known[rows], embedded.images[rows] @ concepts.T
+        for a, b in product(range(len(embedded.texts)), repeat=2):
             best = np.argsort(-cosines[:, a])[:BEST]
             if a == b or same[a, b] or (known[best, b] == SHOWN).sum() < NAMED:
                 continue
@@ -109,10 +109,10 @@ def main() -> None:
     encoder, sets = Encoder.load(device="cpu"), [each.with_validation() for each in load_sets(asked.sets)]
     calibration = calibration_of(encoder)
     assert calibration is not None  # it ships
-    looked = look(encoder, sets, np.random.default_rng(0))
-    concepts = encoder.encode_texts(looked.texts).astype(np.float64)
-    odds = calibration.slope * (looked.images @ calibration.directions(concepts).T) + calibration.offset
-    found = questions(looked, concepts, alike(encoder, looked.texts, looked.texts))
+    embedded = embed_images(encoder, sets, np.random.default_rng(0))
+    concepts = encoder.encode_texts(embedded.texts).astype(np.float64)
+    odds = calibration.slope * (embedded.images @ calibration.directions(concepts).T) + calibration.offset
+    found = questions(embedded, concepts, alike(encoder, embedded.texts, embedded.texts))
     of_set = {n: [q for q in found if q.set == n] for n in sorted({q.set for q in found})}
     print(f"{len(found)} questions: {', '.join(f'{sets[n].name} {len(some)}' for n, some in of_set.items())}\n")
     print("| prevalence | log loss | calibration error | AP | predicted: observed | log loss by set |")

@@ -13,7 +13,7 @@ from geocmer.datasets.clouds import paint_clouds
 from geocmer.datasets.fractal_noise import fractal_noise, ranks, relief
 from geocmer.datasets.pairs import Pair, PairSet
 from geocmer.datasets.snow import COVER, paint_floes, paint_snow
-from geocmer.datasets.weather import SNOWY, Painted, clouds, snow
+from geocmer.datasets.weather import SNOWY, WeatherImage, clouds, snow
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def test_snow_is_labelled_with_its_ground_and_stays_off_towns() -> None:
     assert len(pairs) == 60
     assert {pair.labels[1] for pair in pairs} == set(SNOWY.values())  # each kind of ground that there is
     for pair in pairs:
-        assert isinstance(pair.image, Painted)
+        assert isinstance(pair.image, WeatherImage)
         assert SNOWY[pair.image.weather] == pair.labels[1]
         assert pair.image.image not in (Ground(4), Ground(8), Ground(9))  # a town, a validation picture, one unknown
         assert ("Forest" in pair.labels) == (pair.labels[1] == "snowy forest")

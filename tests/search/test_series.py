@@ -20,7 +20,7 @@ import geocmer
 from geocmer.errors import InputError
 from geocmer.export.series_plot import draw_series
 from geocmer.search.probability import Calibration, ProbabilityModel
-from geocmer.search.series import Moment, read_point, series_at
+from geocmer.search.series import Observation, read_point, series_at
 from geocmer.store import Store
 
 TIMES = [datetime(2020, month, 3, tzinfo=UTC) for month in (5, 1, 3)]
@@ -77,15 +77,17 @@ def by_hand(number: int, minus: int = 0) -> float:
 
 def test_of_each_scene_the_tile_counts_in_which_the_place_lies_most_centrally(tiles: Any) -> None:
     found = tiles.series("lake", at="20.09, 10.05")
-    assert [int(one.id, 16) for one in found.moments] == [2, 3, 1]
-    assert [one.datetime for one in found.moments] == sorted(TIMES)
-    assert [one.probability for one in found.moments] == pytest.approx([by_hand(n) for n in (2, 3, 1)], rel=1e-6)
-    assert [int(one.id, 16) for one in tiles.series("lake", at=(20.04, 10.01)).moments] == [2, 3, 0]
+    assert [int(one.id, 16) for one in found.observations] == [2, 3, 1]
+    assert [one.datetime for one in found.observations] == sorted(TIMES)
+    assert [one.probability for one in found.observations] == pytest.approx([by_hand(n) for n in (2, 3, 1)], rel=1e-6)
+    assert [int(one.id, 16) for one in tiles.series("lake", at=(20.04, 10.01)).observations] == [2, 3, 0]
 
 
 def test_what_must_not_be_shown_takes_its_share(tiles: Any) -> None:
     found = tiles.series("lake", at="20.09 10.05", minus="forest")
-    assert [one.probability for one in found.moments] == pytest.approx([by_hand(n, 1) for n in (2, 3, 1)], rel=1e-6)
+    assert [one.probability for one in found.observations] == pytest.approx(
+        [by_hand(n, 1) for n in (2, 3, 1)], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,20 +109,20 @@ def test_of_a_picture_in_several_sizes_that_counts_which_the_others_have(
         for size in several:
             row = scene(len(scenes), uri=f"/data/{picture}.tif")
             scenes.append(row)
-            moment = datetime(2020 + picture, 1, 1, tzinfo=UTC)
-            place = tile(len(rows), 20, 10, size / 1000, scene_id=row.id, gsd=10 + picture / 1000, datetime=moment)
+            observation = datetime(2020 + picture, 1, 1, tzinfo=UTC)
+            place = tile(len(rows), 20, 10, size / 1000, scene_id=row.id, gsd=10 + picture / 1000, datetime=observation)
             rows.append(replace(place, size=size))
     store = filled(tmp_path / "store", rows, unit(len(rows)))
     for row in scenes:
         store.add_scene(row)
     found = series_at(store.snapshot(), (20.01, 10.01), ProbabilityModel.of(CALIBRATION, unit(1), unit(0)))
-    assert [rows[int(one.id, 16)].size for one in found.moments] == taken
-    assert [one.scene for one in found.moments] == [f"/data/{picture}.tif" for picture in range(3)]
+    assert [rows[int(one.id, 16)].size for one in found.observations] == taken
+    assert [one.scene for one in found.observations] == [f"/data/{picture}.tif" for picture in range(3)]
 
 
 def test_across_180_degrees(tiles: Any) -> None:
-    assert [int(one.id, 16) for one in tiles.series("lake", at="-179.99,10.05").moments] == [6]
-    assert [int(one.id, 16) for one in tiles.series("lake", at="179.96,10.05").moments] == [7]
+    assert [int(one.id, 16) for one in tiles.series("lake", at="-179.99,10.05").observations] == [6]
+    assert [int(one.id, 16) for one in tiles.series("lake", at="179.96,10.05").observations] == [7]
 
 
 def test_around_a_pole_and_around_the_world(tmp_path: Path, tiles: Any) -> None:
@@ -133,8 +135,8 @@ def test_around_a_pole_and_around_the_world(tmp_path: Path, tiles: Any) -> None:
     ]
     store = filled(tmp_path / "store", rows, VECTORS[:3])
     polar = geocmer.open(store.path, encoder=tiles.encoder)
-    assert [int(one.id, 16) for one in polar.series("lake", at="20,89.99").moments] == [0]
-    assert [int(one.id, 16) for one in polar.series("lake", at="21,89.5").moments] == [1, 2]
+    assert [int(one.id, 16) for one in polar.series("lake", at="20,89.99").observations] == [0]
+    assert [int(one.id, 16) for one in polar.series("lake", at="21,89.5").observations] == [1, 2]
 
 
 def test_what_is_left_out_is_said(tiles: Any) -> None:
@@ -184,8 +186,8 @@ def test_one_picture_and_none_make_a_chart_too(tiles: Any, tmp_path: Path) -> No
 def test_the_first_and_the_last_day_make_a_chart_too() -> None:
     first, last = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     for times in ((first,), (last,), (first, last), (datetime(9998, 5, 1, tzinfo=UTC), last)):
-        moments = [Moment(time, 0.5, "a", None, 1.0, 1.0) for time in times]
-        assert Image.open(io.BytesIO(draw_series("lake", (0, 0), moments))).size == (1000, 420)
+        observations = [Observation(time, 0.5, "a", None, 1.0, 1.0) for time in times]
+        assert Image.open(io.BytesIO(draw_series("lake", (0, 0), observations))).size == (1000, 420)
 
 
 @pytest.mark.parametrize("text", ["", "35.8", "a,b", "200,0", "0,91", "nan,0", "1,2,3"])

@@ -20,7 +20,7 @@ from geocmer.search.probability import PREVALENCE
 from geocmer.training.calibrate import calibrate, fit
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
-from geocmer.training.reliability import Reliability, Seen, StoreAnswers, measure
+from geocmer.training.reliability import KnownImages, Reliability, StoreAnswers, measure
 from geocmer.training.reliability_plot import draw_reliability
 
 CONFIG = TrainConfig(
@@ -28,10 +28,10 @@ CONFIG = TrainConfig(
 )
 
 
-def seen(products: np.ndarray, known: np.ndarray, sets: np.ndarray | None = None) -> Seen:
+def seen(products: np.ndarray, known: np.ndarray, sets: np.ndarray | None = None) -> KnownImages:
     count = len(products)
     sets = np.zeros(count, np.intp) if sets is None else sets
-    return Seen(products, np.zeros(count), known, sets, ("a", "b"), np.ones(count, bool))
+    return KnownImages(products, np.zeros(count), known, sets, ("a", "b"), np.ones(count, bool))
 
 
 def drawn(seed: int, n: int = 4000, c: int = 12, slope: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

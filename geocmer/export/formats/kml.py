@@ -49,9 +49,8 @@ def write(stream: HitStream, path: Path, options: ExportOptions) -> None:
                     for field, kind in fields.items():
                         if field != "thumbnail" or options.thumbnails:
                             xml.leaf("SimpleField", "", name=COLUMN_NAMES.get(field, field), type=kind)
-            with xml.element(
-                "Folder"
-            ):  # GDAL takes a folder for a layer, and finds none without one if there are no hits
+            # GDAL takes a folder for a layer, and finds none without one if there are no hits
+            with xml.element("Folder"):
                 xml.leaf("name", "hits")
                 for batch in stream:
                     for hit, shape in zip(*batch, strict=True):
