@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -73,8 +74,7 @@ def run(data: TrainingData, shape: AdapterConfig, cfg: TrainConfig, weight: floa
         optimizer.step()
         schedule.step()
         averaged.update_parameters(adapter)
-    trained: Adapter = averaged.module
-    return trained.eval()
+    return cast("Adapter", averaged.module).eval()
 
 
 def figures(adapter: Adapter, sets: Sequence[ValidationSet], backbone: Backbone) -> NDArray[np.float64]:
