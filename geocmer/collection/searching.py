@@ -69,7 +69,8 @@ class Searching(Opening):
             StoreError: there is no store, it has no vectors, or another encoder made them.
         """
         from ..export.hits import Hits
-        from ..relations.question import Question, SearchOptions, answer_question
+        from ..relations.answering import answer_question
+        from ..relations.question import Question, SearchOptions
 
         options = SearchOptions(
             self._filter(filter, conditions, self.search), k, None if keep == "all" else keep, min_score,

@@ -15,7 +15,8 @@ from ..search.concepts import concepts_of
 from ..search.probability import calibration_of
 from ..search.results import Answer
 from ..store.store import Store
-from .question import Notify, Question, SearchOptions, answer_question, question_vector
+from .answering import Notify, answer_question, question_vector
+from .question import Question, SearchOptions
 
 if TYPE_CHECKING:
     from ..models.text_encoder import TextEncoder

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ..search.concept import Concept
 from ..store.records import Records
 from ..store.store import Store
 from .query import Query
-
-if TYPE_CHECKING:
-    from .question import Question
+from .question import Question
 
 Taught: TypeAlias = Mapping[str, Concept]
 """Concepts by the words of the question that name them."""

@@ -17,8 +17,9 @@ from synthetic import DIM, ENCODER, filled, footprint, tile, unit
 from geocmer.errors import InputError, StoreError
 from geocmer.export import attributes
 from geocmer.geometry.bbox import BBox
+from geocmer.relations.answering import answer_question
 from geocmer.relations.parser import parse
-from geocmer.relations.question import Question, SearchOptions, answer_question
+from geocmer.relations.question import Question, SearchOptions
 from geocmer.relations.relation_search import relate
 from geocmer.search.results import Hit
 from geocmer.store import Filter, Store

@@ -17,7 +17,8 @@ from geocmer.export import attributes
 from geocmer.export.record import COLUMNS
 from geocmer.models.encoder import default_adapter
 from geocmer.models.text_encoder import NumpyTextEncoder
-from geocmer.relations.question import Question, SearchOptions, answer_question
+from geocmer.relations.answering import answer_question
+from geocmer.relations.question import Question, SearchOptions
 from geocmer.search import ivf_build
 from geocmer.search.probability import (
     LIKELY,
