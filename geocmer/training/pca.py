@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.adapter import Adapter
-from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages
+from .feature_cache import ImageFeatures, JoinedImages, UncachedImages
+from .text_features import TextFeatures
 from .validation import image_vectors, text_vectors
 
 

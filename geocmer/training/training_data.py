@@ -20,9 +20,10 @@ from ..models.prompts import variants
 from .config import TrainConfig
 from .distributed import barrier, rank
 from .false_negatives import FalseNegatives
-from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages, image_features, text_features
+from .feature_cache import ImageFeatures, JoinedImages, UncachedImages, image_features
 from .sampling import epoch_order, set_shares
 from .scores import Accuracy, Score, Scores, distinct_names
+from .text_features import TextFeatures, text_features
 from .validation import similarity
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..evaluation.similarity import similarity_matrix
 from ..models.adapter import Adapter
 from ..models.backbone import Features
-from .feature_cache import ImageFeatures, JoinedImages, TextFeatures, UncachedImages
+from .feature_cache import ImageFeatures, JoinedImages, UncachedImages
+from .text_features import TextFeatures
 
 BATCH_ROWS = 256
 """Images or texts that are embedded at once."""

@@ -31,7 +31,8 @@ from geocmer.models.adapter import Adapter
 from geocmer.models.encoder import Encoder
 from geocmer.store.store import Store
 from geocmer.store.tile_images import TileImage, TileImageReader
-from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.feature_cache import default_cache, image_features
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import image_vectors, text_vectors
 
 Floats = NDArray[np.float32]

@@ -22,7 +22,8 @@ from geocmer.evaluation.recall import recall
 from geocmer.models.backbone import Backbone
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
-from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.feature_cache import default_cache, image_features
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import similarity
 
 ONE = {"members": 1, "dim": 512}

@@ -32,9 +32,10 @@ from geocmer.models.adapter_config import AdapterConfig
 from geocmer.models.backbone import Backbone
 from geocmer.training.batches import BatchSampler
 from geocmer.training.config import TrainConfig
-from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.feature_cache import default_cache, image_features
 from geocmer.training.losses import Ids, batch_loss
 from geocmer.training.optimizer import make_optimizer
+from geocmer.training.text_features import text_features
 from geocmer.training.training_data import TrainingData, ValidationSet
 from geocmer.training.validation import similarity
 

@@ -36,8 +36,9 @@ from geocmer.models.backbone import Backbone, Features, choose_device
 from geocmer.models.openclip import OpenClip
 from geocmer.training.baselines import Baseline, step_loss
 from geocmer.training.config import BASELINE_RATES
-from geocmer.training.feature_cache import ImageFeatures, text_features
+from geocmer.training.feature_cache import ImageFeatures
 from geocmer.training.losses import Ids, batch_loss
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import to_device
 
 METHODS = ("full", "lora", "adapter", "linear", "cmer", "linear cached", "cmer cached")

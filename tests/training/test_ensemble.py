@@ -20,8 +20,9 @@ from geocmer.evaluation.recall import recall
 from geocmer.models.known_captions import MIN_TOKEN_CAPTIONS, KnownCaptions
 from geocmer.training.config import TrainConfig
 from geocmer.training.ensemble import train
-from geocmer.training.feature_cache import image_features, text_features
+from geocmer.training.feature_cache import image_features
 from geocmer.training.loop import Epoch
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import similarity
 
 

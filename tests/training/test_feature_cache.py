@@ -16,7 +16,8 @@ from PIL import Image
 from geocmer.datasets.pairs import PairSet
 from geocmer.errors import InputError
 from geocmer.models.backbone import Features
-from geocmer.training.feature_cache import UncachedImages, image_features, text_features
+from geocmer.training.feature_cache import UncachedImages, image_features
+from geocmer.training.text_features import text_features
 from geocmer.training.views import view
 
 
@@ -121,7 +122,7 @@ def test_interrupted_text_features_go_on_and_end_the_same(tmp_path: Path, monkey
                 raise KeyboardInterrupt
             return super().text(texts)
 
-    monkeypatch.setattr("geocmer.training.feature_cache._BLOCK_TEXTS", 2)
+    monkeypatch.setattr("geocmer.training.text_features._BLOCK_TEXTS", 2)
     texts = ["one", "two", "three", "four", "five", "six", "seven"]
     with pytest.raises(KeyboardInterrupt):
         text_features(Dies(), texts, tmp_path / "cut")  # type: ignore[arg-type]
