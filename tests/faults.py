@@ -26,7 +26,8 @@ def tile_with_fault(files: list[str], store: str, step: str, call: int, kind: st
         resource.setrlimit(resource.RLIMIT_FSIZE, (call, resource.RLIM_INFINITY))
     else:
         _break(step, call, kind)
-    from geocmer.ingest.pipeline import TileOptions, ingest
+    from geocmer.ingest.pipeline import ingest
+    from geocmer.ingest.tile_options import TileOptions
     from geocmer.store import Store
 
     opened = Store.open_or_create(store)

@@ -13,7 +13,8 @@ from ..imagery.scene_source import SceneSource
 from ..imagery.shared_stretch import shared_stretch
 from ..landcover.categories import Rules, load_rules
 from ..landcover.layer import LandCover
-from .pipeline import TileOptions, check_inputs, scene_source
+from .pipeline import check_inputs, scene_source
+from .tile_options import TileOptions
 
 
 @dataclass(frozen=True, slots=True)

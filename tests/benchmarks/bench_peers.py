@@ -195,7 +195,8 @@ def embed_in_batches(path: Path, size: int, model: Any, prepare: Any) -> int:
 def embed_by_tile(path: Path, size: int, model: Any, prepare: Any) -> int:
     import torch
 
-    from geocmer.ingest.pipeline import TileOptions, ingest
+    from geocmer.ingest.pipeline import ingest
+    from geocmer.ingest.tile_options import TileOptions
     from geocmer.models.backbone import Backbone
     from geocmer.models.encoder import Encoder
     from geocmer.models.openclip import OpenClip

@@ -74,7 +74,8 @@ def blocks(path: Path) -> float:
 
 def embedding(path: Path, size: int, rounds: int) -> None:
     """Print how long the whole of `tile` takes beside the forward passes on the same tiles."""
-    from geocmer.ingest.pipeline import TileOptions, ingest
+    from geocmer.ingest.pipeline import ingest
+    from geocmer.ingest.tile_options import TileOptions
     from geocmer.models.encoder import Encoder
     from geocmer.store.store import Store
 

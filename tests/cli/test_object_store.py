@@ -16,7 +16,8 @@ from synthetic import ENCODER, contents, noise, raster, unit
 from geocmer.collection import Collection
 from geocmer.doctor import examine
 from geocmer.errors import StoreError
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store
 from geocmer.store.address import parse_storage_options, set_storage_options

@@ -15,7 +15,8 @@ from tiny import tiny_clip
 
 from geocmer.datasets.store_pairs import tile_pairs
 from geocmer.errors import InputError
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.landcover.layer import LandCover
 from geocmer.models.adapter_config import read_config
 from geocmer.store.store import Store

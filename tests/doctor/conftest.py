@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from synthetic import ENCODER, noise, raster, unit
 
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store import maintenance
 from geocmer.store.store import Store
 

@@ -15,7 +15,8 @@ from synthetic import noise, raster
 import geocmer
 from geocmer.errors import GeocmerError, InputError
 from geocmer.imagery.scene import Scene
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store.store import Store
 from geocmer.store.tile_images import TileImageReader
 

@@ -12,7 +12,8 @@ from store_files import Fault, data_of, files_of, ids_of
 from synthetic import ENCODER, OTHER, contents, noise, raster, tile, unit
 
 from geocmer.doctor.run import examine
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store.store import Store
 
 

@@ -26,7 +26,8 @@ from geocmer.export.detections import Detections, detection_suffixes
 from geocmer.export.probability_raster import Frame, write_probabilities
 from geocmer.geometry.footprint import footprint
 from geocmer.imagery.stretch import StretchRule
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.search.dot import quantize_queries
 from geocmer.search.probability import Calibration, ProbabilityModel
 from geocmer.search.tile_probabilities import TileProbabilities, tile_probabilities

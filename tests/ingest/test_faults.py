@@ -10,7 +10,8 @@ from faults import tile_with_fault
 from synthetic import contents, noise, raster
 
 from geocmer.doctor import examine
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store import Store
 
 STORE, LANCE = "geocmer.store.store:Store.", "geocmer.store.lance:"

@@ -17,8 +17,9 @@ from synthetic import contents, noise, raster
 from geocmer.errors import FingerprintError, GeocmerError
 from geocmer.imagery.scene import Scene
 from geocmer.ingest import writer
-from geocmer.ingest.pipeline import TileOptions, check_inputs, ingest
+from geocmer.ingest.pipeline import check_inputs, ingest
 from geocmer.ingest.reembed import reembed
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.landcover.layer import LandCover
 from geocmer.store import lance
 from geocmer.store.store import Store

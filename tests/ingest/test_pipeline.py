@@ -15,8 +15,9 @@ from synthetic import noise, raster
 from geocmer.errors import FingerprintError, ModelError
 from geocmer.export import write
 from geocmer.geometry.bbox import BBox
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
 from geocmer.ingest.reembed import reembed
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.models.encoder import Encoder
 from geocmer.models.openclip import OpenClip
 from geocmer.search.vector_search import nearest_tiles

@@ -19,9 +19,10 @@ from geocmer.errors import GeocmerError, InputError
 from geocmer.imagery.address import SceneAddress
 from geocmer.imagery.scene_source import ItemRecord, SceneSource
 from geocmer.ingest.ingest_report import IngestReport
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
 from geocmer.ingest.reembed import reembed
 from geocmer.ingest.scenes import SceneFailure, each_scene
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store.store import Store
 from geocmer.store.tile_images import TileImageReader
 

@@ -15,7 +15,8 @@ from geocmer.doctor import examine
 from geocmer.errors import InputError
 from geocmer.imagery.stretch import StretchRule
 from geocmer.ingest import writer
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.landcover.layer import LandCover
 from geocmer.store import lance
 from geocmer.store.store import Store

@@ -15,8 +15,9 @@ from synthetic import contents, noise, raster
 from geocmer.imagery.stretch import StretchRule
 from geocmer.imagery.tiling import TileReader
 from geocmer.ingest import writer
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
 from geocmer.ingest.stages import Stages
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store.store import Store
 
 SMALL = TileOptions(size=16)

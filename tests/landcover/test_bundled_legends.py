@@ -13,7 +13,8 @@ from synthetic import noise, raster
 
 from geocmer._files import bundled_file
 from geocmer.errors import LandCoverError
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.landcover import bundled_legends
 from geocmer.landcover.layer import LandCover
 from geocmer.landcover.legend import Legend

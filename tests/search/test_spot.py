@@ -21,7 +21,8 @@ from shapely.geometry import box, mapping, shape
 from geocmer.errors import InputError
 from geocmer.export.hits import Hits
 from geocmer.imagery.stretch import StretchRule
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.models.encoder import Encoder
 from geocmer.search.spot import CELLS, SpotFinder, best_place, best_window, evidence_map
 from geocmer.search.vector_search import nearest_tiles

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from synthetic import contents, filled, noise, raster, tile, unit
 
 from geocmer.doctor import examine
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store import Store
 from geocmer.store.checksums import FOLDER, checksum
 

@@ -11,7 +11,8 @@ from synthetic import ENCODER, contents, noise, raster, unit
 
 from geocmer.doctor.run import examine
 from geocmer.errors import InputError
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store.facts import describe
 from geocmer.store.store import Store
 from geocmer.store.tile_images import TileImageReader

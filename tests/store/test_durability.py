@@ -16,7 +16,8 @@ from synthetic import ENCODER, OTHER, contents, filled, interrupt, noise, raster
 from geocmer.doctor import examine
 from geocmer.errors import FingerprintError, StoreError
 from geocmer.export import write
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.search.vector_search import nearest_tiles
 from geocmer.store import Store, reader, versions
 from geocmer.store.durability import torn_files, torn_fragments

@@ -10,7 +10,8 @@ from synthetic import ENCODER, contents, interrupt, noise, raster, tile, unit
 
 from geocmer.doctor import examine
 from geocmer.errors import InputError, StoreError
-from geocmer.ingest.pipeline import TileOptions, ingest
+from geocmer.ingest.pipeline import ingest
+from geocmer.ingest.tile_options import TileOptions
 from geocmer.store import Store
 from geocmer.store.store import TileKey
 
