@@ -42,18 +42,16 @@ check: $(VENV)/installed
 docs: $(VENV)/installed
 	$(VENV)/bin/mkdocs serve
 
-# Environments of their own, 6 GB each.
+# Environments of their own, 6 GB each. What pyproject.toml names is taken at its floor, or at its newest; what that needs
+# itself is the newest that goes with it. uv finds such a set in seconds, where pip goes back and forth for an hour.
 floors: VENV := .venv-floors
-floors:
-	$(PYTHON) -m venv --clear $(VENV)
-	$(PYTHON) .ci/floors.py > $(VENV)/floors.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/floors.txt --editable ".[dev]"
-	$(VENV)/bin/python $(PYTEST)
-
+floors: RESOLUTION := lowest-direct
 newest: VENV := .venv-newest
-newest:
+newest: RESOLUTION := highest
+floors newest:
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable ".[dev]"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
+	UV_HTTP_TIMEOUT=300 $(VENV)/bin/uv pip install --quiet --python $(VENV) --resolution $(RESOLUTION) --editable ".[dev]"
 	$(VENV)/bin/python $(PYTEST)
 
 clean:
