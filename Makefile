@@ -11,7 +11,7 @@ SERVE ?=
 
 # A worker for each core, up to four of some 1 GB; tests that share fixtures stay with one worker, and what takes longest
 # comes first (see tests/conftest.py).
-PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -43,11 +43,25 @@ SHARING_FOLDER = "web"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file, or the folder that shares, with one worker of `make test`; begin with what takes longest."""
-    for item in items:
-        shared = item.path.parent.name == SHARING_FOLDER
-        item.add_marker(pytest.mark.xdist_group(SHARING_FOLDER if shared else item.path.stem))
+    """Begin with what takes longest."""
     items.sort(key=lambda item: item.path.name not in LONG_FILES and item.path.parent.name != SHARING_FOLDER)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file, or the folder that shares, with one worker of `make test`.
+
+    The marks of `--dist loadgroup` have no effect in pytest 9.2 with xdist 3.8, which writes them into ids of tests.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder.endswith(f"/{SHARING_FOLDER}") else file
+
+    return Groups(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
