@@ -20,6 +20,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
 
 import pytest  # noqa: E402
+import warm  # noqa: E402
 from effort import RUN_EXAMPLES  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
@@ -32,24 +33,38 @@ settings.load_profile("geocmer")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+GROUPS = {
+    "the warm command": ("test_qgis.py", "test_streams.py"),
+    "open_clip, which takes 7 s to import": (
+        "test_baselines.py", "test_backbone.py", "test_calibrate.py", "test_families.py", "test_keeping.py",
+        "test_learning.py", "test_pipeline.py", "test_robustness.py", "test_store_pairs.py", "test_weights_file.py",
+    ),
+    "processes": ("test_faults.py", "test_leases.py", "test_distributed.py", "test_interrupts.py"),
+    "LanceDB, which takes 3 s to import": ("test_lancedb.py", "test_opening.py"),
+}  # fmt: skip
+"""Test files that one worker runs, by what they share: it is made once. So does the folder `web`: server, browser."""
 LONG_FILES = (
-    "test_notebooks.py", "test_ensemble.py", "test_qgis.py", "test_faults.py", "test_ray_cluster.py",
-    "test_baselines.py", "test_turns.py", "test_openvino_tower.py", "test_docs.py", "test_join.py", "test_leases.py",
-    "test_search_command.py", "test_streams.py",
+    "test_ray_cluster.py", "test_notebooks.py", "test_ensemble.py", "test_turns.py", "test_openvino_tower.py",
+    "test_docs.py", "test_join.py", "test_search_command.py", "test_cli.py", "test_export.py", "test_doctor.py",
 )  # fmt: skip
-"""Test files that take longest; a worker that began one of them last would go on alone."""
-SHARING_FOLDER = "web"
-"""Its files share a store with a model, a server and a browser, which one worker makes."""
+"""Further test files that take long; a worker that began one of them last would go on alone."""
+GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
+
+
+def group_of(path: str) -> str:
+    """Return what stays with one worker, for the path of a test file: a file, if it shares nothing with others."""
+    folder, _, file = path.rpartition("/")
+    return "web" if folder.endswith("/web") else GROUP_OF.get(file, path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES and item.path.parent.name != SHARING_FOLDER)
+    items.sort(key=lambda item: item.path.name not in LONG_FILES and group_of(str(item.path)) == str(item.path))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep a file, or the folder that shares, with one worker of `make test`.
+    """Keep a group with one worker of `make test`.
 
     The marks of `--dist loadgroup` have no effect in pytest 9.2 with xdist 3.8, which writes them into ids of tests.
     """
@@ -57,9 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Groups(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file: str = super()._split_scope(nodeid)
-            folder = file.rpartition("/")[0]
-            return folder if folder.endswith(f"/{SHARING_FOLDER}") else file
+            return group_of(super()._split_scope(nodeid))
 
     return Groups(config, log) if config.getoption("dist") == "loadfile" else None
 
@@ -74,13 +87,18 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def processes() -> Any:
-    """Processes that start with the modules there: forked from one that has no thread.
-
-    Lance starts some when a table is opened; what takes longest to import of it is `lance_namespace`.
-    """
+    """Processes that start with the modules there: forked from one that has no thread."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "lance_namespace", "torch"])
+    context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "torch"])
     return context
+
+
+@pytest.fixture(scope="session")
+def warm_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where `warm.start` finds the process that runs the command."""
+    path = tmp_path_factory.mktemp("warm") / "socket"
+    with warm.server(path):
+        yield path
 
 
 @pytest.fixture(scope="session")

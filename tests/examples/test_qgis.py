@@ -31,10 +31,19 @@ BOX = (400_100.0, 4_499_100.0, 400_700.0, 4_499_700.0)
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The geocmer command of this checkout, as one that is installed in an environment of its own."""
-    path = tmp_path_factory.mktemp("bin") / "geocmer"
-    path.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom geocmer_cli.main import main\nmain()\n"
-    )
+    code = f"sys.path[:0] = {sys.path!r}\nfrom geocmer_cli.main import main\nmain()\n"
+    return script(tmp_path_factory.mktemp("bin") / "geocmer", "", code)
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory, warm_command: Path) -> Path:
+    """The same, sooner: it has another process run the command, which is warm."""
+    code = f"sys.path[:0] = [{str(ROOT / 'tests')!r}]\nimport warm\nwarm.stand_in({str(warm_command)!r})\n"
+    return script(tmp_path_factory.mktemp("bin") / "geocmer", " -IS", code)
+
+
+def script(path: Path, flags: str, code: str) -> Path:
+    path.write_text(f"#!{sys.executable}{flags}\nimport sys\n{code}")
     path.chmod(0o755)
     return path
 
@@ -143,7 +152,7 @@ def tiles_in(tiles: dict[str, BaseGeometry], *shapes: BaseGeometry) -> set[str]:
 
 
 def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
-    qgis: Session, command: Path, scene: Path, region: Path, tmp_path: Path
+    qgis: Session, warm: Path, scene: Path, region: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     layers = {"scene": [str(scene), "raster"], "region": [str(region), "all"], "one": [str(region), "selected"]}
@@ -155,7 +164,7 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
         {}, {"EXTENT": box}, {"REGION": "region"}, {"REGION": "region", "EXTENT": box}, {"COUNT": 3},
     ]  # fmt: skip
     tiled, *searched = qgis.run(
-        command,
+        warm,
         {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile},
         *({"algorithm": "geocmer:search", "layers": layers, "parameters": search | where} for where in wheres),
         {"algorithm": "geocmer:relations", "parameters": relation},
@@ -194,7 +203,7 @@ def test_scenes_are_tiled_and_searched_by_words_region_and_relation(
 
 @pytest.mark.usefixtures("one_encoder")
 def test_what_is_new_between_two_times_is_what_the_command_finds(
-    qgis: Session, command: Path, scene: Path, tmp_path: Path
+    qgis: Session, warm: Path, scene: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     later = tmp_path / "later.tif"
@@ -212,7 +221,7 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(
         "RASTER": str(raster),
     }
     detected, new_hits, gone = qgis.run(
-        command,
+        warm,
         {"algorithm": "geocmer:detect", "parameters": everywhere},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT"}},
         {"algorithm": "geocmer:change", "parameters": asked | {"OUTPUT": "TEMPORARY_OUTPUT", "GONE": True}},
@@ -233,18 +242,20 @@ def test_what_is_new_between_two_times_is_what_the_command_finds(
 
 @pytest.mark.usefixtures("one_encoder")
 def test_a_missing_command_and_a_missing_store_are_said_and_cancel_stops(
-    qgis: Session, command: Path, scene: Path, tmp_path: Path
+    qgis: Session, command: Path, warm: Path, scene: Path, tmp_path: Path
 ) -> None:
     search = {"QUERY": "lake", "STORE": str(tmp_path / "none"), "COUNT": 5, "OUTPUT": str(tmp_path / "hits.gpkg")}
     tile = {"SCENES": ["scene"], "STORE": str(tmp_path / "store"), "SIZE": SIDE}
     (absent,) = qgis.run("/no/such/geocmer", {"algorithm": "geocmer:search", "parameters": search})
     assert "'/no/such/geocmer'" in absent["error"]
     layers = {"scene": [str(scene), "raster"]}
-    no_store, other_format, cancelled = qgis.run(
-        command,
+    no_store, other_format = qgis.run(
+        warm,
         {"algorithm": "geocmer:search", "parameters": search},
         {"algorithm": "geocmer:search", "parameters": search | {"OUTPUT": str(tmp_path / "hits.csv")}},
-        {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile, "cancel": True},
+    )
+    (cancelled,) = qgis.run(
+        command, {"algorithm": "geocmer:tile", "layers": layers, "parameters": tile, "cancel": True}
     )
     assert str(tmp_path / "none") in no_store["error"]
     assert ".gpkg" in other_format["error"]

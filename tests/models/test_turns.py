@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from synthetic import noise, raster
 
 import geocmer
 from geocmer.errors import FingerprintError, ModelError
+from geocmer.models.backbone import Backbone
 from geocmer.models.encoder import Encoder, expected_fingerprint
 from geocmer.models.text_encoder import NumpyTextEncoder
 from geocmer.models.turns import VIEWS, views_of
@@ -20,8 +23,11 @@ SIDE = 240
 
 
 @pytest.fixture(scope="module")
-def encoders() -> dict[int, Encoder]:
-    return {count: Encoder.load(device="cpu", views=count) for count in VIEWS}
+def encoders() -> Iterator[dict[int, Encoder]]:
+    """Encoders of the same towers, which are there once for this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Backbone, "load", cache(Backbone.load))
+        yield {count: Encoder.load(device="cpu", views=count) for count in VIEWS}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import pytest
 import torch
 from affine import Affine
@@ -26,6 +25,8 @@ SIDE = 224
 
 @pytest.fixture(scope="module")
 def clip() -> Any:
+    import open_clip
+
     torch.manual_seed(0)
     return open_clip.create_model(NAME).eval()
 
@@ -38,6 +39,8 @@ def weights(clip: Any, tmp_path: Path) -> Path:
 
 def by_open_clip(clip: Any, pixels: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors of a picture (side, side, 3) and of a text, as open_clip's own documentation computes them."""
+    import open_clip
+
     mean, std = (np.array(clip.visual.preprocess_cfg[name]) for name in ("mean", "std"))
     picture = torch.from_numpy(((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32))
     with torch.inference_mode():
@@ -68,6 +71,8 @@ def test_a_store_made_with_a_file_of_weights_answers_without_naming_it(
 
 
 def test_a_folder_is_kept_by_its_absolute_name(clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import open_clip
+
     (tmp_path / "model").mkdir()
     config = {"model_cfg": open_clip.get_model_config(NAME), "preprocess_cfg": clip.visual.preprocess_cfg}
     (tmp_path / "model" / "open_clip_config.json").write_text(json.dumps(config))

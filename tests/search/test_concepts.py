@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,14 +15,13 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from taught import DIM, INFO, SIDE, THING, box, make_store, truth
 
 from geocmer.collection import Collection
 from geocmer.datasets.spatial_split import spatial_folds
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.models.encoder import Encoder
-from geocmer.search.concept import Concept, Share
+from geocmer.search.concept import Concept, Measured, Share
 from geocmer.search.concept_fit import Examples, fit_concept
 from geocmer.search.concepts import concepts_of, export_concept, import_concept, make_concept
 from geocmer.search.labelled_tiles import gather_examples
@@ -41,6 +41,11 @@ def _examples(count: int, rate: float, seed: int) -> Examples:
     return Examples(vectors, np.asarray(places, object), shows, np.zeros(count, bool))
 
 
+@cache
+def _measured() -> Measured:
+    return fit_concept(_examples(60, 0.5, 4), "x", 1, INFO).measured
+
+
 def test_what_is_said_of_a_concept_holds_for_tiles_that_it_never_saw() -> None:
     concept = fit_concept(_examples(300, 0.3, 1), "thing", 1, INFO)
     fresh = _examples(20_000, 0.3, 2)
@@ -57,6 +62,8 @@ def test_what_is_said_of_a_concept_holds_for_tiles_that_it_never_saw() -> None:
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_intervals_are_those_of_wilson(right: int, wrong: int) -> None:
+    from scipy.stats import binomtest
+
     share = Share.of(right, right + wrong)
     if not right + wrong:
         assert (share.value, share.low, share.high) == (None, 0, 1)
@@ -216,15 +223,12 @@ DAMAGE: st.SearchStrategy[Any] = st.sampled_from(
 )
 def test_a_record_that_was_tampered_with_is_refused(field: str, value: Any) -> None:
     good = json.loads(
-        Concept("a", 1, INFO, np.arange(1, DIM + 1, dtype=np.float64), 0.5, _MEASURED, "2026-01-01").to_json()
+        Concept("a", 1, INFO, np.arange(1, DIM + 1, dtype=np.float64), 0.5, _measured(), "2026-01-01").to_json()
     )
     if (field, value) in [("made", "x"), ("name", "x"), ("bias", -1)]:
         return  # these are good values
     with pytest.raises(InputError, match="no concept that this geocmer reads"):
         Concept.from_json(json.dumps({**good, field: value}), "it")
-
-
-_MEASURED = fit_concept(_examples(60, 0.5, 4), "x", 1, INFO).measured
 
 
 def test_a_damaged_record_is_told_from_the_others(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
 from synthetic import contents, filled, tile, unit
 
@@ -17,6 +16,8 @@ def test_a_store_opens_in_lancedb(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(60)], vectors)
     encoder = store.snapshot().encoder
     assert encoder is not None
+    import lancedb
+
     table = lancedb.connect(store.path).open_table("tiles")
     query: Any = table.search(vectors[7], vector_column_name=encoder.column)
     found = query.distance_type("dot").limit(5).to_list()
@@ -26,6 +27,8 @@ def test_a_store_opens_in_lancedb(tmp_path: Path) -> None:
 
 def test_what_lancedb_removes_is_gone(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [tile(n) for n in range(9)], unit(9))
+    import lancedb
+
     lancedb.connect(store.path).open_table("tiles").delete(f"id = '{tile(4).id}'")
     rest = contents(Store.open(store.path))
     assert [row["id"] for row in rest] == [tile(n).id for n in range(9) if n != 4]

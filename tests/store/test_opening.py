@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import lancedb
 import pytest
 from synthetic import filled, tile, unit
 
@@ -36,6 +35,8 @@ def _other_things(path: Path) -> None:
 
 
 def _foreign_lancedb(path: Path) -> None:
+    import lancedb
+
     for name in ("tiles", "scenes"):
         lancedb.connect(path).create_table(name, data=[{"a": 1}])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from commands import run
 
 
 def start(store: Path, *options: str) -> subprocess.Popen[str]:
@@ -58,9 +59,8 @@ def test_what_hinders_it_is_said_in_a_line(web_store: Path, tmp_path: Path) -> N
     assert server.returncode == 1
     assert f"cannot listen at 127.0.0.1, port {port}" in said
     assert len(said.splitlines()) == 1
-    server = start(tmp_path / "none", "--port", "0")
-    _, said = server.communicate(timeout=120)
-    assert server.returncode == 1
+    code, _, said = run("serve", "--store", tmp_path / "none", "--port", 0)
+    assert code == 1
     assert len(said.splitlines()) == 1
 
 
