@@ -99,17 +99,7 @@ def train(
         if rank() == 0:
             adapter = Adapter.from_members([Adapter.load(folder, backbone) for folder in folders])
             if cfg.method == "cmer" and not backbone.aligned:
-                dim = cfg.dim - bool(cfg.bias_texts)  # the bias takes one
-                if adapter.cfg.dim > dim:
-                    rows = np.unique(data.texts.rows(data.train.captions()[0]))
-                    basis = principal_directions(adapter, data.images, len(data.train), data.texts, rows, dim)
-                    adapter = adapter.with_basis(basis)
-                adapter = fit_hub_bias(adapter, data, cfg)
-                if cfg.known_captions:
-                    captions = fit_known_captions(adapter, data, cfg, backbone)
-                    before = KnownCaptions.load(_start_folder(cfg)) if cfg.start else None
-                    with naming_disk_errors(out, "--out"):
-                        (captions.with_tokens_of(before) if before else captions).save(out)
+                adapter = _complete(adapter, data, cfg, backbone, out)
             score = data.score(adapter) if members > 1 else None
             with naming_disk_errors(out, "--out"):
                 adapter.save(out)
@@ -124,6 +114,26 @@ def train(
                 checkpoint.finish()
         barrier()
     return Adapter.load(out, backbone)
+
+
+def _complete(adapter: Adapter, data: TrainingData, cfg: TrainConfig, backbone: Backbone, out: Path) -> Adapter:
+    """Give an adapter what is made of all its members together: basis, hub bias, and the captions it knows, in `out`.
+
+    Raises:
+        InputError: the disk cannot be written.
+    """
+    dim = cfg.dim - bool(cfg.bias_texts)  # the bias takes one
+    if adapter.cfg.dim > dim:
+        rows = np.unique(data.texts.rows(data.train.captions()[0]))
+        basis = principal_directions(adapter, data.images, len(data.train), data.texts, rows, dim)
+        adapter = adapter.with_basis(basis)
+    adapter = fit_hub_bias(adapter, data, cfg)
+    if cfg.known_captions:
+        captions = fit_known_captions(adapter, data, cfg, backbone)
+        before = KnownCaptions.load(_start_folder(cfg)) if cfg.start else None
+        with naming_disk_errors(out, "--out"):
+            (captions.with_tokens_of(before) if before else captions).save(out)
+    return adapter
 
 
 @contextmanager
