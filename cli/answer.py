@@ -23,7 +23,7 @@ def require_output(output: Path | None, *, style: bool = False) -> None:
         require_writable(output, style=style)
 
 
-def give(hits: Hits, output: Path | None, *, thumbnails: bool, style: bool, as_json: bool) -> None:
+def write_or_print(hits: Hits, output: Path | None, *, thumbnails: bool, style: bool, as_json: bool) -> None:
     """Write the hits to a file, or print them where none is named; say first how many are hidden."""
     if hits.plan.hidden:
         one, many = "1 hit that shows the same place is", f"{hits.plan.hidden} hits that show the same places are"

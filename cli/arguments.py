@@ -12,14 +12,14 @@ from typer.core import TyperCommand
 
 _NUMBER = re.compile(r"[\[(]?[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?,?[\])]?", re.IGNORECASE)
 _RAY_ADDRESS = re.compile(r"local|auto|ray://\S+|[\w.-]+:\d+")
-_APART = {
+_EXCLUSIVE = {
     "every": ("k",),
     "all_dates": ("keep",),
     "no_cache": ("cache_dir",),
     "no_embed": ("model", "adapter", "views", "device"),
 }
 """Parameters of which one says what the others would say otherwise, or makes them mean nothing."""
-_OF_A_FILE = ("style", "thumbnails")
+_FILE_OPTIONS = ("style", "thumbnails")
 """Parameters that say how a file is written."""
 
 
@@ -122,11 +122,11 @@ class Command(TyperCommand):
             if before != value and not parameter.multiple:
                 several = "; for several write --where \"category in ('forest', 'water')\"" * (name == "--category")
                 raise InputError(f"{name} was given twice, {before!r} and {value!r}; give it once{several}")
-        for one, others in _APART.items():
+        for one, others in _EXCLUSIVE.items():
             for other in others:
                 if one in seen and other in seen:
                     raise InputError(f"{seen[one][0]} and {seen[other][0]} do not go together; leave one of them out")
-        for one in _OF_A_FILE:
+        for one in _FILE_OPTIONS:
             if one in seen and "output" not in seen and "batch" not in seen:
                 raise InputError(f"{seen[one][0]} needs a file to be written; name it with -o FILE")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options as opt
-from .answer import give, require_output
+from .answer import require_output, write_or_print
 
 
 def change(
@@ -51,4 +51,4 @@ def change(
         text, before=before, after=after, gone=gone, k=None if every else k, keep="all" if all_dates else "best",
         min_score=min_score, **conditions,
     )  # fmt: skip
-    give(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)
+    write_or_print(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Any
 from geocmer.errors import InputError
 
 from . import options as opt
-from .answer import give, require_output
+from .answer import require_output, write_or_print
 from .batch import search_batch
 from .console import say
 from .drawing import draw_heatmaps
@@ -93,7 +93,7 @@ def search(
     ranking |= {"min_probability": min_probability, "literal": literal, "category_prior": category_prior}
     collection = opt.open_collection(store, as_of=as_of, model=model, adapter=adapter, device=device)
     if batch:
-        apart: dict[str, Any] = {
+        not_in_batch: dict[str, Any] = {
             "TEXT": text,
             "--approximate": approximate,
             "--explain": explain,
@@ -101,9 +101,11 @@ def search(
             "--save": save,
             "--preview": preview,
         }
-        apart |= {f"--{name}": value for name, value in examples.items()}
-        apart |= {"--heatmaps": heatmaps, "--thumbnails": thumbnails, "--style": style, "--json": as_json}
-        search_batch(collection, batch, output, conditions | ranking, [name for name in apart if apart[name]])
+        not_in_batch |= {f"--{name}": value for name, value in examples.items()}
+        not_in_batch |= {"--heatmaps": heatmaps, "--thumbnails": thumbnails, "--style": style, "--json": as_json}
+        search_batch(
+            collection, batch, output, conditions | ranking, [name for name in not_in_batch if not_in_batch[name]]
+        )
         return
     require_output(output, style=style)
     if save:
@@ -114,7 +116,7 @@ def search(
     if explain:
         for line in hits.plan.lines():
             say(line)
-    give(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)
+    write_or_print(hits, output, thumbnails=thumbnails, style=style, as_json=as_json)
     if preview:
         from .preview import print_previews
 
