@@ -186,5 +186,5 @@ class Teaching(Opening):
         check_names(self.write_probabilities, conditions, ("filter", *CONDITIONS))
         tiles = self.probabilities(name, **conditions)
         scenes = {scene.id: scene for scene in self.store.scenes()}
-        frame = write_probabilities(tiles, scenes, Path(path), name, resolution)
-        return frame.width, frame.height
+        grid = write_probabilities(tiles, scenes, Path(path), name, resolution)
+        return grid.width, grid.height

@@ -37,7 +37,7 @@ MAX_PIXELS = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RasterGrid:
     """Where the pixels of a raster lie.
 
     Attributes:
@@ -53,8 +53,8 @@ class Frame:
     height: int
 
     @classmethod
-    def around(cls, bounds: Float64s, crs: CRS, step: float) -> Frame:
-        """Lay a frame of square pixels around boxes (n, 4) in a CRS, from the upper left corner of all of them.
+    def around(cls, bounds: Float64s, crs: CRS, step: float) -> RasterGrid:
+        """Lay a grid of square pixels around boxes (n, 4) in a CRS, from the upper left corner of all of them.
 
         Raises:
             InputError: it would have more than `MAX_PIXELS` pixels.
@@ -73,7 +73,7 @@ class Frame:
 
 def write_probabilities(
     tiles: TileProbabilities, scenes: dict[str, SceneRow], path: Path, title: str, resolution: float | None = None
-) -> Frame:
+) -> RasterGrid:
     """Write the probability of every place as a COG, float32, NaN where there is no tile.
 
     Args:
@@ -96,7 +96,7 @@ def write_probabilities(
         raise InputError(f"a resolution of {resolution:g} cannot be used; give the side of a pixel in units of the CRS")
     crs = _common_crs(scenes)
     bounds, step = _tile_bounds(tiles, scenes, crs)
-    frame = Frame.around(bounds, crs, resolution or step)
+    grid = RasterGrid.around(bounds, crs, resolution or step)
     import rasterio
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
@@ -104,12 +104,12 @@ def write_probabilities(
     with draft_folder(path) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         plain, cog = folder / "plain.tif", folder / "draft.tif"
         try:
-            _write_blocks(plain, frame, bounds, tiles.values, title)
+            _write_blocks(plain, grid, bounds, tiles.values, title)
             _copy_as_cog(plain, cog)
         except (RasterioError, CPLE_BaseError) as error:  # one is raised by `copy`, the other by all else
             raise RuntimeError(str(error)) from error
         cog.replace(path)
-    return frame
+    return grid
 
 
 def _common_crs(scenes: dict[str, SceneRow]) -> CRS:
@@ -184,11 +184,11 @@ def _bounds_in(batch: Any, crs: CRS) -> Float64s:
     return bounds
 
 
-def _write_blocks(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:
+def _write_blocks(path: Path, grid: RasterGrid, bounds: Float64s, values: NDArray[np.float32], title: str) -> None:
     import rasterio
     from rasterio.windows import Window
 
-    left, top, step = frame.transform.c, frame.transform.f, frame.transform.a
+    left, top, step = grid.transform.c, grid.transform.f, grid.transform.a
     # A pixel belongs to a tile if its centre lies in it; half a pixel's thousandth of rounding is no gap.
     first, last = (
         np.column_stack([np.ceil((x - left) / step - 0.501), np.ceil((top - y) / step - 0.501)]).astype(np.int32)
@@ -198,14 +198,14 @@ def _write_blocks(path: Path, frame: Frame, bounds: Float64s, values: NDArray[np
     profile: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": math.nan, "tiled": True}
     profile |= dict.fromkeys(("blockxsize", "blockysize"), BLOCK_PIXELS)
     profile |= {"compress": "deflate", "predictor": 3, "sparse_ok": True, "bigtiff": "if_safer"}
-    profile |= {"crs": frame.crs.to_wkt(), "transform": frame.transform}
-    with rasterio.open(path, "w", width=frame.width, height=frame.height, **profile) as file:
+    profile |= {"crs": grid.crs.to_wkt(), "transform": grid.transform}
+    with rasterio.open(path, "w", width=grid.width, height=grid.height, **profile) as file:
         file.set_band_description(1, f"probability of {title}")
         every = np.arange(len(values))
         for start_row, strip in _by_blocks(every, first[:, 1], last[:, 1]):
-            rows = min(BLOCK_PIXELS, frame.height - start_row)
+            rows = min(BLOCK_PIXELS, grid.height - start_row)
             for start_column, some in _by_blocks(strip, first[:, 0], last[:, 0]):
-                columns = min(BLOCK_PIXELS, frame.width - start_column)
+                columns = min(BLOCK_PIXELS, grid.width - start_column)
                 if rows <= 0 or columns <= 0:
                     continue
                 block, origin = np.full((rows, columns), -np.inf, np.float32), (start_column, start_row)

@@ -76,10 +76,10 @@ def main() -> None:
         )
     with Peak() as peak, tempfile.TemporaryDirectory() as folder:
         wall, cpu = time.perf_counter(), time.process_time()
-        frame = write_probabilities(tiles, {}, Path(folder) / "p.tif", "x")
+        grid = write_probabilities(tiles, {}, Path(folder) / "p.tif", "x")
         spent = time.perf_counter() - wall, time.process_time() - cpu
     print(
-        f"raster of {frame.width} x {frame.height}: {spent[0]:.2f} s ({spent[1]:.2f} s), {peak.megabytes:.0f} MB"
+        f"raster of {grid.width} x {grid.height}: {spent[0]:.2f} s ({spent[1]:.2f} s), {peak.megabytes:.0f} MB"
     )  # behind the block, which takes off what there was before
 
 

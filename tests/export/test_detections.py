@@ -23,7 +23,7 @@ from taught import SIDE, THING, box, make_store, scene_row, truth
 from geocmer.errors import InputError
 from geocmer.export import probability_raster
 from geocmer.export.detections import Detections, detection_suffixes
-from geocmer.export.probability_raster import Frame, write_probabilities
+from geocmer.export.probability_raster import RasterGrid, write_probabilities
 from geocmer.geometry.footprint import footprint
 from geocmer.imagery.stretch import StretchRule
 from geocmer.ingest.pipeline import ingest
@@ -172,14 +172,14 @@ def test_blocks_hold_what_one_large_array_would(count: int, side: int, spread: i
     sides = rng.integers(1, side + 1, (2, count))
     values = rng.random(count).astype(np.float32)
     bounds = np.column_stack([west, -north - sides[1], west + sides[0], -north])
-    frame = Frame.around(bounds, CRS.from_epsg(3857), 1.0)
-    want = np.full((frame.height, frame.width), -np.inf, np.float32)
+    grid = RasterGrid.around(bounds, CRS.from_epsg(3857), 1.0)
+    want = np.full((grid.height, grid.width), -np.inf, np.float32)
     for (x0, y0, x1, y1), value in zip(bounds - [west.min(), 0, west.min(), 0], values, strict=True):
         rows, columns = slice(int(-y1 - north.min()), int(-y0 - north.min())), slice(int(x0), int(x1))
         want[rows, columns] = np.maximum(want[rows, columns], value)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(probability_raster, "BLOCK_PIXELS", 16)
-        probability_raster._write_blocks(Path(folder) / "p.tif", frame, bounds, values, "x")
+        probability_raster._write_blocks(Path(folder) / "p.tif", grid, bounds, values, "x")
         with rasterio.open(Path(folder) / "p.tif") as file:
             np.testing.assert_array_equal(file.read(1), np.where(np.isneginf(want), np.nan, want))
 
