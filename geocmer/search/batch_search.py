@@ -24,10 +24,11 @@ from ..store.tile_source import TileBatch, TileSource, choose_source
 from .batch_candidates import Candidates
 from .nms import count_hidden, first_limit, is_enough, nms_mask, suppress_overlaps
 from .probability import ProbabilityModel
+from .ranking import rank_tiles
 from .results import HIT_COLUMNS, PAGE_HITS, Answer, Plan, pixel_reader
 from .shared_rows import SharedRows
 from .topk import TopK, TopKOfEach
-from .vector_search import check_k, probabilities_of, rank_tiles, unit_query
+from .vector_search import check_k, probabilities_of, unit_query
 
 Hits: TypeAlias = tuple[NDArray[np.uint64], Float64s]
 """Row ids and scores, best first."""

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, TypeAlias
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._types import Rows
 from ..errors import InputError
 from ..store.filter import EVERY_TILE, Filter
 from ..store.lance_source import LanceSource
 from ..store.scan import matches
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from ..store.tile_source import TileBatch, TileSource, choose_source
+from ..store.tile_source import choose_source
 from ..store.vectors import EncoderInfo, to_numpy
-from .dot import dots_at, exact_dots_at
 from .ivf import IvfIndex
 from .nms import suppress_overlaps
 from .probability import ProbabilityModel
+from .ranking import Offsets, ProbabilityRule, rank_tiles
 from .results import HIT_COLUMNS, Answer, Hit, Plan, TakeRows, hit_from_record, pixel_reader
 from .topk import TopK
-
-Offsets: TypeAlias = Mapping[str | None, float] | None
-"""Category -> what is added to the score of its tiles."""
 
 
 def nearest_tiles(
@@ -76,11 +72,9 @@ def nearest_tiles(
     if index is not None and (k is None or keep == "newest"):
         raise InputError("an approximate search ends after k hits, the best first; give k, or search exactly")
     source = None if index else choose_source(snapshot, filter)
-    rule = (
-        None
-        if probability_model is None
-        else _ProbabilityRule.of(probability_model, min_probability, exact=index is None)
-    )
+    rule = None
+    if probability_model is not None:
+        rule = ProbabilityRule.of(probability_model, min_probability, exact=index is None)
 
     def rank(limit: int | None) -> tuple[NDArray[np.uint64], Answer]:
         topk = TopK(query, limit, min_score)
@@ -107,40 +101,6 @@ def nearest_tiles(
     return replace(answer, probabilities=probabilities_of(snapshot, rowids, probability_model), likeliest=likeliest)
 
 
-@dataclass(frozen=True, slots=True)
-class _ProbabilityRule:
-    """What a ranking does about probabilities: it leaves out tiles below the least, and finds the most probable one.
-
-    Attributes:
-        probability_model: of what was asked for.
-        least: the least probability of a hit; None: any.
-        best: the tile that is most like what was asked for, beside the background; None: it is not looked for.
-    """
-
-    probability_model: ProbabilityModel
-    least: float | None
-    best: TopK | None
-
-    @classmethod
-    def of(cls, probability_model: ProbabilityModel, least: float | None, *, exact: bool) -> Self:
-        """Make it for a ranking; one that is not exact does not meet every tile."""
-        rule = cls(probability_model, least or None, None)
-        return replace(rule, best=TopK(rule.direction, 1, None)) if exact else rule
-
-    @property
-    def direction(self) -> NDArray[np.float64]:
-        """The unit vector (dim,) that the best tile is nearest to."""
-        direction: NDArray[np.float64] = self.probability_model.directions[0]
-        return direction / np.linalg.norm(direction)
-
-    def rows(self, batch: TileBatch, piece: slice) -> Rows | None:
-        """Take the rows (n,) of a piece that are probable enough; None: all."""
-        if self.least is None:
-            return None
-        products = exact_dots_at(*batch.locate(piece), self.probability_model.directions)
-        return np.flatnonzero(self.probability_model.of_products(products) >= self.least)
-
-
 def probabilities_of(
     snapshot: Snapshot, rowids: NDArray[np.uint64], probability_model: ProbabilityModel, take: TakeRows | None = None
 ) -> Callable[[slice], NDArray[np.float64]]:
@@ -161,7 +121,7 @@ def _rank_indexed(
     filter: Filter,
     offsets: Offsets,
     topk: TopK,
-    rule: _ProbabilityRule | None,
+    rule: ProbabilityRule | None,
     index: IvfIndex,
     k: int,
 ) -> Plan:
@@ -176,61 +136,6 @@ def _rank_indexed(
             return replace(plan, method=method, exact=False)
         limit, exhaustive = limit * 4, True
         topk.clear()
-
-
-def rank_tiles(
-    source: TileSource,
-    snapshot: Snapshot,
-    filter: Filter,
-    topk: TopK,
-    offsets: Offsets = None,
-    rule: _ProbabilityRule | None = None,
-) -> Plan:
-    """Rank the tiles of a source that pass a filter."""
-    if rule is not None and rule.best is not None:
-        rule.best.clear()
-    scanned = matched = unembedded = 0
-    for batch in source.batches(filter, ("category",) if offsets else ()):
-        scanned += batch.read
-        matched += len(batch.positions)
-        unembedded += batch.unembedded
-        _push_batch(batch, offsets, topk, rule)
-    return Plan(source.method, True, snapshot.count(), scanned, matched, unembedded)
-
-
-def _push_batch(batch: TileBatch, offsets: Offsets, topk: TopK, rule: _ProbabilityRule | None) -> None:
-    row_offsets, best = None, None if rule is None else rule.best
-    if offsets:
-        names, codes = batch.categories()
-        row_offsets = np.array([offsets.get(name, 0.0) for name in names])[codes]
-    queries = np.array([topk.query_f32, *([] if best is None else [best.query_f32])])
-    for piece in batch.pieces() if topk.keeps_all else [slice(0, len(batch.positions))]:
-        products, *others = dots_at(*batch.locate(piece), queries)
-        if best is not None:
-            _push_piece(batch, piece.start, None, others[0], None, best)
-        kept = None if rule is None else rule.rows(batch, piece)
-        adjusted = None if row_offsets is None else row_offsets[piece]
-        if kept is not None:
-            products, adjusted = products[kept], None if adjusted is None else adjusted[kept]
-        _push_piece(batch, piece.start, kept, products, adjusted, topk)
-
-
-def _push_piece(
-    batch: TileBatch, start: int, kept: Rows | None, products: NDArray[np.float32],
-    offsets: NDArray[np.float64] | None, topk: TopK,
-) -> None:  # fmt: skip
-    """Push a piece of a batch, or the rows of it that are kept; all but the products is read only where needed."""
-
-    def within(some: Rows) -> Rows:
-        return (some if kept is None else kept[some]) + start
-
-    topk.push_scored(
-        products,
-        lambda some: batch.vectors(within(some)),
-        lambda some: batch.rowids(within(some)),
-        lambda some: batch.ids(within(some)),
-        offsets,
-    )
 
 
 def iter_tiles(store: Store, filter: Filter = EVERY_TILE) -> Iterator[Hit]:
