@@ -62,11 +62,11 @@ class Caps:
 
 
 def min_distances(chords: Float64s, radii: Float64s) -> Float64s:
-    """Compute the metres that footprints are apart at least, from the circles around them.
+    """Compute the metres (n,) that footprints are apart at least, from the circles around them.
 
     Args:
-        chords: between the centres, on the unit sphere.
-        radii: of both circles together, radians.
+        chords: (n,) between the centres, on the unit sphere.
+        radii: (n,) of both circles together, radians.
     """
     angles = 2 * np.arcsin(np.clip(chords / 2, 0, 1))
     result: Float64s = MIN_METRES_PER_RADIAN * np.maximum(angles - radii, 0)

@@ -42,8 +42,8 @@ class NeighborIndex:
         """Find all pairs of a hit and a tile with p >= min_p that may be so near.
 
         Yields:
-            Positions in `hits`, rows of tiles, the least distances of their circles in metres; all pairs of a hit and a
-            tree at once.
+            Positions in `hits`, rows of tiles, the least distances of their circles in metres, (m,) each; all pairs of
+            a hit and a tree at once.
         """
         hit_caps = Caps.around(self._extents[hits])
         self._rebuild(min_p, self._blocks_near(len(hits), hit_caps, metres))

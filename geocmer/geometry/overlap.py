@@ -71,6 +71,12 @@ def overlapping_pairs(extents: NDArray[np.float64]) -> tuple[NDArray[np.intp], N
     """Find pairs (i < j) whose extents overlap, and the area that their extents share: no footprints share more.
 
     An extent that crosses the antimeridian is compared on both sides of it.
+
+    Args:
+        extents: (n, 4) from `equal_area_extents`.
+
+    Returns:
+        i, j and the areas, (m,) each.
     """
     across = np.flatnonzero(extents[:, 2] > 180)
     owner = np.concatenate([np.arange(len(extents)), across])

@@ -89,7 +89,7 @@ def crs_of(frame: GeoDataFrame, path: Path, name: str) -> CRS:
 
 
 def simple_parts(geometries: Sequence[BaseGeometry] | NDArray[np.object_]) -> NDArray[np.object_]:
-    """Take geometries apart, also collections within collections: points, lines and polygons are left."""
+    """Take geometries (n,) apart, also collections within collections: points, lines and polygons (m,) are left."""
     parts: NDArray[np.object_] = np.asarray(shapely.get_parts(np.asarray(geometries, dtype=object)), dtype=object)
     while (shapely.get_type_id(parts) > 3).any():
         parts = shapely.get_parts(parts)

@@ -52,8 +52,8 @@ def suppress_overlaps(
         keep: which hit of a place, see `nms_mask`; None keeps all hits.
 
     Returns:
-        What is known of the hits of the last ranking, the positions of those that are kept, and how many are left out
-        above the last of these.
+        What is known of the hits of the last ranking, the positions (m,) of those that are kept, and how many are left
+        out above the last of these.
 
     Raises:
         InputError: nothing was found, as a condition is on a category that no tile has.

@@ -32,7 +32,7 @@ MOSAIC_SHARE = 0.5
 """Mosaics for each picture."""
 MIN_CONCEPTS = 3
 """Concepts to fit on, or nothing can be said of others."""
-ALIKE = 0.4
+MIN_ALIKE_COSINE = 0.4
 """Cosine of two texts in the text tower, less the mean of the background concepts, from which on they mean much the
 same: "highway" and "freeway" have 0.73, "farmland" and "agricultural" 0.67, "river" and "lake" 0.31."""
 IMAGE_BATCH = 64
@@ -186,13 +186,13 @@ def _has_bias(encoder: Encoder) -> bool:
 
 
 def alike(encoder: Encoder, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
-    """Judge which texts mean much the same, by the text tower alone."""
+    """Judge which of n and m texts mean much the same, (n, m), by the text tower alone."""
     if not first or not second:
         return np.zeros((len(first), len(second)), bool)
     parts = [encoder.backbone.text(texts).pooled.float().cpu().numpy() for texts in (background(), first, second)]
     common, a, b = (l2_normalize(part) for part in parts)
     centred = [l2_normalize(part - common.mean(axis=0)) for part in (a, b)]
-    result: NDArray[np.bool_] = centred[0] @ centred[1].T >= ALIKE
+    result: NDArray[np.bool_] = centred[0] @ centred[1].T >= MIN_ALIKE_COSINE
     return result
 
 

@@ -157,7 +157,7 @@ def coloured(folder: Path, count: int = 16, captions: bool = False) -> PairSet:
 
 
 def test_training_lays_a_calibration_beside_the_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocmer.training.calibrate.ALIKE", 2.0)
+    monkeypatch.setattr("geocmer.training.calibrate.MIN_ALIKE_COSINE", 2.0)
     monkeypatch.setattr("geocmer.training.calibrate.fit", lambda *_: (2.0, -4.0, 0.0))  # random towers learn nothing
     said: list[Reliability | str] = []
     backbone, pairs = tiny_pair(tmp_path), coloured(tmp_path)
@@ -183,7 +183,7 @@ def test_captions_that_name_nothing_make_no_calibration(tmp_path: Path) -> None:
 
 def test_the_calibration_is_that_of_the_pictures_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By hand: vectors of pictures and words, and the same fit."""
-    monkeypatch.setattr("geocmer.training.calibrate.ALIKE", 2.0)  # a random text tower knows no synonyms
+    monkeypatch.setattr("geocmer.training.calibrate.MIN_ALIKE_COSINE", 2.0)  # a random text tower knows no synonyms
     backbone, pairs = tiny_clip(), coloured(tmp_path)
     encoder = Encoder(backbone, None, "", "ab" * 16, 16)
     calibration, found = calibrate(encoder, [pairs])
