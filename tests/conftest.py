@@ -34,7 +34,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 GROUPS = {
-    "the warm command": ("test_qgis.py", "test_streams.py"),
+    "the warm command": ("test_cli.py", "test_qgis.py", "test_streams.py"),
     "open_clip, which takes 7 s to import": (
         "test_baselines.py", "test_backbone.py", "test_calibrate.py", "test_families.py", "test_keeping.py",
         "test_learning.py", "test_pipeline.py", "test_robustness.py", "test_store_pairs.py", "test_weights_file.py",
@@ -45,7 +45,7 @@ GROUPS = {
 """Test files that one worker runs, by what they share: it is made once. So does the folder `web`: server, browser."""
 LONG_FILES = (
     "test_ray_cluster.py", "test_notebooks.py", "test_ensemble.py", "test_turns.py", "test_openvino_tower.py",
-    "test_docs.py", "test_join.py", "test_search_command.py", "test_cli.py", "test_export.py", "test_doctor.py",
+    "test_docs.py", "test_join.py", "test_search_command.py", "test_export.py", "test_doctor.py",
 )  # fmt: skip
 """Further test files that take long; a worker that began one of them last would go on alone."""
 GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}

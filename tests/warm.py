@@ -34,6 +34,10 @@ class Running:
     def __init__(self, end: socket.socket, pid: int) -> None:
         self._end, self.pid = end, pid
 
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return not select.select([self._end], [], [], 0)[0]
+
     def wait(self) -> int:
         """Return its exit code, or minus the signal that ended it."""
         with self._end:
@@ -134,6 +138,7 @@ def _reap(how: int) -> None:
 
 def _become(asked: dict[str, Any], streams: list[int]) -> list[str]:
     """Take over folder, environment and streams, the last as a new interpreter opens them; return the arguments."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
-from importlib.metadata import entry_points
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from commands import Run
 from synthetic import ENCODER, contents, noise, raster, unit
 
@@ -252,22 +252,24 @@ def test_an_interrupt_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_a_run_that_was_ended_is_completed_by_the_same_command(run: Run, tmp_path: Path, kind: signal.Signals) -> None:
+def test_a_run_that_was_ended_is_completed_by_the_same_command(
+    run: Run, tmp_path: Path, kind: signal.Signals, warm_command: Path
+) -> None:
     """A signal once the first batch is there; the rest of the moments are tried in test_ingest and test_store."""
     scene = raster(tmp_path / "a.tif", noise(3, 400, 400))
     args = ["tile", str(scene), "--size", "16", "--no-embed", "--store"]
-    (point,) = entry_points(group="console_scripts", name="geocmer")
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # tests in the background do not
-    code = f"{heed}; from {point.module} import {point.attr} as main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *args, str(tmp_path / "killed")], stderr=subprocess.PIPE)
     data = tmp_path / "killed" / "tiles.lance" / "data"
-    while process.poll() is None and not (data.is_dir() and any(data.iterdir())):
-        time.sleep(0.005)
-    process.send_signal(kind)
-    said = process.communicate()[1].decode()
+    with (tmp_path / "said").open("w+") as said, Path(os.devnull).open("r+") as null:
+        streams = (null.fileno(), null.fileno(), said.fileno())
+        process = warm.start(warm_command, [*args, str(tmp_path / "killed")], streams)
+        while process.is_alive() and not (data.is_dir() and any(data.iterdir())):
+            time.sleep(0.005)
+        with suppress(ProcessLookupError):  # it was quicker
+            os.kill(process.pid, kind)
+        code = process.wait()
     if kind == signal.SIGINT:
-        assert process.returncode == 130
-        assert said == "interrupted; run the same command again to go on where it stopped\n"
+        assert code == 130
+        assert (tmp_path / "said").read_text() == "interrupted; run the same command again to go on where it stopped\n"
     for place in ("killed", "whole"):
         assert run(*args, tmp_path / place)[0] == 0
     killed, whole = (Store.open(tmp_path / place) for place in ("killed", "whole"))

@@ -256,7 +256,7 @@ def _captions(shared_data: Path) -> Iterator[str]:
 
 def test_captions_of_pictures_stay_whole(shared_data: Path) -> None:
     every = sorted(set(_captions(shared_data)))
-    captions = every[:: max(1, 6 // examples(1))]
+    captions = every[:: max(1, 12 // examples(1))]
     read: Counter[str] = Counter()
     for caption in captions:
         try:

@@ -33,10 +33,10 @@ def _rows(start: int, count: int) -> list[TileRow]:
 
 
 def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "LEVELS", ((0, 64, 16), (64, 512, 8)))
+    monkeypatch.setattr(maintenance, "LEVELS", ((0, 32, 8), (32, 256, 8)))
     store = Store.create(tmp_path / "store")
     store.add_encoder(ENCODER)
-    for start in range(0, 600, 4):
+    for start in range(0, 300, 4):
         store.add_tiles(_rows(start, 4), unit(4, seed=start))
         if start % 40 == 36:
             store.upkeep()
@@ -44,8 +44,8 @@ def test_many_small_writes_leave_a_small_store(tmp_path: Path, monkeypatch: pyte
     _pass_the_grace(store)
     table = store.snapshot().dataset
     assert contents(store) == before
-    assert len(before) == 600
-    assert len(table.get_fragments()) <= 16 + 8 + 600 // 512
+    assert len(before) == 300
+    assert len(table.get_fragments()) <= 8 + 8 + 300 // 256
     assert _weight(tmp_path / "store") <= 1.5 * table.to_table().nbytes
 
 
