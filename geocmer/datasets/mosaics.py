@@ -93,7 +93,7 @@ def shown_mosaics(
     kinds: dict[tuple[int, str], list[int]] = {}
     own = []
     for i, pair in enumerate(pairs):
-        name = pair.labels[0] if pair.labels else pair.scene or f"#{i}"
+        name = pair.classes[0] if pair.classes else f"#{i}"
         own.append((int(sets[i]), name))
         kinds.setdefault(own[-1], []).append(i)
     mosaics, shows = [], np.full((count, known.shape[1]), UNKNOWN, np.int8)

@@ -30,6 +30,11 @@ class Pair:
     """Labels of an image that has no captions of its own; its captions are made of them. Training never takes images
     that share a label for negatives of each other."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it is said to be of: its labels, or its scene where it has none."""
+        return self.labels or ((self.scene,) if self.scene else ())
+
 
 @dataclass(frozen=True, slots=True)
 class PairSet:

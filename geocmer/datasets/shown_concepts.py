@@ -54,8 +54,8 @@ class ShownConcepts:
             words: concepts to look for in captions, besides the labels and scenes.
             alike: judges concepts and labels.
         """
-        labels = [{label_key(label) for label in _labels(pair)} for pair in pairs]
-        named = {label_key(label): class_words(category_words(label)) for pair in pairs for label in _labels(pair)}
+        labels = [{label_key(label) for label in pair.classes} for pair in pairs]
+        named = {label_key(label): class_words(category_words(label)) for pair in pairs for label in pair.classes}
         concepts = {**{label_key(word): word for word in words}, **named}
         written = [not pair.labels for pair in pairs]  # captions made of labels say nothing more
         captions = [  # of each image, the stems of each
@@ -63,7 +63,7 @@ class ShownConcepts:
             for pair, people in zip(pairs, written, strict=True)
         ]
         image_stems = [
-            set(chain.from_iterable([*stems, *map(_stems, _labels(pair))]))
+            set(chain.from_iterable([*stems, *map(_stems, pair.classes)]))
             for pair, stems in zip(pairs, captions, strict=True)
         ]
         texts, columns = [], []
@@ -88,10 +88,6 @@ class ShownConcepts:
                 columns.append(column)
         known = np.stack(columns, axis=1) if columns else np.empty((len(pairs), 0), np.int8)
         return cls(tuple(texts), known)
-
-
-def _labels(pair: Pair) -> tuple[str, ...]:
-    return pair.labels or ((pair.scene,) if pair.scene else ())
 
 
 def _stems(text: str) -> list[str]:

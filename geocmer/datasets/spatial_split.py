@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.geodesy import unit_vectors
 from ..geometry.merge import touching_pairs
 from ..store.schema import extents
 
@@ -84,8 +85,7 @@ def spatial_folds(
 def _centers(footprints: NDArray[np.object_]) -> NDArray[np.float64]:
     """Compute unit vectors (n, 3) to the centres: compact on the sphere, at 180 degrees and at a pole too."""
     xmin, ymin, xmax, ymax = extents(footprints).T
-    lon, lat = np.radians((xmin + xmax) / 2), np.radians((ymin + ymax) / 2)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    return unit_vectors(np.column_stack([(xmin + xmax) / 2, (ymin + ymax) / 2]))
 
 
 def _blocks(points: NDArray[np.float64], rows: NDArray[Any], block_tiles: int) -> Iterator[NDArray[Any]]:

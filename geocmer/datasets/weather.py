@@ -81,7 +81,7 @@ def snow(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
     """
     grounds: dict[str, list[Pair]] = {}
     for pair in pairs.split("train").pairs:
-        kinds = [GROUNDS[label_key(label)] for label in _names(pair) if label_key(label) in GROUNDS]
+        kinds = [GROUNDS[label_key(label)] for label in pair.classes if label_key(label) in GROUNDS]
         if len(kinds) == 1:
             grounds.setdefault(kinds[0], []).append(pair)
     rng = np.random.default_rng([seed, 1])
@@ -90,7 +90,7 @@ def snow(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
         kind = kinds[number % len(kinds)]
         pair = grounds[kind][int(rng.integers(len(grounds[kind])))]
         labels = ("snow", SNOWY[kind])
-        kept = () if kind in ("water", "sea") else _names(pair)  # ice is no longer open water
+        kept = () if kind in ("water", "sea") else pair.classes  # ice is no longer open water
         image = WeatherImage(pair.image, kind, seed * _SEEDS + number)
         drawn.append(Pair(image, label_captions(labels, number), "train", labels=(*labels, *kept)))
     return PairSet(f"{pairs.name} snow", tuple(drawn), pairs.ground_m)
@@ -98,17 +98,12 @@ def snow(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
 
 def clouds(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
     """Draw training pictures of any kind, with clouds painted over them; see `snow`."""
-    named = [pair for pair in pairs.split("train").pairs if _names(pair)]
+    named = [pair for pair in pairs.split("train").pairs if pair.classes]
     rng = np.random.default_rng([seed, 2])
     drawn = []
     for number in range(count if named else 0):
         pair = named[int(rng.integers(len(named)))]
-        labels = ("cloudy", *_names(pair))
+        labels = ("cloudy", *pair.classes)
         image = WeatherImage(pair.image, "clouds", seed * _SEEDS + number)
         drawn.append(Pair(image, label_captions(labels[:1], number), "train", labels=labels))
     return PairSet(f"{pairs.name} clouds", tuple(drawn), pairs.ground_m)
-
-
-def _names(pair: Pair) -> tuple[str, ...]:
-    """Return the labels of a picture, or its scene."""
-    return pair.labels or ((pair.scene,) if pair.scene else ())

@@ -52,13 +52,18 @@ class Caps:
             for edge in (np.radians(south), np.radians(north))
         ]
         radii = np.arccos(np.clip(np.minimum(*cosines), -1, 1)) + 1e-7  # arccos near 1 is good to 1e-8
-        theta = np.radians(lon)
-        xyz = np.column_stack([np.cos(middle) * np.cos(theta), np.cos(middle) * np.sin(theta), np.sin(middle)])
-        return cls(np.column_stack([lon, lat]), xyz, radii)
+        lonlat = np.column_stack([lon, lat])
+        return cls(lonlat, unit_vectors(lonlat), radii)
 
     def take(self, rows: NDArray[np.intp]) -> Caps:
         """Select circles by row."""
         return Caps(self.lonlat[rows], self.xyz[rows], self.radii[rows])
+
+
+def unit_vectors(lonlat: Float64s) -> Float64s:
+    """Compute the unit vectors (n, 3) of points (n, 2), longitude and latitude in degrees, on the sphere."""
+    lon, lat = np.radians(lonlat.T)
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def min_distances(chords: Float64s, radii: Float64s) -> Float64s:

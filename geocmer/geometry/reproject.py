@@ -14,6 +14,7 @@ from .._types import Float64s
 from ..errors import CRSError
 from .bbox import WGS84
 from .footprint import close_over_pole, cut_at_antimeridian, to_wgs84
+from .geodesy import unit_vectors
 
 TOLERANCE_DEGREES = 1e-6
 """How far an edge may leave its true course, 0.1 m on the ground: less than a pixel of any scene."""
@@ -127,6 +128,5 @@ def _is_mirrored(polygon: Polygon, transformer: Transformer, crs: CRS) -> bool:
     west, south, east, north = polygon.bounds
     step = max(east - west, north - south) * 1e-6
     x, y = np.array([0, step, 0]) + point.x, np.array([0, 0, step]) + point.y
-    lon, lat = np.radians(_lonlat(transformer, np.column_stack([x, y]), crs)).T
-    start, right, up = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    start, right, up = unit_vectors(_lonlat(transformer, np.column_stack([x, y]), crs))
     return bool(np.dot(np.cross(right - start, up - start), start) < 0)
