@@ -19,7 +19,7 @@ from ..imagery.images import resize_to_square
 if TYPE_CHECKING:
     from ..datasets.pairs import PairSet
 
-BEST, WRONG = 6, 2
+BEST_IMAGES, WRONG_IMAGES = 6, 2
 """Pictures in a row: the best, then the first wrong ones after them."""
 PANEL_CAPTIONS = 12
 """Captions of a captioned set that are drawn, each of another image."""
@@ -52,8 +52,8 @@ def panel_of(question: str, ranked: NDArray[np.bool_], pixels: Callable[[int], N
         ranked: whether each answer is right, the best first, (n,).
         pixels: reads the picture of the answer at a position, from 0.
     """
-    wrong = BEST + np.flatnonzero(~ranked[BEST:])[:WRONG]
-    chosen = [*range(min(BEST, len(ranked))), *wrong.tolist()]
+    wrong = BEST_IMAGES + np.flatnonzero(~ranked[BEST_IMAGES:])[:WRONG_IMAGES]
+    chosen = [*range(min(BEST_IMAGES, len(ranked))), *wrong.tolist()]
     return Panel(question, [Answer(pixels(i), i + 1, bool(ranked[i])) for i in chosen])
 
 
@@ -110,22 +110,22 @@ def draw_panels(panels: Sequence[Panel]) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
     cell, font = _SIDE_PX + 2 * _FRAME_PX, ImageFont.load_default(13)
-    columns = BEST + WRONG
+    columns = BEST_IMAGES + WRONG_IMAGES
     width = columns * (cell + _GAP_PX) + 2 * _GAP_PX
     page = Image.new("RGB", (width, len(panels) * (_LINE_PX + cell + _GAP_PX) + _GAP_PX), "white")
     pen: Any = ImageDraw.Draw(page)
     for row, panel in enumerate(panels):
         top = row * (_LINE_PX + cell + _GAP_PX) + _GAP_PX
-        best = [answer.right for answer in panel.answers if answer.rank <= BEST]
+        best = [answer.right for answer in panel.answers if answer.rank <= BEST_IMAGES]
         note = f"{sum(best)} of {len(best)} right"
-        wrong = [answer.rank for answer in panel.answers if answer.rank > BEST]
+        wrong = [answer.rank for answer in panel.answers if answer.rank > BEST_IMAGES]
         note += f"; then wrong at {' and '.join(map(str, wrong))}" if wrong else ""
         pen.text((width - _GAP_PX, top + 3), note, _TEXT_COLOUR, font, anchor="ra")
         room = width - 4 * _GAP_PX - pen.textlength(note, font)
         question = _shorten(panel.question, room, lambda text: pen.textlength(text, font))
         pen.text((_GAP_PX, top + 3), question, _TEXT_COLOUR, font)
         for column, answer in enumerate(panel.answers):
-            left = column * (cell + _GAP_PX) + _GAP_PX * (1 + (answer.rank > BEST))
+            left = column * (cell + _GAP_PX) + _GAP_PX * (1 + (answer.rank > BEST_IMAGES))
             page.paste(_RIGHT if answer.right else _WRONG, (left, top + _LINE_PX, left + cell, top + _LINE_PX + cell))
             image = Image.fromarray(resize_to_square(answer.pixels, _SIDE_PX))
             page.paste(image, (left + _FRAME_PX, top + _LINE_PX + _FRAME_PX))

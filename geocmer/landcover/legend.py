@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import rasterio
-import rasterio.shutil
 
 from .._files import is_file
 from ..errors import LandCoverError

@@ -62,9 +62,9 @@ class LayerProjection:
             exact = self._project(np.interp(u, parts_u, x), np.interp(v, parts_v, y))
             middle_u, middle_v = (u[1:] + u[:-1]) / 2, (v[1:] + v[:-1]) / 2
             check = self._project(np.interp(middle_u, parts_u, x), np.interp(middle_v, parts_v, y))
-            guess = [_spread(part, u, v, middle_u, middle_v) for part in exact]
+            guess = [_interpolate(part, u, v, middle_u, middle_v) for part in exact]
             if all(np.abs(g - c).max() <= MAX_ERROR_PIXELS for g, c in zip(guess, check, strict=True)):
-                columns, rows = (_spread(part, u, v, parts_u, parts_v) for part in exact)
+                columns, rows = (_interpolate(part, u, v, parts_u, parts_v) for part in exact)
                 return columns, rows
         return self._project(x, y)
 
@@ -87,7 +87,7 @@ class LayerProjection:
         return found, down
 
 
-def _spread(
+def _interpolate(
     values: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64], to_u: NDArray[np.float64],
     to_v: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip

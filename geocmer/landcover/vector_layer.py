@@ -24,7 +24,7 @@ _AXIS_NODES = 33
 _EDGE_PARTS = 500
 """Parts of an edge as long as the scene: an edge that is straight in the layer's CRS is curved in the scene's. Over a
 scene of 1000 km, parts of 2 km leave 8 cm."""
-_CHUNK = 2**16
+_CHUNK_POLYGONS = 2**16
 """Polygons that are brought into a grid's CRS at a time: the copies on the way there take memory."""
 
 
@@ -120,8 +120,8 @@ def clipped_to_grid(layer: VectorLayer, grid: Grid) -> tuple[NDArray[np.object_]
     shapes, rows = [], []
     for box, shift in _boxes(to_layer, grid, layer.crs):
         found = np.sort(layer.tree.query(affinity.translate(box, shift)))
-        for first in range(0, len(found), _CHUNK):
-            some = found[first : first + _CHUNK]
+        for first in range(0, len(found), _CHUNK_POLYGONS):
+            some = found[first : first + _CHUNK_POLYGONS]
             parts = _clipped(layer.shapes[some], box, shift)
             if grid.crs != layer.crs:
                 parts = shapely.transform(parts, lambda p: np.column_stack(to_grid.transform(p[:, 0], p[:, 1])))

@@ -14,7 +14,7 @@ from PIL import Image
 from geocmer.datasets.annotations import load_pairs
 from geocmer.errors import InputError
 from geocmer.evaluation.class_retrieval import class_questions, class_scores
-from geocmer.evaluation.panels import BEST, caption_panels, class_panels, draw_panels, write_panels
+from geocmer.evaluation.panels import BEST_IMAGES, caption_panels, class_panels, draw_panels, write_panels
 from geocmer.evaluation.ranking import average_precision, precision_at, rank_right
 from geocmer.evaluation.rows import evaluate
 
@@ -114,11 +114,11 @@ def test_the_panel_frames_right_and_wrong_answers(labelled: Path, tmp_path: Path
     page = np.asarray(Image.open(io.BytesIO(draw_panels(panels))).convert("RGB")).astype(int)
     for row, panel in enumerate(panels):
         ranked = correct[np.argsort(-similarity[:, row]), row].tolist()
-        wrong = [i for i in range(BEST, len(ranked)) if not ranked[i]][:2]
-        assert [answer.rank - 1 for answer in panel.answers] == [*range(BEST), *wrong]
-        assert [answer.right for answer in panel.answers] == [*ranked[:BEST], False, False]
+        wrong = [i for i in range(BEST_IMAGES, len(ranked)) if not ranked[i]][:2]
+        assert [answer.rank - 1 for answer in panel.answers] == [*range(BEST_IMAGES), *wrong]
+        assert [answer.right for answer in panel.answers] == [*ranked[:BEST_IMAGES], False, False]
         for column, answer in enumerate(panel.answers):
-            top, left = row * (22 + 120 + 6) + 6 + 22, column * (120 + 6) + 6 * (1 + (answer.rank > BEST))
+            top, left = row * (22 + 120 + 6) + 6 + 22, column * (120 + 6) + 6 * (1 + (answer.rank > BEST_IMAGES))
             red, green, _ = page[top + 1, left + 60]
             assert (green > red) == answer.right
             shown = page[top + 4 : top + 116, left + 4 : left + 116]
@@ -131,7 +131,7 @@ def test_a_caption_has_one_right_answer(labelled: Path) -> None:
     similarity = np.zeros((len(pairs), len(owner)), np.float32)
     similarity[owner, np.arange(len(owner))] = 1
     panels = caption_panels(pairs, similarity, owner)
-    assert all([answer.right for answer in panel.answers] == [True] + [False] * (BEST + 1) for panel in panels)
+    assert all([answer.right for answer in panel.answers] == [True] + [False] * (BEST_IMAGES + 1) for panel in panels)
 
 
 def test_panels_that_cannot_be_written_are_named(tmp_path: Path) -> None:

@@ -83,5 +83,5 @@ def test_many_polygons_are_brought_over_in_parts(tmp_path: Path, monkeypatch: py
     cover = LandCover.open(path, class_column="what; 'is'")
     whole = [found for _, found in under(scene, cover, 16)]
     assert any(len(found.shares) > 1 for found in whole)
-    monkeypatch.setattr("geocmer.landcover.vector_layer._CHUNK", 3)
+    monkeypatch.setattr("geocmer.landcover.vector_layer._CHUNK_POLYGONS", 3)
     assert [found for _, found in under(scene, cover, 16)] == whole
