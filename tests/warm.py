@@ -89,7 +89,7 @@ def main(listening: int) -> None:
         except SystemExit as stop:
             code = stop.code or 0
         except BaseException:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
             code = 1
         _end(code)
 
@@ -108,7 +108,8 @@ def _end(code: int) -> NoReturn:
 
 
 def _serve(listener: socket.socket) -> list[str] | None:
-    while listener in select.select([listener, 0], [], [])[0]:
+    waited: list[socket.socket | int] = [listener, 0]
+    while listener in select.select(waited, [], [])[0]:
         end, _ = listener.accept()
         _reap(os.WNOHANG)
         if os.fork():
@@ -142,9 +143,9 @@ def _become(asked: dict[str, Any], streams: list[int]) -> list[str]:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    for number, given in enumerate(streams):
+        os.dup2(given, number)
+        os.close(given)
     encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = open(0, encoding=encoding)  # noqa: SIM115

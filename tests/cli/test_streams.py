@@ -127,11 +127,8 @@ def test_no_name_of_a_store_steers_the_terminal(tmp_path: Path, command: str, wa
     store = Store.create(tmp_path / "store")
     store.add_encoder(EncoderInfo(expected_fingerprint() or "", "bundled", "", 384))
     store.add_tiles([tile(1, category="lake\x1b]0;taken over\x07\x9b31m")], unit(1, 384))
-    shown = terminal(
-        *(warm_command, command, *(["a lake"] if command == "search" else []), "--store", store.path),
-        columns=200,
-        code=None,
-    )
+    words = ["a lake"] if command == "search" else []
+    shown = terminal(warm_command, command, *words, "--store", str(store.path), columns=200, code=None)
     assert "\x1b]0;" not in shown
     assert "\x9b" not in shown
     assert "\x07" not in shown

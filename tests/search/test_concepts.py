@@ -21,7 +21,7 @@ from geocmer.collection import Collection
 from geocmer.datasets.spatial_split import spatial_folds
 from geocmer.errors import FingerprintError, InputError, StoreError
 from geocmer.models.encoder import Encoder
-from geocmer.search.concept import Concept, Measured, Share
+from geocmer.search.concept import Concept, CrossValidation, Share
 from geocmer.search.concept_fit import Examples, fit_concept
 from geocmer.search.concepts import concepts_of, export_concept, import_concept, make_concept
 from geocmer.search.labelled_tiles import gather_examples
@@ -42,7 +42,7 @@ def _examples(count: int, rate: float, seed: int) -> Examples:
 
 
 @cache
-def _measured() -> Measured:
+def _measured() -> CrossValidation:
     return fit_concept(_examples(60, 0.5, 4), "x", 1, INFO).measured
 
 
