@@ -27,7 +27,8 @@ from geocmer.models.adapter import Adapter
 from geocmer.models.backbone import Backbone
 from geocmer.models.encoder import Encoder, l2_normalize
 from geocmer.models.turns import VIEWS
-from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.feature_cache import default_cache, image_features
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import image_vectors, text_vectors
 
 BANK = 2000

@@ -26,7 +26,8 @@ from geocmer.evaluation.class_retrieval import class_questions, class_scores
 from geocmer.evaluation.recall import recall
 from geocmer.models.encoder import Encoder, l2_normalize
 from geocmer.models.turns import VIEWS
-from geocmer.training.feature_cache import default_cache, image_features, text_features
+from geocmer.training.feature_cache import default_cache, image_features
+from geocmer.training.text_features import text_features
 from geocmer.training.validation import image_vectors, text_vectors
 
 ROWS = {
