@@ -70,12 +70,15 @@ def people(
     Returns:
         The recalls, and how many pictures have captions in other words; all of them are found among.
     """
-    means, sought, of = [], [], []
+    means: list[Floats] = []
+    sought: list[int] = []
+    of: list[int] = []
     for number, own in enumerate(np.flatnonzero(owner == n) for n in range(int(owner.max()) + 1)):
         shown, rest = np.split(rng.permutation(own), [count])
         said = {captions[n] for n in shown}  # many pictures have the same sentence several times
-        others = [n for n in rest if captions[n] not in said]
-        sought, of = sought + others, of + [number] * len(others)
+        others = [int(n) for n in rest if captions[n] not in said]
+        sought += others
+        of += [number] * len(others)
         means.append(vectors[shown].mean(axis=0))
     cosines, right = l2_normalize(np.array(means)) @ vectors[sought].T, np.array(of)
     true = cosines[right, np.arange(len(right))]
