@@ -85,6 +85,14 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Iterator[None]:
+    """Leave out what only protects from a power cut, 5 ms for each file of each store; tests of it watch the calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def processes() -> Any:
     """Processes that start with the modules there: forked from one that has no thread."""
