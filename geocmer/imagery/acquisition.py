@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from .sensor import time_in_name
 from .times import to_utc
 
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2]))?")
-_ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet
+_ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet,
+    # DIMAP (SPOT, Pleiades), ACDD of netCDF files, EXIF of cameras
     "acquisitiondatetime", "acquisitiontime", "acquisitiondate", "datetime", "acquired", "dateacquired", "imagedate",
     "sensingtime", "datastripsensingtime", "datatake1datatakesensingstart", "generalsensingtime", "nitfidatim",
     "startdatetime", "sensingstart", "productstarttime", "acquisitionstart", "acquisitionstarttime", "imagedatetime",
-    "starttime", "collectiondate", "dateobserved", "observationdate", "flightdate",
+    "starttime", "collectiondate", "dateobserved", "observationdate", "flightdate", "imagingdate",
+    "ncglobaltimecoveragestart", "exifdatetimeoriginal",
 )  # fmt: skip
-_CLOCK_TAGS = ("scenecentertime", "acquisitiontime", "timeacquired", "imagetime")
+_CLOCK_TAGS = ("scenecentertime", "acquisitiontime", "timeacquired", "imagetime", "imagingtime")
+_SINCE = re.compile(r"(second|minute|hour|day)s? since (.+)", re.IGNORECASE)
 _FORMS = (
     "%Y:%m:%d %H:%M:%S",
     "%Y/%m/%d %H:%M:%S",
@@ -132,9 +135,16 @@ def _tagged(tags: Mapping[str, str]) -> Iterator[tuple[datetime, str]]:
         if time is None:
             continue
         clock = next((tags[n] for n in _CLOCK_TAGS if n in tags), "")
+        if name == "exifdatetimeoriginal" and "exifoffsettimeoriginal" in tags:
+            time = parse_time(f"{time:%Y-%m-%dT%H:%M:%S}{tags['exifoffsettimeoriginal'].strip()}") or time
         if (time.hour, time.minute, time.second) == (0, 0, 0) and clock:
             time = parse_time(f"{time:%Y-%m-%d}T{clock.strip().strip(chr(34))}") or time
         yield time, f"the tag {name.upper()}"
+    dimension = _SINCE.fullmatch(tags.get("timeunits", "").strip())
+    start = parse_time(dimension[2]) if dimension else None
+    if dimension and start:  # CF conventions, 4.4; of several times, which are bands, none is the scene's
+        with suppress(KeyError, ValueError, OverflowError):
+            yield start + timedelta(**{f"{dimension[1].lower()}s": float(tags["netcdfdimtimevalues"])}), "its time axis"
 
 
 def _stac_time(path: Path) -> Acquisition | None:

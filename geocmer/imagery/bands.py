@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
 from pyproj import CRS
 from rasterio.enums import ColorInterp
 
@@ -211,7 +210,7 @@ def _refuse_elevation(path: SceneAddress, dataset: Any, band: int) -> None:
     """Refuse heights: shown as gray they look like no image that a model has seen."""
     index = band - 1
     unit = (dataset.units[index] or "").strip().lower()
-    if np.dtype(dataset.dtypes[index]).kind == "u" and dataset.crs and CRS.from_user_input(dataset.crs).is_compound:
+    if dataset.dtypes[index].startswith("uint") and dataset.crs and CRS.from_user_input(dataset.crs).is_compound:
         unit = ""  # GDAL says that of the heights of the CRS, which a photograph may have too
     texts = (dataset.descriptions[index] or "", path.stem)
     named = next((text for text in texts if _ELEVATION_NAME.search(text)), None)

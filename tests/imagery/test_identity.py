@@ -154,6 +154,22 @@ def test_times_are_read_in_every_form_that_files_use(text: str, time: datetime |
             datetime(2021, 6, 1, 8, 20, 30, tzinfo=UTC),
             "Sentinel-1",
         ),
+        ({"IMAGING_DATE": "2021-06-01", "IMAGING_TIME": "08:20:30.0Z"}, "pleiades", JUNE, "IMAGINGDATE"),
+        ({"NC_GLOBAL#time_coverage_start": "2021-06-01T08:20:30Z"}, "a", JUNE, "TIMECOVERAGESTART"),
+        (
+            {"EXIF_DateTimeOriginal": "2021:06:01 10:20:30", "EXIF_OffsetTimeOriginal": "+02:00"},
+            "a",
+            JUNE,
+            "EXIFDATETIMEORIGINAL",
+        ),
+        (
+            {"time#units": "hours since 2021-05-31 08:20:30", "NETCDF_DIM_time_VALUES": "24"},
+            "a",
+            JUNE,
+            "its time axis",
+        ),
+        ({"time#units": "days since 2021-05-31", "NETCDF_DIM_time_VALUES": "{1,2}"}, "a", None, "--datetime"),
+        ({"time#units": "days since 1850-01-01", "NETCDF_DIM_time_VALUES": "1e300"}, "a", None, "--datetime"),
         ({}, "mosaic_20210601", None, "--datetime"),
     ],
 )

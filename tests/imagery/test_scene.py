@@ -181,6 +181,13 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _short_complex(path: Path) -> Path:
+    with rasterio.open(
+        path, "w", driver="GTiff", width=4, height=4, count=1, dtype="complex_int16", crs="EPSG:32633", transform=UTM
+    ):
+        return path
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -191,6 +198,7 @@ def _folder(path: Path) -> Path:
         (_truncated, "damaged"),
         (lambda path: raster(path, noise(1, 4, 4), crs=None), "no CRS"),
         (lambda path: raster(path, noise(1, 4, 4).astype("complex64")), "complex"),
+        (_short_complex, "complex"),
     ],
 )
 def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], Path], said: str) -> None:
