@@ -73,3 +73,9 @@ def _open(source: RasterSource, threads: dict[str, str]) -> Any:
 def first_line(error: Exception) -> str:
     """Take the first line of an error's text."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def parts_note(dataset: Any) -> str:
+    """Say that a file has further images, as a TIFF of several pages does."""
+    parts = dataset.subdatasets
+    return f"the first of {len(parts)} images in the file; others by name, as {parts[1]}" if len(parts) > 1 else ""

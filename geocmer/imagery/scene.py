@@ -27,7 +27,7 @@ from .bands import BandChoice, Rendering, choose_bands
 from .colors import palette_of, to_rgb, white_of
 from .georeference import Georeference
 from .identity import content_hash, stamp
-from .raster_opening import first_line, open_raster
+from .raster_opening import first_line, open_raster, parts_note
 from .raster_size import check_size
 from .remote_raster import RasterSource, inspect_raster
 from .scene_options import SceneOptions
@@ -75,7 +75,7 @@ class Scene(Closing):
         acquired = find_acquisition(path, dataset, options.datetime, options.datetime_source)
         self.datetime, self.datetime_source = acquired.datetime, acquired.source
         self.gsd = self.georeference.gsd(*self.georeference.reference_pixel)
-        notes = (self.bands_note, self.georeference.note, acquired.note, _parts_note(dataset))
+        notes = (self.bands_note, self.georeference.note, acquired.note, parts_note(dataset))
         self.notes = [note for note in notes if note]
 
     @classmethod
@@ -256,7 +256,8 @@ class Scene(Closing):
             rule = StretchRule("none")
         if self._choice.rendering == Rendering.DECIBEL and rule.kind == "none":
             rule = StretchRule("minmax")
-        return rule.stretch(values, values.dtype, scales, offsets)
+        plain = self._choice.rendering in (Rendering.LINEAR, Rendering.INVERTED)
+        return rule.stretch(values, values.dtype, scales, offsets, self._white if plain else None)
 
     def sample(self, share: float) -> tuple[NDArray[Any], tuple[float, ...], tuple[float, ...]]:
         """Read the valid pixels of the whole scene, decimated, without what looks like fill that nothing declares.
@@ -292,9 +293,3 @@ class Scene(Closing):
     @cached_property
     def _white(self) -> float:
         return white_of(self._dataset, self._choice.read[0], self.dtype)
-
-
-def _parts_note(dataset: Any) -> str:
-    """Say that a file has further images, as a TIFF of several pages does."""
-    parts = dataset.subdatasets
-    return f"the first of {len(parts)} images in the file; others by name, as {parts[1]}" if len(parts) > 1 else ""

@@ -120,8 +120,9 @@ class StretchRule:
         return ",".join(f"{number:g}" for pair in pairs for number in pair) if self.kind == "fixed" else self.kind
 
     def stretch(
-        self, values: NDArray[Any], dtype: np.dtype[Any], scales: tuple[float, ...], offsets: tuple[float, ...]
-    ) -> Stretch:
+        self, values: NDArray[Any], dtype: np.dtype[Any], scales: tuple[float, ...], offsets: tuple[float, ...],
+        white: float | None = None,
+    ) -> Stretch:  # fmt: skip
         """Compute the stretch.
 
         Args:
@@ -129,6 +130,7 @@ class StretchRule:
             dtype: of the file.
             scales: of each band: the unit of the data is value * scale + offset.
             offsets: the same.
+            white: the largest value that there can be, where it is not that of the type, as of 12 bits.
         """
         if self.kind in ("percentile", "shared") and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
             low, high = _percentiles(values).T
@@ -144,7 +146,7 @@ class StretchRule:
             mean, spread = found.mean(axis=1), STRETCH_DEVIATIONS * found.std(axis=1)
             low, high = mean - spread, mean + spread
         elif self.kind == "none":
-            ends = (0.0, 1.0) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            ends = (0.0, 1.0) if dtype.kind == "f" else (np.iinfo(dtype).min, white or np.iinfo(dtype).max)
             low, high = (np.full(len(found), float(end)) for end in ends)
         else:
             low, high = ((np.array(end) - offsets) / scales for end in (self.low, self.high))

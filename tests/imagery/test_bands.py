@@ -216,6 +216,18 @@ def test_a_fixed_stretch_is_in_the_unit_of_the_data(tmp_path: Path) -> None:
     assert (pixels == 128).all()
 
 
+@pytest.mark.parametrize(("bits", "dtype"), [(1, "uint8"), (4, "uint8"), (12, "uint16")])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_without_a_stretch_few_bits_reach_from_black_to_white(
+    tmp_path: Path, bits: int, dtype: str, photometric: str
+) -> None:
+    top = 2**bits - 1
+    array = np.linspace(0, top, 30 * 40).round().astype(dtype).reshape(1, 30, 40)
+    pixels, _, _ = shown(raster(tmp_path / "a.tif", array, nbits=bits, photometric=photometric), "none")
+    expected = np.rint((array[0] if photometric == "minisblack" else top - array[0]) / top * 255)
+    assert np.array_equal(pixels[0], expected)
+
+
 @pytest.mark.parametrize("text", ["", "linear", "1", "1,1", "1,2,3", "nan,1", "0,inf", "1,2,3,4", "1,2,3,4,5,5"])
 def test_what_is_no_stretch_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="stretch"):
