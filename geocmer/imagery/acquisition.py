@@ -17,8 +17,8 @@ from .sensor import time_in_name
 from .times import to_utc
 
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2]))?")
-_ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI, Planet,
-    # DIMAP (SPOT, Pleiades), ACDD of netCDF files, EXIF of cameras
+_ACQUISITION_TAGS = (  # lower case, without separators; GDAL's IMAGERY domain and NITF, Landsat, Sentinel, ENVI,
+    # Planet, DIMAP (SPOT, Pleiades), ACDD of netCDF files, EXIF of cameras
     "acquisitiondatetime", "acquisitiontime", "acquisitiondate", "datetime", "acquired", "dateacquired", "imagedate",
     "sensingtime", "datastripsensingtime", "datatake1datatakesensingstart", "generalsensingtime", "nitfidatim",
     "startdatetime", "sensingstart", "productstarttime", "acquisitionstart", "acquisitionstarttime", "imagedatetime",

@@ -232,6 +232,8 @@ def earth_crs(found: Any, owner: str) -> CRS:
             )
         if not EARTH_RADII_METRES[0] <= ellipsoid.semi_major_metre <= EARTH_RADII_METRES[1]:
             raise CRSError(f"{owner} has the CRS {name!r} of another body ({ellipsoid.name}); geocmer knows the Earth")
+        if horizontal.is_geographic and any(axis.unit_name == "radian" for axis in horizontal.axis_info):
+            raise CRSError(f"{owner} has the CRS {name!r} in radians, which PROJ takes for degrees; give it in degrees")
         to_wgs84(crs)
     except ProjError as error:
         raise CRSError(

@@ -25,6 +25,9 @@ from geocmer.imagery.tiling import Tile, TileReader, TilingReport
 
 UNIT = 'UNIT["metre",1,AUTHORITY["EPSG","9001"]]'
 LOCAL = f'LOCAL_CS["Local Coordinates (m)",{UNIT},AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+RADIANS = (
+    'GEOGCS["a",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["radian",1]]'
+)
 DISK = "+proj=geos +lon_0=0 +h=35785831 +sweep=y +ellps=WGS84 +units=m +no_defs"
 
 
@@ -75,6 +78,7 @@ def test_control_points_that_fit_no_straight_grid_are_refused(tmp_path: Path) ->
         ("IAU_2015:30100", from_origin(2, 49, 0.01, 0.01), "another body"),
         ("IAU_2015:49900", from_origin(2, 49, 0.01, 0.01), "another body"),
         ("EPSG:4978", UTM, "geocentric"),
+        (RADIANS, from_origin(0.2, 0.8, 1e-5, 1e-5), "in radians"),
     ],
 )
 def test_what_has_no_place_on_the_earth_is_refused(tmp_path: Path, crs: str, transform: Affine, words: str) -> None:
