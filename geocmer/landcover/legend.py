@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -62,7 +62,7 @@ class Legend:
                 raw = json.loads(text)
                 table = raw if isinstance(raw, dict) else {"classes": raw}
                 return cls.from_rows(path.stem, table["classes"], table.get("nodata", ()))
-            return cls.from_rows(path.stem, csv.DictReader(io.StringIO(text), skipinitialspace=True))
+            return cls.from_rows(path.stem, _csv_rows(text))
         except _UNREADABLE as error:
             raise LandCoverError(
                 f"legend {str(name)[:100]} cannot be read ({type(error).__name__}: {error}); a CSV needs the columns "
@@ -82,7 +82,7 @@ class Legend:
             if row.get("grid_code") is not None:  # the codes of the raster product, beside those of the nomenclature
                 codes.append(whole_number(row["grid_code"]))
             for code in codes:
-                if code in classes:
+                if code in classes and classes[code].label != label:
                     raise LandCoverError(f"legend {name} has code {code} twice; remove one")
                 classes[code] = LandClass(code, label, category)
         if not classes:
@@ -136,6 +136,16 @@ class Legend:
     def category(self, label: str) -> str:
         """Give the caption word of a label."""
         return next((c.category for c in self.classes.values() if c.label == label), label.lower())
+
+
+def _csv_rows(text: str) -> Iterator[dict[str, str]]:
+    """Read a table as spreadsheets write it: with commas, semicolons or tabs, and a header in any case."""
+    header = text.lstrip().partition("\n")[0]
+    rows = csv.DictReader(
+        io.StringIO(text.lstrip()), skipinitialspace=True, delimiter=max(",;\t", key=header.count)
+    )  # fmt: skip
+    for row in rows:
+        yield {name.strip().lower(): value for name, value in row.items() if name}
 
 
 def placeholder_label(code: int) -> str:

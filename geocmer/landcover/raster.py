@@ -32,6 +32,8 @@ from .projection import LayerProjection
 
 MAX_SUBDIVISIONS = 16
 """Most subdivisions of a grid pixel, per axis: 1 m land cover under a 16 m scene is still read pixel by pixel."""
+_MAX_CODE = 2.0**53
+"""Whole numbers of floats end there; values beyond are fill that nothing declares, as 1e20."""
 
 
 def _no_raster(path: Path) -> str:
@@ -116,6 +118,12 @@ class CoverRaster(Closing):
             if fractional.size:
                 raise LandCoverError(
                     f"land cover {self._path} has fractional code {fractional[0]:g}; it is no class map"
+                )
+            beyond = codes[known & (np.abs(codes) > _MAX_CODE)]
+            if beyond.size:
+                raise LandCoverError(
+                    f"land cover {self._path} has the value {beyond[0]:g}, which is no code; if it means no data, "
+                    f"declare it: gdal_edit.py -a_nodata {float(beyond[0])!r} {self._path.name}"
                 )
             codes = np.where(known, codes, 0).astype(np.int64)
         return codes, known

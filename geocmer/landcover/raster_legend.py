@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -65,16 +66,19 @@ def attribute_table(band: ElementTree.Element) -> list[dict[str, Any]]:
         low = high = first_of(
             i for known in _CODE_NAMES for i, name in enumerate(names) if name.lower() == known and i != label
         )
-    found = []
+    found: dict[int, str] = {}
     for row in table.findall("Row"):
         cells = [(cell.text or "").strip() for cell in row.findall("F")]
         first, last = (row.get("index", "0"),) * 2 if low is None or high is None else (cells[low], cells[high])
         if cells[label] and first and last:
-            start, end = (int(float(text)) for text in (first, last))
+            start, end = math.ceil(float(first)), math.floor(float(last))
             if end - start >= _MAX_RANGE:
                 raise ValueError(f"class {cells[label]!r} has codes from {first} to {last}")
-            found += [{"code": code, "label": cells[label]} for code in range(start, end + 1)]
-    return found
+            for code in range(start, end + 1):
+                if low == high and found.get(code, cells[label]) != cells[label]:
+                    raise ValueError(f"code {code} is {found[code]!r} and {cells[label]!r}")
+                found.setdefault(code, cells[label])  # of ranges that touch the first counts, as in GDAL
+    return [{"code": code, "label": name} for code, name in found.items()]
 
 
 def _best_label(texts: Mapping[Any, str]) -> Any:

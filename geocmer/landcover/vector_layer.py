@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely import affinity
 
-from ..errors import LandCoverError
-from ..geometry.vector_file import crs_of, read_frame
+from ..errors import CRSError, LandCoverError
+from ..geometry.vector_file import crs_of, read_frame, simple_parts
 from ..imagery.georeference import earth_crs
 from ..imagery.grid import Grid
 
@@ -91,7 +91,8 @@ class VectorLayer:
         if not hasattr(frame, "crs"):
             raise LandCoverError(f"{name} has no polygons, only a table; give a vector file")
         crs = earth_crs(crs_of(frame, path, name), name)
-        shapes = np.asarray(frame.geometry.array, dtype=object)
+        shapes = _polygons_of_collections(np.asarray(frame.geometry.array, dtype=object))
+        _require_degrees(shapes, crs, name)
         areas = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
         some = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
         if some.any() and not areas.any():
@@ -184,6 +185,30 @@ def _shifted(shapes: NDArray[np.object_], by: float) -> NDArray[np.object_]:
     """Shift shapes (n,) along x."""
     shifted: NDArray[np.object_] = shapely.transform(shapes, lambda points: points + np.array([by, 0.0]))
     return shifted
+
+
+def _polygons_of_collections(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Replace the collections among shapes (n,), some of them None, by the polygons that they hold."""
+    found = shapes.copy()
+    for index in np.flatnonzero(shapely.get_type_id(shapes) == 7):
+        parts = simple_parts([shapes[index]])
+        areas = parts[shapely.get_type_id(parts) == 3]
+        if len(areas):
+            found[index] = shapely.multipolygons(areas)
+    return found
+
+
+def _require_degrees(shapes: NDArray[np.object_], crs: CRS, name: str) -> None:
+    """Refuse metres under a CRS of degrees, as a GeoJSON file has them that names no other."""
+    if not crs.is_geographic or not crs.axis_info or not len(shapes):
+        return
+    west, south, east, north = shapely.total_bounds(shapes)
+    turn = 2 * np.pi / crs.axis_info[0].unit_conversion_factor
+    if max(-west, east) > 1.5 * turn or max(-south, north) > turn / 2:
+        raise CRSError(
+            f"{name} spans x {west:g} to {east:g}, y {south:g} to {north:g}, which are no degrees, as its CRS "
+            f"{crs.name!r} has them; assign the right one, for instance with ogr2ogr -a_srs EPSG:CODE"
+        )
 
 
 def _text(value: Any) -> str:

@@ -209,6 +209,14 @@ def test_codes_that_are_no_whole_numbers_are_refused(tmp_path: Path, legend: Pat
         list(under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32))
 
 
+def test_fill_that_nothing_declares_is_no_code(tmp_path: Path, legend: Path) -> None:
+    codes = np.ones((1, 32, 32), "float32")
+    codes[0, :4] = 1e20
+    cover = LandCover.open(raster(tmp_path / "c.tif", codes), legend)
+    with pytest.raises(GeocmerError, match=r"1e\+20, which is no code.*-a_nodata"):
+        list(under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32))
+
+
 def test_the_hash_tells_layers_legends_and_columns_apart(tmp_path: Path, legend: Path) -> None:
     path = raster(tmp_path / "a.tif", np.ones((1, 9, 9), "uint8"))
     first = LandCover.open(path, legend).hash

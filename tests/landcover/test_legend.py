@@ -36,6 +36,8 @@ def test_bundled_legends_are_whole(name: str) -> None:
     [
         ("a.csv", "code,label\n1,water\n2,\"wood, 'old'; Ü\"\n"),
         ("a.csv", "\ufeffcode, label, extra\n1, water, x\n2, \"wood, 'old'; Ü\", y\n"),
+        ("a.csv", "Code;Label\n1;water\n\n2;\"wood, 'old'; Ü\"\n"),
+        ("a.csv", "\n CODE \tLABEL\n1\twater\n1\twater\n2\twood, 'old'; Ü\n"),
         ("a.json", json.dumps({"classes": [{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}]})),
         ("a.json", json.dumps([{"code": 1, "label": "water"}, {"code": 2, "label": "wood, 'old'; Ü"}])),
     ],

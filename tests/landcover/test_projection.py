@@ -209,6 +209,7 @@ def test_rows_without_a_label_and_codes_as_text(tmp_path: Path) -> None:
     ("fields", "row", "expected"),
     [
         ([("from", 0, 3), ("to", 0, 4), ("class", 2, 2)], (1, 3, "water"), {1, 2, 3}),
+        ([("from", 1, 3), ("to", 1, 4), ("class", 2, 2)], (0.5, 1.5, "water"), {1}),
         ([("ID", 0, 0), ("Value", 0, 0), ("Name", 2, 2)], (0, 11, "water"), {11}),
         ([("Value", 0, 5), ("Hex", 2, 0), ("Class", 2, 2)], (7, "#0000ff", "water"), {7}),
         ([("VALUE", 0, 0), ("Color", 2, 0), ("Class_Name", 2, 0)], (7, "blue", "water"), {7}),
@@ -222,6 +223,16 @@ def test_attribute_tables_are_read_by_declared_usage(
     assert {code: entry.label for code, entry in legend.classes.items()} == dict.fromkeys(expected, "water")
 
 
+def test_of_ranges_that_touch_the_first_counts(tmp_path: Path) -> None:
+    fields = [("from", 0, 3), ("to", 0, 4), ("class", 2, 2)]
+    path = with_attribute_table(tmp_path / "r.tif", fields, (0, 2, "low"), (2, 4, "high"))
+    found = {code: entry.label for code, entry in LandCover.open(path).legend.classes.items()}
+    assert found == {0: "low", 1: "low", 2: "low", 3: "high", 4: "high"}
+    twice = with_attribute_table(tmp_path / "t.tif", [("Value", 0, 5), ("Name", 2, 2)], (1, "low"), (1, "high"))
+    with pytest.raises(LandCoverError, match="code 1 is 'low' and 'high'"):
+        LandCover.open(twice)
+
+
 @pytest.mark.parametrize("ends", [(0, 1_000_000), ("nan", 2), (0, "1e999")])
 def test_a_table_of_measurements_is_no_legend(tmp_path: Path, ends: tuple[object, object]) -> None:
     path = with_attribute_table(tmp_path / "r.tif", [("from", 1, 3), ("to", 1, 4), ("n", 2, 2)], (*ends, "x"))
@@ -229,15 +240,17 @@ def test_a_table_of_measurements_is_no_legend(tmp_path: Path, ends: tuple[object
         LandCover.open(path)
 
 
-def with_attribute_table(path: Path, fields: list[tuple[str, int, int]], row: tuple[object, ...]) -> Path:
+def with_attribute_table(path: Path, fields: list[tuple[str, int, int]], *rows: tuple[object, ...]) -> Path:
     raster(path, np.ones((1, 8, 8), "uint8"))
     columns = "".join(
         f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'
         for i, (n, t, u) in enumerate(fields)
     )
-    cells = "".join(f"<F>{cell}</F>" for cell in row)
+    cells = [
+        f'<Row index="{i}">{"".join(f"<F>{cell}</F>" for cell in row)}</Row>' for i, row in enumerate(rows)
+    ]  # fmt: skip
     Path(f"{path}.aux.xml").write_text(
         '<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable tableType="thematic">'
-        f'{columns}<Row index="0">{cells}</Row></GDALRasterAttributeTable></PAMRasterBand></PAMDataset>'
+        f"{columns}{''.join(cells)}</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"
     )
     return path

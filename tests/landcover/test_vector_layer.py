@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from synthetic import NASTY, UTM, noise, raster
 
+from geocmer.errors import CRSError
 from geocmer.landcover.layer import ClassFractions, LandCover
 
 
@@ -51,6 +52,23 @@ def test_polygons_without_a_class_or_a_place_are_left_out(tmp_path: Path) -> Non
     cover = LandCover.open(path, class_column="what; 'is'")
     (_, found), *_ = under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32)
     assert found == ClassFractions({"wood": 1.0}, 1.0)
+
+
+def test_polygons_within_collections_count(tmp_path: Path) -> None:
+    square = shapely.box(600_000, 4_999_840, 600_320, 5_000_000)
+    nested = shapely.GeometryCollection([shapely.Point(0, 0), shapely.MultiPolygon([square])])
+    path = polygons(tmp_path / "a.gpkg", [nested, shapely.GeometryCollection([shapely.Point(0, 0)])], ["wood", "no"])
+    cover = LandCover.open(path, class_column="what; 'is'")
+    (_, found), *_ = under(raster(tmp_path / "a.tif", noise(3, 32, 32)), cover, 32)
+    assert found == ClassFractions({"wood": 1.0}, 0.5)
+    assert "1 shapes are no polygons" in " ".join(cover.notes)
+
+
+def test_metres_that_pass_for_degrees_are_refused(tmp_path: Path) -> None:
+    square = shapely.box(600_000, 4_999_840, 600_320, 5_000_000)
+    geopandas.GeoDataFrame({"c": ["wood"]}, geometry=[square], crs=4326).to_file(tmp_path / "a.geojson")
+    with pytest.raises(CRSError, match=r"no degrees.*ogr2ogr -a_srs"):
+        LandCover.open(tmp_path / "a.geojson", class_column="c")
 
 
 def test_real_polygons_have_their_classes(shared_data: Path, tmp_path: Path) -> None:
