@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import geopandas
-import shapely
+from shapely.geometry.base import BaseGeometry
 
 from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
@@ -26,6 +26,6 @@ def under(scene_path: Path, cover: LandCover, size: int, **more: Any) -> Iterato
             yield tile, cover.fractions(tile)
 
 
-def polygons(path: Path, shapes: list[shapely.Polygon], names: list[str | None], crs: int = 32633) -> Path:
+def polygons(path: Path, shapes: Sequence[BaseGeometry], names: list[str | None], crs: int = 32633) -> Path:
     geopandas.GeoDataFrame({"what; 'is'": names}, geometry=shapes, crs=crs).to_file(path)
     return path

@@ -14,11 +14,13 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from rasterio.windows import Window
 from shapely import MultiPolygon, Polygon, affinity
 
 from geocmer.imagery.grid import Grid
 from geocmer.imagery.scene import Scene
-from geocmer.imagery.stretch import Stretch
+from geocmer.imagery.scene_options import SceneOptions
+from geocmer.imagery.stretch import Stretch, StretchRule
 from geocmer.imagery.tiling import Tile, TileReader, TilingReport
 from geocmer.store import mmap_cache
 from geocmer.store.scene_row import GridRecord, TilingSettings
@@ -160,3 +162,10 @@ def cached_copy(store: Store, path: Path, mapped_rows: int, block_rows: int = mm
         patch.setattr("geocmer.search.dot.NUMBA_MIN_ROWS", 50)
         assert mmap_cache.build_cache(copy.snapshot()) is not None
         yield copy
+
+
+def shown(path: Path, rule: str = "percentile", **options: Any) -> tuple[np.ndarray, np.ndarray, Scene]:
+    """A scene as it is shown, its valid pixels, and itself."""
+    with Scene.open(path, options=SceneOptions(stretch=StretchRule.parse(rule), **options)) as scene:
+        data, valid = scene.read(Window(0, 0, scene.width, scene.height))
+        return scene.stretch().apply(data, valid), valid, scene
