@@ -67,8 +67,8 @@ def stat(address: SceneAddress) -> RemoteFile:
                 version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
                 return RemoteFile(int(size) if size else None, version, answer.read(HEAD_BYTES))
         with _object_store(address).open_input_file(_object_name(address)) as file:
-            facts = {_text(key): _text(value) for key, value in (file.metadata() or {}).items()}
-            version = facts.get("ETag") or facts.get("Last-Modified") or ""
+            facts = {_text(key).lower(): _text(value) for key, value in (file.metadata() or {}).items()}
+            version = facts.get("etag") or facts.get("last-modified") or ""
             return RemoteFile(file.size(), version, file.read(HEAD_BYTES))
 
 
@@ -192,14 +192,11 @@ def _object_store(address: SceneAddress) -> Any:
     from pyarrow import fs
 
     if address.scheme == "gs":
-        return fs.GcsFileSystem(anonymous=_flag("GS_NO_SIGN_REQUEST"))
+        server = urlsplit(os.environ.get("CPL_GS_ENDPOINT", ""))  # GDAL's name for another server than Google's
+        elsewhere = {"scheme": server.scheme, "endpoint_override": server.netloc} if server.netloc else {}
+        return fs.GcsFileSystem(anonymous=_flag("GS_NO_SIGN_REQUEST"), **elsewhere)
     if address.scheme == "az":
-        account = os.environ.get("AZURE_STORAGE_ACCOUNT")
-        if not account:
-            raise InputError(f"{address} needs its account; set AZURE_STORAGE_ACCOUNT")
-        keys = {"account_key": "AZURE_STORAGE_ACCESS_KEY", "sas_token": "AZURE_STORAGE_SAS_TOKEN"}
-        given = {name: os.environ[variable] for name, variable in keys.items() if os.environ.get(variable)}
-        return fs.AzureFileSystem(account, **given)
+        return fs.AzureFileSystem(**_azure_options(address))
     endpoint = s3_endpoint()
     options: dict[str, Any] = {"anonymous": True} if _flag("AWS_NO_SIGN_REQUEST") else {}
     if endpoint:
@@ -210,6 +207,28 @@ def _object_store(address: SceneAddress) -> Any:
     else:
         options["region"] = fs.resolve_s3_region(address.origin.removeprefix("s3://"))
     return fs.S3FileSystem(**options)
+
+
+def _azure_options(address: SceneAddress) -> dict[str, str]:
+    """Read account, key and server from the variables that GDAL reads; a connection string counts before the others."""
+    text = os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "")
+    parts = {name: value for name, _, value in (item.partition("=") for item in text.split(";"))}
+    named = {
+        "account_name": parts.get("AccountName") or os.environ.get("AZURE_STORAGE_ACCOUNT"),
+        "account_key": parts.get("AccountKey") or os.environ.get("AZURE_STORAGE_ACCESS_KEY"),
+        "sas_token": parts.get("SharedAccessSignature") or os.environ.get("AZURE_STORAGE_SAS_TOKEN"),
+    }
+    options = {name: value for name, value in named.items() if value}
+    if "account_name" not in options:
+        raise InputError(
+            f"{address} needs its account; set AZURE_STORAGE_ACCOUNT or AZURE_STORAGE_CONNECTION_STRING"
+        )  # fmt: skip
+    server = urlsplit(parts.get("BlobEndpoint", ""))
+    if server.netloc:
+        for kind in ("blob", "dfs"):
+            options[f"{kind}_storage_scheme"] = server.scheme
+            options[f"{kind}_storage_authority"] = server.netloc.removeprefix(options["account_name"])
+    return options
 
 
 def s3_endpoint() -> tuple[str, str] | None:
