@@ -22,6 +22,7 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="geocmer-tests-")
 import pytest  # noqa: E402
 import warm  # noqa: E402
 from effort import RUN_EXAMPLES  # noqa: E402
+from groups import group_of, is_long  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 # A loaded machine is no failure, and a change that passes once passes always: new examples are looked for on purpose,
@@ -33,33 +34,9 @@ settings.load_profile("geocmer")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-GROUPS = {
-    "the warm command": ("test_cli.py", "test_qgis.py", "test_streams.py"),
-    "open_clip, which takes 7 s to import": (
-        "test_baselines.py", "test_backbone.py", "test_calibrate.py", "test_families.py", "test_keeping.py",
-        "test_learning.py", "test_pipeline.py", "test_robustness.py", "test_store_pairs.py", "test_weights_file.py",
-    ),
-    "processes": ("test_faults.py", "test_leases.py", "test_distributed.py", "test_interrupts.py"),
-    "LanceDB, which takes 3 s to import": ("test_lancedb.py", "test_opening.py"),
-}  # fmt: skip
-"""Test files that one worker runs, by what they share: it is made once. So does the folder `web`: server, browser."""
-LONG_FILES = (
-    "test_ray_cluster.py", "test_notebooks.py", "test_ensemble.py", "test_turns.py", "test_openvino_tower.py",
-    "test_docs.py", "test_join.py", "test_search_command.py", "test_export.py", "test_doctor.py",
-)  # fmt: skip
-"""Further test files that take long; a worker that began one of them last would go on alone."""
-GROUP_OF = {file: group for group, files in GROUPS.items() for file in files}
-
-
-def group_of(path: str) -> str:
-    """Return what stays with one worker, for the path of a test file: a file, if it shares nothing with others."""
-    folder, _, file = path.rpartition("/")
-    return "web" if folder.endswith("/web") else GROUP_OF.get(file, path)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES and group_of(str(item.path)) == str(item.path))
+    items.sort(key=lambda item: not is_long(item.path.as_posix()))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from groups import GROUPS, LONG_FILES, group_of
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,15 @@ def test_every_dependency_declares_its_floor() -> None:
     operators = {one.name: [each.operator for each in one.specifier] for one in declared if one.name != project["name"]}
     assert len(operators) > 50
     assert {name: found for name, found in operators.items() if found not in ([">="], ["=="])} == {}
+
+
+def test_the_files_that_stay_with_one_worker_are_there_and_in_one_group() -> None:
+    named = [name for files in GROUPS.values() for name in files] + [*LONG_FILES]
+    there = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [there.count(name) for name in named] == [1] * len(named)
+    assert len(set(named)) == len(named)
+    assert group_of("tests/web/test_app.py") == group_of("tests/web/test_serve.py") != "tests/web/test_app.py"
+    assert group_of("tests/test_habits.py") == "tests/test_habits.py"
 
 
 def test_every_file_that_a_document_names_is_there() -> None:
