@@ -72,9 +72,11 @@ def unsynced() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def processes() -> Any:
-    """Processes that start with the modules there: forked from one that has no thread."""
+    """Processes that start with the modules there: forked from one that has no thread, nor Lance, which warns then."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["writers", "geocmer.ingest.pipeline", "torch"])
+    context.set_forkserver_preload(
+        ["writers", "geocmer.ingest.pipeline", "pandas", "PIL.Image", "pyarrow.dataset", "torch"]
+    )
     return context
 
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 IMPORTS = (
-    "geocmer_cli.main", "geocmer.ingest.pipeline", "geocmer.models.bundled", "geocmer.search.probability",
-    "geopandas", "openvino", "rich.progress", "timm",
+    "geocmer_cli.main", "geocmer_cli.search", "geocmer.ingest.pipeline", "geocmer.models.bundled",
+    "geocmer.search.probability", "geopandas", "openvino", "pandas", "pyarrow.dataset", "pydantic", "pyogrio",
+    "rich.progress", "scipy.spatial", "timm", "tokenizers",
 )  # fmt: skip
 """Modules that most commands need. None of them starts a thread, which a fork would not have."""
 MESSAGE_BYTES = 1 << 18
