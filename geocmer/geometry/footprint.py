@@ -109,9 +109,14 @@ def footprints_of_row(
 
 def _wide_turns(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.intp]:
     """Find the points of a ring (n,) from which it turns too far around a pole on its way to the next."""
-    turn = np.abs((np.diff(lon, append=lon[0]) + 180) % 360 - 180)
     at_pole = np.abs(lat) > 90 - _POLE_DEGREES
-    return np.flatnonzero((turn > _MAX_TURN_DEGREES) & ~at_pole & ~np.roll(at_pole, -1))
+    return np.flatnonzero((np.abs(_turns(lon)) > _MAX_TURN_DEGREES) & ~at_pole & ~np.roll(at_pole, -1))
+
+
+def _turns(lon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the degrees (n,) from each point of a ring to the next, the short way; positive to the east."""
+    turns: NDArray[np.float64] = (np.diff(lon, append=lon[0]) + 180) % 360 - 180
+    return turns
 
 
 @lru_cache(maxsize=8)
@@ -134,7 +139,7 @@ def close_over_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArr
     if pole is not None:
         lon, lat = np.roll(lon, -polar[0])[1:], np.roll(lat, -polar[0])[1:]
     else:
-        around = np.sum((np.diff(lon, append=lon[0]) + 180) % 360 - 180)
+        around = _turns(lon).sum()
         if abs(around) > 180:
             pole = math.copysign(90, around)  # what lies to the left of a way east is north
             nearest = int(np.argmax(lat * np.sign(pole)))

@@ -96,18 +96,23 @@ class SceneAddress:
     @property
     def path(self) -> Path:
         """The path of a file, also of one that only a part is meant of."""
-        return Path(self._file.strip('"') if self._file != self.uri else self.uri)
+        file = self._file
+        return Path(file if file == self.uri else file.strip('"'))
 
     @property
     def part(self) -> str:
         """GDAL's name of a part of a file, without the file; "" where all of it is meant."""
-        return self.uri.replace(self._file, "", 1) if self._file != self.uri else ""
+        file = self._file
+        return "" if file == self.uri else self.uri.replace(file, "", 1)
 
     @property
     def absolute(self) -> str:
         """Give the address as a store keeps it: the whole path of a file."""
-        quote = '"' if self._file.startswith('"') else ""
-        return self.uri if self.remote else self.uri.replace(self._file, f"{quote}{self.path.resolve()}{quote}", 1)
+        if self.remote:
+            return self.uri
+        file = self._file
+        quote = '"' if file.startswith('"') else ""
+        return self.uri.replace(file, f"{quote}{self.path.resolve()}{quote}", 1)
 
     @property
     def _file(self) -> str:

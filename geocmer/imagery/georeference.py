@@ -187,8 +187,7 @@ class Georeference:
             corners = np.array([self.transform @ p for p in ((0, 0), (size[0], 0), size, (0, size[1]))])
             (west, south), (east, north) = corners.min(0), corners.max(0)
             pixel = max(abs(n) for n in (self.transform.a, self.transform.b, self.transform.d, self.transform.e))
-            degrees = self.crs.axis_info[0].unit_conversion_factor * 180 / np.pi if self.crs.axis_info else 1.0
-            turn = 180 / degrees
+            turn = half_turn(self.crs)
             if max(-south, north) > turn / 2 + pixel or max(-west, east) > 3 * turn or east - west > 2 * turn + pixel:
                 swap = -turn / 2 <= west <= east <= turn / 2 and max(-south, north) <= 2 * turn
                 hint = "longitude and latitude look swapped" if swap else "they look like metres of a projected CRS"
@@ -205,6 +204,11 @@ class Georeference:
             )
         if gsd < MIN_GSD_METRES:
             raise CRSError(f"{at} has pixels of {gsd:g} m; its transform looks like degrees: correct the CRS")
+
+
+def half_turn(crs: CRS) -> float:
+    """Give 180 degrees in the unit of a geographic CRS."""
+    return float(np.pi / crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 180.0
 
 
 def earth_crs(found: Any, owner: str) -> CRS:

@@ -16,7 +16,7 @@ from shapely import affinity
 
 from ..errors import CRSError, LandCoverError
 from ..geometry.vector_file import crs_of, read_frame, simple_parts
-from ..imagery.georeference import earth_crs
+from ..imagery.georeference import earth_crs, half_turn
 from ..imagery.grid import Grid
 
 _AXIS_NODES = 33
@@ -203,8 +203,8 @@ def _require_degrees(shapes: NDArray[np.object_], crs: CRS, name: str) -> None:
     if not crs.is_geographic or not crs.axis_info or not len(shapes):
         return
     west, south, east, north = shapely.total_bounds(shapes)
-    turn = 2 * np.pi / crs.axis_info[0].unit_conversion_factor
-    if max(-west, east) > 1.5 * turn or max(-south, north) > turn / 2:
+    turn = half_turn(crs)
+    if max(-west, east) > 3 * turn or max(-south, north) > turn:
         raise CRSError(
             f"{name} spans x {west:g} to {east:g}, y {south:g} to {north:g}, which are no degrees, as its CRS "
             f"{crs.name!r} has them; assign the right one, for instance with ogr2ogr -a_srs EPSG:CODE"
